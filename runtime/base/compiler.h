@@ -1,0 +1,28 @@
+// Owns the few compiler attributes that standard C++20 does not spell.
+#pragma once
+
+#define AMPHIS_ALWAYS_INLINE inline __attribute__((always_inline))
+#define AMPHIS_NOINLINE __attribute__((noinline))
+#define AMPHIS_COLD __attribute__((noinline, cold))
+// Thread-local variables of the library are read with one segment-relative load.
+#define AMPHIS_TLS_IE __attribute__((tls_model("initial-exec")))
+// For the C API that no public header declares but that the library exports.
+#define AMPHIS_EXPORT __attribute__((visibility("default")))
+
+#define AMPHIS_LIKELY(x) __builtin_expect(!!(x), 1)
+#define AMPHIS_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+#if defined(__SANITIZE_THREAD__)
+#define AMPHIS_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define AMPHIS_TSAN 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define AMPHIS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define AMPHIS_ASAN 1
+#endif
+#endif

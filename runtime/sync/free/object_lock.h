@@ -1,0 +1,121 @@
+// Free-threaded build of sync/object_lock.h. A critical section is a node in a stack that hangs from
+// ThreadState::critical_section. Low bits of a pointer to one: 1, suspended (its mutexes are not held); 2, it has two
+// mutexes. A node whose _cs_mutex is null holds nothing: the enclosing section already covers the object.
+#pragma once
+
+#include "Python.h"
+
+#include "sync/mutex.h"
+#include "sync/thread_state.h"
+
+namespace amphis {
+
+namespace sync {
+
+constexpr uintptr_t kSectionSuspended = 1;
+constexpr uintptr_t kSectionTwo = 2;
+constexpr uintptr_t kSectionMask = 3;
+
+AMPHIS_NOINLINE void section_begin_slow(ThreadState* ts, PyCriticalSection* c, PyMutex* m);
+AMPHIS_NOINLINE void section_begin2_slow(ThreadState* ts, PyCriticalSection2* c, PyMutex* m1, PyMutex* m2,
+                                         bool first_locked);
+// Locks the newest section again; called after attaching and when an inner section ends.
+AMPHIS_NOINLINE void section_resume(ThreadState* ts);
+// Unlocks every active section; called before detaching.
+AMPHIS_NOINLINE void section_suspend_all(ThreadState* ts);
+
+inline void section_push(ThreadState* ts, PyCriticalSection* c, PyMutex* m, uintptr_t tag) {
+  c->_cs_mutex = m;
+  c->_cs_prev = ts->critical_section;
+  ts->critical_section = reinterpret_cast<uintptr_t>(c) | tag;
+}
+inline void section_pop(ThreadState* ts, PyCriticalSection* c) {
+  uintptr_t outer = c->_cs_prev;
+  ts->critical_section = outer;
+  if (outer & kSectionSuspended) [[unlikely]] section_resume(ts);
+}
+
+AMPHIS_ALWAYS_INLINE void section_begin(PyCriticalSection* c, PyMutex* m) {
+  ThreadState* ts = current_thread();
+  if (mutex_try_lock(m)) [[likely]]
+    section_push(ts, c, m, 0);
+  else
+    section_begin_slow(ts, c, m);
+}
+AMPHIS_ALWAYS_INLINE void section_end(PyCriticalSection* c) {
+  if (!c->_cs_mutex) [[unlikely]] return;
+  mutex_unlock(c->_cs_mutex);
+  section_pop(current_thread(), c);
+}
+inline void section_begin2(PyCriticalSection2* c, PyMutex* m1, PyMutex* m2) {
+  if (m1 == m2) {  // one object twice: an ordinary section; a null second mutex says so
+    c->_cs_mutex2 = nullptr;
+    section_begin(&c->_cs_base, m1);
+    return;
+  }
+  if (m2 < m1) {
+    PyMutex* t = m1;
+    m1 = m2;
+    m2 = t;
+  }
+  ThreadState* ts = current_thread();
+  if (mutex_try_lock(m1)) {
+    if (mutex_try_lock(m2)) [[likely]] {
+      c->_cs_mutex2 = m2;
+      section_push(ts, &c->_cs_base, m1, kSectionTwo);
+    } else {
+      section_begin2_slow(ts, c, m1, m2, true);
+    }
+  } else {
+    section_begin2_slow(ts, c, m1, m2, false);
+  }
+}
+inline void section_end2(PyCriticalSection2* c) {
+  if (!c->_cs_base._cs_mutex) [[unlikely]] return;
+  if (c->_cs_mutex2) mutex_unlock(c->_cs_mutex2);
+  mutex_unlock(c->_cs_base._cs_mutex);
+  section_pop(current_thread(), &c->_cs_base);
+}
+
+inline PyMutex* object_mutex(const void* op) {
+  return &static_cast<PyObject*>(const_cast<void*>(op))->ob_mutex;
+}
+
+}  // namespace sync
+
+class [[nodiscard]] ObjectLock {
+  PyCriticalSection c_;
+
+ public:
+  explicit ObjectLock(const void* op) { sync::section_begin(&c_, sync::object_mutex(op)); }
+  ~ObjectLock() { sync::section_end(&c_); }
+  ObjectLock(const ObjectLock&) = delete;
+  ObjectLock& operator=(const ObjectLock&) = delete;
+};
+
+class [[nodiscard]] ObjectLock2 {
+  PyCriticalSection2 c_;
+
+ public:
+  ObjectLock2(const void* a, const void* b) {
+    sync::section_begin2(&c_, sync::object_mutex(a), sync::object_mutex(b));
+  }
+  ~ObjectLock2() { sync::section_end2(&c_); }
+  ObjectLock2(const ObjectLock2&) = delete;
+  ObjectLock2& operator=(const ObjectLock2&) = delete;
+};
+
+class [[nodiscard]] MutexSection {
+  PyCriticalSection c_;
+
+ public:
+  explicit MutexSection(PyMutex* m) { sync::section_begin(&c_, m); }
+  ~MutexSection() { sync::section_end(&c_); }
+  MutexSection(const MutexSection&) = delete;
+  MutexSection& operator=(const MutexSection&) = delete;
+};
+
+// True when the newest critical section of this thread covers the object, or the world is stopped (assertions only).
+bool holds_object_lock(const void* op);
+
+}  // namespace amphis

@@ -1,0 +1,94 @@
+// Free-threaded build of sync/shared_slot.h, over biased reference counts (PEP 703). A reader that does not own the
+// object may add a reference only if the count's shared half is non-zero: then the owner gives the object up with a
+// compare-exchange, which sees the reader's. publish() makes it non-zero for good by setting the "may be weakly
+// referenced" flag. Memory of dead objects stays readable as a header until every thread passed a safepoint (memory/).
+#pragma once
+
+#include "Python.h"
+
+#include "sync/atomic_field.h"
+#include "sync/object_lock.h"
+#include "sync/ref.h"
+
+namespace amphis::sync {
+
+// Adds to the shared half; false: the object is dead, or its owner could free it without looking.
+AMPHIS_NOINLINE bool try_incref_shared(PyObject* op);
+AMPHIS_NOINLINE void publish_slow(PyObject* op);
+// A strong reference to *slot with the world stopped; leaves the object published.
+AMPHIS_COLD PyObject* get_ref_stopped(PyObject* const* slot);
+// A strong reference to *slot under the owner's lock; leaves the object published.
+AMPHIS_COLD PyObject* get_ref_locked(PyObject* const* slot, const void* owner);
+
+// The cases that touch no shared cache line: immortal, or owned by this thread.
+AMPHIS_ALWAYS_INLINE bool try_incref_local(PyObject* op) {
+  uint32_t local = load_relaxed(op->ob_ref_local);
+  if (local == _Py_IMMORTAL_REFCNT_LOCAL) return true;
+  if (local != 0 && load_relaxed(op->ob_tid) == _Py_ThreadId()) {
+    store_relaxed(op->ob_ref_local, local + 1);
+    return true;
+  }
+  return false;
+}
+inline bool try_incref(PyObject* op) { return try_incref_local(op) || try_incref_shared(op); }
+
+inline void publish(PyObject* op) {
+  if (_Py_IsImmortal(op)) return;
+  if ((load_relaxed(op->ob_ref_shared) & _Py_REF_SHARED_FLAG_MASK) == 0) publish_slow(op);
+}
+// True when this thread holds the only reference, so that nobody can notice a change in place.
+inline bool is_unique(PyObject* op) {
+  if (load_relaxed(op->ob_tid) == _Py_ThreadId())
+    return load_relaxed(op->ob_ref_local) == 1 && (load_relaxed(op->ob_ref_shared) >> _Py_REF_SHARED_SHIFT) == 0;
+  return load_relaxed(op->ob_ref_local) == 0 && load_acquire(op->ob_ref_shared) == _Py_REF_SHARED(1, _Py_REF_MERGED);
+}
+
+// False: try again under the owner's lock.
+template <class T>
+inline bool try_get_ref(T* const* slot, Ref<T>* result) {
+  for (;;) {
+    T* p = load_acquire(*const_cast<T**>(slot));
+    if (!p) {
+      *result = nullptr;
+      return true;
+    }
+    auto* op = reinterpret_cast<PyObject*>(p);
+    if (!try_incref_local(op)) {
+      if (!try_incref_shared(op)) {
+        if (load_acquire(*const_cast<T**>(slot)) != p) continue;
+        return false;
+      }
+    }
+    // The object may have left the slot, been freed and come back as another one before it was counted.
+    if (load_acquire(*const_cast<T**>(slot)) == p) [[likely]] {
+      *result = Ref<T>::steal(p);
+      return true;
+    }
+    Py_DECREF(op);
+  }
+}
+template <class T>
+inline Ref<T> get_ref(T* const* slot) {
+  Ref<T> result;
+  if (try_get_ref(slot, &result)) [[likely]] return result;
+  return Ref<T>::steal(get_ref_stopped(reinterpret_cast<PyObject* const*>(slot)));
+}
+template <class T>
+inline Ref<T> get_ref(T* const* slot, const void* owner) {
+  Ref<T> result;
+  if (try_get_ref(slot, &result)) [[likely]] return result;
+  return Ref<T>::steal(get_ref_locked(reinterpret_cast<PyObject* const*>(slot), owner));
+}
+
+template <class T>
+inline Ref<T> exchange_slot(T** slot, Ref<T> value) {
+  if (value) publish(value.obj());
+  T* p = value.release();
+  return Ref<T>::steal(exchange(*slot, p));
+}
+template <class T>
+inline void set_slot(T** slot, Ref<T> value) {
+  Ref<T> old = exchange_slot(slot, static_cast<Ref<T>&&>(value));
+}
+
+}  // namespace amphis::sync

@@ -1,0 +1,11 @@
+// GIL build of sync/deferred.h: counting is cheap enough.
+#pragma once
+
+#include "Python.h"
+
+namespace amphis::sync {
+
+inline bool is_deferred(PyObject*) { return false; }
+inline bool set_deferred(PyObject*) { return false; }
+
+}  // namespace amphis::sync

@@ -1,0 +1,35 @@
+// GIL build of sync/object_lock.h: the GIL is the lock.
+#pragma once
+
+#include "Python.h"
+
+namespace amphis {
+
+class [[nodiscard]] ObjectLock {
+ public:
+  explicit ObjectLock(const void*) {}
+  ~ObjectLock() {}
+  ObjectLock(const ObjectLock&) = delete;
+  ObjectLock& operator=(const ObjectLock&) = delete;
+};
+
+class [[nodiscard]] ObjectLock2 {
+ public:
+  ObjectLock2(const void*, const void*) {}
+  ~ObjectLock2() {}
+  ObjectLock2(const ObjectLock2&) = delete;
+  ObjectLock2& operator=(const ObjectLock2&) = delete;
+};
+
+class [[nodiscard]] MutexSection {
+ public:
+  explicit MutexSection(PyMutex*) {}
+  ~MutexSection() {}
+  MutexSection(const MutexSection&) = delete;
+  MutexSection& operator=(const MutexSection&) = delete;
+};
+
+// True when the newest critical section of this thread covers the object (assertions only).
+inline bool holds_object_lock(const void*) { return true; }
+
+}  // namespace amphis

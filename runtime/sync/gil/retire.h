@@ -1,0 +1,14 @@
+// GIL build of sync/retire.h: there are no concurrent readers.
+#pragma once
+
+#include "Python.h"
+
+namespace amphis::sync {
+
+inline void retire(void* ptr) { PyMem_Free(ptr); }
+inline void retire_with(void (*fn)(void*), void* ptr) { fn(ptr); }
+// Frees whatever waits and can go; the collector calls it.
+inline void reclaim_retired() {}
+inline void reclaim_all_retired() {}
+
+}  // namespace amphis::sync

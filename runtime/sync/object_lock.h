@@ -1,0 +1,9 @@
+// ObjectLock l(obj), ObjectLock2 l(a, b): RAII critical sections (PEP 703) on one or two objects; MutexSection l(&m)
+// on a PyMutex. Nothing in the GIL build. In the free build the newest section of a thread is locked; older ones are
+// suspended when the thread detaches or blocks, so after any call that may run Python code the protected object may
+// have been changed by others. Two objects need ObjectLock2, not two nested ObjectLocks.
+#pragma once
+
+#include "sync/thread_state.h"
+#include "sync/variant.h"
+#include AMPHIS_SYNC(object_lock)
