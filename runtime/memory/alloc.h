@@ -1,0 +1,63 @@
+// Owns the fast path of object allocation. Everything that becomes a Python object is allocated here (or through
+// PyObject_Malloc and PyObject_GC_New, which end here); raw data belongs to PyMem_Malloc.
+// Null means that there is no memory; no exception is set. The memory is not zeroed.
+#pragma once
+
+#include "memory/heap.h"
+
+namespace amphis {
+
+namespace memory {
+
+AMPHIS_ALWAYS_INLINE void* alloc_class(Kind kind, unsigned cls) {
+  Page* page = this_heap()->current[kind][cls];
+  Block* block = page->free;
+  if (AMPHIS_UNLIKELY(!block)) return alloc_slow(kind, cls);
+  page->free = block->next;
+  ++page->used;
+  return block;
+}
+
+AMPHIS_ALWAYS_INLINE void* alloc(Kind kind, size_t size) {
+  if (AMPHIS_UNLIKELY(size > kMaxSmall)) return alloc_large(kind, size);
+  return alloc_class(kind, size_class(size < kMinBlock ? kMinBlock : size));
+}
+
+}  // namespace memory
+
+AMPHIS_ALWAYS_INLINE void* alloc_object(size_t size) { return memory::alloc(memory::kPlain, size); }
+AMPHIS_ALWAYS_INLINE void* alloc_gc_object(size_t size) { return memory::alloc(memory::kGc, size); }
+
+// Either kind. p must not be null.
+AMPHIS_ALWAYS_INLINE void free_object(void* p) {
+  using namespace memory;
+  Page* page = page_of(p);
+  mark_dead(p);
+  if constexpr (kThreadHeaps) {
+    if (AMPHIS_UNLIKELY(page->heap != this_heap())) return free_remote(page, p);
+  }
+  auto* block = static_cast<Block*>(p);
+  __atomic_store_n(&block->next, page->free, __ATOMIC_RELAXED);
+  page->free = block;
+  if (AMPHIS_UNLIKELY(--page->used == page->notify_at)) page_notify(page);
+}
+
+// Memory for one T whose size is known: floats, compact integers, cells, iterators. With the class a constant,
+// allocation is a load, a test and two stores; types need no free lists of their own.
+template <class T>
+AMPHIS_ALWAYS_INLINE T* alloc_fixed() {
+  static_assert(sizeof(T) <= memory::kMaxSmall);
+  return static_cast<T*>(memory::alloc_class(memory::kPlain, memory::size_class(sizeof(T))));
+}
+template <class T>
+AMPHIS_ALWAYS_INLINE T* alloc_gc_fixed() {
+  static_assert(sizeof(T) <= memory::kMaxSmall);
+  return static_cast<T*>(memory::alloc_class(memory::kGc, memory::size_class(sizeof(T))));
+}
+
+// Bytes that the block at p can hold: at least what was asked for.
+inline size_t object_block_size(const void* p) { return memory::page_of(p)->usable_size(); }
+// Moves the object to a block of at least `size` bytes of the same kind, or leaves it. Null: no memory, p unchanged.
+void* realloc_object(void* p, size_t size);
+
+}  // namespace amphis

@@ -1,0 +1,464 @@
+// Owns the slow paths of object memory: pages that fill, empty, and wander between their queues; blocks that other
+// threads freed; heaps that outlive their threads. The invariants stand in heap.h.
+#include "memory/heap.h"
+
+#include <mimalloc.h>
+
+#include <cstring>
+
+#include "base/assert.h"
+#include "memory/alloc.h"
+#include "platform/raw_mutex.h"
+
+namespace amphis::memory {
+
+namespace {
+
+constexpr uint32_t kNever = UINT32_MAX;
+constexpr size_t kExtendBytes = 8192;  // how much of a page is put on its free list at a time
+
+constinit Page g_empty_page{};  // stands for "no current page": its free list is empty for ever
+
+constexpr Heap empty_heap() {
+  Heap h{};
+  for (auto& kind : h.current)
+    for (Page*& page : kind) page = &g_empty_page;
+  return h;
+}
+
+}  // namespace
+
+#if AMPHIS_GIL
+constinit Heap g_main_heap = empty_heap();
+static Heap* const kInitialRegistry = &g_main_heap;
+#else
+static constinit Heap g_no_heap = empty_heap();  // of a thread that has not allocated yet
+__thread Heap* t_heap = &g_no_heap;
+static Heap* const kInitialRegistry = nullptr;
+#endif
+
+namespace {
+
+struct Global {
+  platform::RawMutex mutex;  // the registry and the list of large objects
+  Heap* registry = kInitialRegistry;
+  Heap* idle = nullptr;
+  Page* large[kKinds] = {};
+  std::atomic<int64_t> large_count[kKinds] = {};
+  Deferral defer = nullptr;
+  PressureHook pressure = nullptr;
+  std::atomic<int64_t> growth_limit{-1};
+  std::atomic<int64_t> live_base{0};
+} g;
+
+// ---- Lists ----
+
+void list_push(Page*& head, Page* page) {
+  page->all_prev = nullptr;
+  page->all_next = head;
+  if (head) head->all_prev = page;
+  head = page;
+}
+
+void list_remove(Page*& head, Page* page) {
+  (page->all_prev ? page->all_prev->all_next : head) = page->all_next;
+  if (page->all_next) page->all_next->all_prev = page->all_prev;
+}
+
+void queue_append(PageQueue& queue, Page* page) {
+  page->next = nullptr;
+  page->prev = queue.last;
+  (queue.last ? queue.last->next : queue.first) = page;
+  queue.last = page;
+}
+
+void queue_remove(PageQueue& queue, Page* page) {
+  (page->prev ? page->prev->next : queue.first) = page->next;
+  (page->next ? page->next->prev : queue.last) = page->prev;
+}
+
+void run_deferred(void* p, void (*release)(void*)) {
+  if (kThreadHeaps && g.defer) {
+    g.defer(p, release);
+  } else {
+    release(p);
+  }
+}
+
+// ---- Pages ----
+
+void extend(Page* page) {
+  uint32_t count = uint32_t(kExtendBytes / page->block_size);
+  if (count == 0) count = 1;
+  if (count > page->capacity - page->extent) count = page->capacity - page->extent;
+  std::byte* p = page->start() + size_t(page->extent) * page->block_size;
+  auto* first = reinterpret_cast<Block*>(p);
+  Block* last = nullptr;
+  for (uint32_t i = 0; i < count; ++i, p += page->block_size) {
+    auto* block = reinterpret_cast<Block*>(p);
+    mark_dead(block);
+    if (last) last->next = block;
+    last = block;
+  }
+  last->next = page->free;
+  page->free = first;
+  page->extent += count;
+}
+
+void make_current(Heap* h, Page* page) {
+  page->state = PageState::kCurrent;
+  page->notify_at = kNever;
+  page->used_when_current = page->used;
+  h->current[page->kind][page->size_class] = page;
+}
+
+Page* fresh_page(Heap* h, Kind kind, unsigned cls) {
+  Page* page = acquire_run(1);
+  if (!page) return nullptr;
+  const auto size = uint32_t(class_block_size(cls));
+  page->free = nullptr;
+  page->heap = h;
+  page->used = 0;
+  page->block_size = size;
+  page->capacity = uint32_t(kPageSize / size);
+  page->extent = 0;
+  page->kind = kind;
+  page->size_class = uint8_t(cls);
+  page->run = 1;
+  page->remote_free.store(nullptr, std::memory_order_relaxed);
+  page->gc_table = nullptr;
+  page->large_size = 0;
+  page->reciprocal = uint32_t(((uint64_t(1) << 32) + size - 1) / size);
+  list_push(h->all[kind], page);
+  extend(page);
+  return page;
+}
+
+void page_reusable(void* p) { release_run(static_cast<Page*>(p), 1); }
+
+void retire_page(Page* page) {
+  Heap* h = page->heap;
+  queue_remove(h->available[page->kind][page->size_class], page);
+  list_remove(h->all[page->kind], page);
+  page->state = PageState::kUnused;
+  run_deferred(page, page_reusable);
+}
+
+void local_free(Page* page, Block* block) {
+  __atomic_store_n(&block->next, page->free, __ATOMIC_RELAXED);
+  page->free = block;
+  if (--page->used == page->notify_at) page_notify(page);
+}
+
+void drain(Heap* h) {
+  // Acquire pairs with the release of the exchange in free_remote: the page's remote_next is visible.
+  Page* page = h->remote_pages.exchange(nullptr, std::memory_order_acquire);
+  while (page) {
+    Page* next = page->remote_next;
+    Block* block = page->remote_free.exchange(nullptr, std::memory_order_acq_rel);
+    while (block) {
+      Block* following = block->next;
+      local_free(page, block);
+      block = following;
+    }
+    page = next;
+  }
+}
+
+// ---- Growth of the collected population ----
+
+int64_t count_live(const Heap* h) {
+  int64_t n = 0;
+  for (const Page* page = h->all[kGc]; page; page = page->all_next) n += page->used;
+  return n;
+}
+
+// Published counts of all heaps but `mine`.
+int64_t published_live(const Heap* mine) {
+  int64_t n = g.large_count[kGc].load(std::memory_order_relaxed);
+  platform::RawLock lock(g.mutex);
+  for (Heap* h = g.registry; h; h = h->registry_next)
+    if (h != mine) n += h->gc_live.load(std::memory_order_relaxed);
+  return n;
+}
+
+AMPHIS_COLD void check_growth(Heap* h) {
+  const int64_t limit = g.growth_limit.load(std::memory_order_relaxed);
+  h->gc_gross = 0;
+  if (limit < 0) {
+    h->gc_check_at = 100'000;
+    return;
+  }
+  const int64_t left = limit - gc_growth();
+  const int64_t floor = limit / 8;
+  h->gc_check_at = left > floor ? left : floor;
+  if (left <= 0 && g.pressure) g.pressure();
+}
+
+// ---- Heaps and threads ----
+
+#if !AMPHIS_GIL
+void abandon_heap() {
+  Heap* h = this_heap();
+  set_this_heap(&g_no_heap);
+  if (h == &g_no_heap) return;
+  drain(h);
+  h->gc_live.store(count_live(h), std::memory_order_relaxed);
+  platform::RawLock lock(g.mutex);
+  h->idle_next = g.idle;
+  g.idle = h;
+}
+
+struct HeapOfThread {
+  bool armed = false;
+  ~HeapOfThread() { abandon_heap(); }
+};
+thread_local HeapOfThread t_heap_of_thread;
+
+AMPHIS_COLD Heap* adopt_heap() {
+  t_heap_of_thread.armed = true;  // the first touch registers the destructor
+  Heap* h;
+  {
+    platform::RawLock lock(g.mutex);
+    h = g.idle;
+    if (h) g.idle = h->idle_next;
+  }
+  if (!h) {
+    void* memory = mi_malloc_aligned(sizeof(Heap), 64);
+    if (!memory) return nullptr;
+    h = new (memory) Heap(empty_heap());
+    platform::RawLock lock(g.mutex);
+    h->registry_next = g.registry;
+    g.registry = h;
+  }
+  set_this_heap(h);
+  return h;
+}
+#endif
+
+// The heap of this thread; null when there is no memory for one.
+Heap* own_heap() {
+  Heap* h = this_heap();
+#if !AMPHIS_GIL
+  if (h == &g_no_heap) h = adopt_heap();
+#endif
+  return h;
+}
+
+// ---- Large objects ----
+
+void large_reusable(void* p) {
+  auto* page = static_cast<Page*>(p);
+  if (page->run) {
+    release_run(page, page->run);
+  } else {
+    release_huge(page);
+  }
+}
+
+void free_large(Page* page) {
+  {
+    platform::RawLock lock(g.mutex);
+    list_remove(g.large[page->kind], page);
+  }
+  g.large_count[page->kind].fetch_sub(1, std::memory_order_relaxed);
+  run_deferred(page, large_reusable);
+}
+
+}  // namespace
+
+// ---- Slow paths of alloc.h ----
+
+void* alloc_slow(Kind kind, unsigned cls) {
+  Heap* h = own_heap();
+  if (!h) return nullptr;
+  if (kThreadHeaps && h->remote_pages.load(std::memory_order_relaxed)) drain(h);
+  Page* page = h->current[kind][cls];
+  if (!page->free) {
+    if (page->extent < page->capacity) {
+      extend(page);
+    } else {
+      if (page != &g_empty_page) {
+        if (kind == kGc) {
+          h->gc_gross += page->capacity - page->used_when_current;
+          if (h->gc_gross >= h->gc_check_at) check_growth(h);
+        }
+        page->state = PageState::kFull;
+        page->notify_at = page->capacity - 1;
+        h->current[kind][cls] = &g_empty_page;
+      }
+      PageQueue& queue = h->available[kind][cls];
+      page = queue.first;
+      if (page) {
+        queue_remove(queue, page);
+      } else {
+        page = fresh_page(h, kind, cls);
+        if (!page) return nullptr;
+      }
+      make_current(h, page);
+      if (!page->free) extend(page);
+    }
+  }
+  Block* block = page->free;
+  page->free = block->next;
+  ++page->used;
+  return block;
+}
+
+void* alloc_large(Kind kind, size_t size) {
+  if (size > size_t(PTRDIFF_MAX) - kChunkSize) return nullptr;
+  const size_t pages = (size + kPageSize - 1) >> kPageShift;
+  Page* page;
+  if (pages < kPagesPerChunk) {
+    page = acquire_run(unsigned(pages));
+    if (!page) return nullptr;
+    page->run = uint16_t(pages);
+    page->large_size = pages << kPageShift;
+  } else {
+    page = acquire_huge(size);
+    if (!page) return nullptr;
+    page->run = 0;
+  }
+  page->free = nullptr;
+  page->heap = nullptr;
+  page->used = page->capacity = page->extent = 1;
+  page->notify_at = 0;
+  page->block_size = 0;
+  page->reciprocal = 0;
+  page->kind = kind;
+  page->state = PageState::kLarge;
+  page->remote_free.store(nullptr, std::memory_order_relaxed);
+  page->gc_table = nullptr;
+  void* block = page->start();
+  std::memset(block, 0, kMinBlock);
+  mark_dead(block);
+  g.large_count[kind].fetch_add(1, std::memory_order_relaxed);
+  platform::RawLock lock(g.mutex);
+  list_push(g.large[kind], page);
+  return block;
+}
+
+void page_notify(Page* page) {
+  if (page->state == PageState::kLarge) return free_large(page);
+  PageQueue& queue = page->heap->available[page->kind][page->size_class];
+  if (page->state == PageState::kFull) {
+    page->state = PageState::kAvailable;
+    page->notify_at = 0;
+    queue_append(queue, page);
+    return;
+  }
+  AMPHIS_ASSERT(page->state == PageState::kAvailable && page->used == 0);
+  // The last page of its queue stays: the next page to fill would only fetch it back.
+  if (queue.first != queue.last) retire_page(page);
+}
+
+void free_remote(Page* page, void* p) {
+  if (!page->heap) return free_large(page);
+  auto* block = static_cast<Block*>(p);
+  Block* head = page->remote_free.load(std::memory_order_relaxed);
+  do {
+    __atomic_store_n(&block->next, head, __ATOMIC_RELAXED);
+  } while (!page->remote_free.compare_exchange_weak(head, block, std::memory_order_acq_rel, std::memory_order_relaxed));
+  if (head) return;
+  // The first block: tell the owner. The page cannot be retired meanwhile, for this block still counts as used.
+  Heap* h = page->heap;
+  Page* other = h->remote_pages.load(std::memory_order_relaxed);
+  do {
+    page->remote_next = other;
+  } while (!h->remote_pages.compare_exchange_weak(other, page, std::memory_order_release, std::memory_order_relaxed));
+}
+
+// ---- For the collector and the lifecycle ----
+
+void set_deferral(Deferral defer) { g.defer = defer; }
+void set_gc_pressure(PressureHook hook) { g.pressure = hook; }
+
+void set_gc_growth_limit(int64_t blocks) {
+  g.growth_limit.store(blocks, std::memory_order_relaxed);
+  if (Heap* h = own_heap()) {
+    h->gc_gross = 0;
+    h->gc_check_at = blocks < 0 ? 100'000 : blocks / 8;
+  }
+}
+
+int64_t gc_live_blocks() {
+  Heap* h = own_heap();
+  if (!h) return 0;
+  const int64_t mine = count_live(h);
+  h->gc_live.store(mine, std::memory_order_relaxed);
+  return mine + published_live(h);
+}
+
+int64_t gc_growth() { return gc_live_blocks() - g.live_base.load(std::memory_order_relaxed); }
+
+void gc_reset_growth() {
+  int64_t live = g.large_count[kGc].load(std::memory_order_relaxed);
+  {
+    platform::RawLock lock(g.mutex);
+    for (Heap* h = g.registry; h; h = h->registry_next) {
+      const int64_t n = count_live(h);
+      h->gc_live.store(n, std::memory_order_relaxed);
+      live += n;
+    }
+  }
+  g.live_base.store(live, std::memory_order_relaxed);
+}
+
+void for_each_gc_page(PageVisitor visit, void* arg) {
+  // Not under the mutex: the world is stopped, and the visitor may run code that allocates raw memory.
+  for (Heap* h = g.registry; h; h = h->registry_next)
+    for (Page* page = h->all[kGc]; page; page = page->all_next) visit(page, arg);
+  for (Page* page = g.large[kGc]; page; page = page->all_next) visit(page, arg);
+}
+
+void drain_all_heaps() {
+  if constexpr (!kThreadHeaps) return;
+  for (Heap* h = g.registry; h; h = h->registry_next)
+    if (h->remote_pages.load(std::memory_order_relaxed)) drain(h);
+}
+
+int64_t allocated_blocks() {
+  int64_t n = 0;
+  for (unsigned kind = 0; kind < kKinds; ++kind) n += g.large_count[kind].load(std::memory_order_relaxed);
+  platform::RawLock lock(g.mutex);
+  for (Heap* h = g.registry; h; h = h->registry_next)
+    for (Page* list : h->all)
+      for (const Page* page = list; page; page = page->all_next) n += page->used;
+  return n;
+}
+
+void after_fork_child() {
+  g.mutex.reset();
+  chunks_after_fork();
+  if constexpr (!kThreadHeaps) return;
+  // The owners of all other heaps are gone.
+  g.idle = nullptr;
+  for (Heap* h = g.registry; h; h = h->registry_next) {
+    if (h == this_heap()) continue;
+    h->idle_next = g.idle;
+    g.idle = h;
+  }
+}
+
+}  // namespace amphis::memory
+
+namespace amphis {
+
+void* realloc_object(void* p, size_t size) {
+  memory::Page* page = memory::page_of(p);
+  const size_t have = page->usable_size();
+  if (size <= have && size >= have / 4 * 3) return p;
+  size_t want = size;
+  // A large object that grows will grow again: copying it each time would make a loop of appends quadratic.
+  if (size > have && have > memory::kMaxSmall && size < size_t(PTRDIFF_MAX) - size / 8) want = size + size / 8;
+  if (size <= have && have <= memory::kMaxSmall &&
+      memory::size_class(size < memory::kMinBlock ? memory::kMinBlock : size) == page->size_class)
+    return p;
+  void* moved = memory::alloc(page->kind, want);
+  if (!moved) return size <= have ? p : nullptr;
+  std::memcpy(moved, p, size < have ? size : have);
+  free_object(p);
+  return moved;
+}
+
+}  // namespace amphis

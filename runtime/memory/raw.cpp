@@ -1,0 +1,170 @@
+// Owns the memory half of the C API: PyMem_Raw*, PyMem_* over mimalloc, PyObject_* over the object allocator, and the
+// allocator tables of PEP 445. A domain whose table was replaced is served through it; otherwise calls go straight to
+// the allocator, and the runtime's own inline allocations (alloc.h) never look at the tables.
+#include <mimalloc.h>
+
+#include <atomic>
+#include <cstring>
+#include <cwchar>
+
+#include "Python.h"
+#include "memory/alloc.h"
+
+using namespace amphis;
+
+namespace {
+
+bool too_large(size_t size) { return size > size_t(PY_SSIZE_T_MAX); }
+bool too_large(size_t count, size_t each) { return each != 0 && count > size_t(PY_SSIZE_T_MAX) / each; }
+
+void* raw_malloc(void*, size_t size) { return mi_malloc(size ? size : 1); }
+void* raw_calloc(void*, size_t count, size_t each) {
+  return count == 0 || each == 0 ? mi_calloc(1, 1) : mi_calloc(count, each);
+}
+void* raw_realloc(void*, void* p, size_t size) { return mi_realloc(p, size ? size : 1); }
+void raw_free(void*, void* p) { mi_free(p); }
+
+void* object_malloc(void*, size_t size) { return alloc_object(size); }
+void* object_calloc(void*, size_t count, size_t each) {
+  void* p = alloc_object(count * each);
+  if (p) std::memset(p, 0, count * each);
+  return p;
+}
+void* object_realloc(void*, void* p, size_t size) { return p ? realloc_object(p, size) : alloc_object(size); }
+void object_release(void*, void* p) {
+  if (p) free_object(p);
+}
+
+constexpr PyMemAllocatorEx kRawTable = {nullptr, raw_malloc, raw_calloc, raw_realloc, raw_free};
+constexpr PyMemAllocatorEx kObjectTable = {nullptr, object_malloc, object_calloc, object_realloc, object_release};
+
+// Domains RAW, MEM, OBJ. Written while the program sets itself up (PEP 445 asks for that), read without a lock.
+PyMemAllocatorEx g_tables[3] = {kRawTable, kRawTable, kObjectTable};
+std::atomic<bool> g_replaced[3];
+
+bool replaced(PyMemAllocatorDomain domain) { return g_replaced[domain].load(std::memory_order_relaxed); }
+PyMemAllocatorEx& table(PyMemAllocatorDomain domain) { return g_tables[domain]; }
+
+// Arenas exist for the C API only: object memory comes from chunks.
+void* arena_alloc(void*, size_t size) { return mi_malloc(size); }
+void arena_free(void*, void* p, size_t) { mi_free(p); }
+PyObjectArenaAllocator g_arena = {nullptr, arena_alloc, arena_free};
+
+bool same_table(const PyMemAllocatorEx& a, const PyMemAllocatorEx& b) {
+  return a.ctx == b.ctx && a.malloc == b.malloc && a.calloc == b.calloc && a.realloc == b.realloc && a.free == b.free;
+}
+
+}  // namespace
+
+extern "C" {
+
+void* PyMem_RawMalloc(size_t size) {
+  if (too_large(size)) return nullptr;
+  if (replaced(PYMEM_DOMAIN_RAW)) [[unlikely]] return table(PYMEM_DOMAIN_RAW).malloc(table(PYMEM_DOMAIN_RAW).ctx, size);
+  return raw_malloc(nullptr, size);
+}
+void* PyMem_RawCalloc(size_t count, size_t each) {
+  if (too_large(count, each)) return nullptr;
+  if (replaced(PYMEM_DOMAIN_RAW)) [[unlikely]]
+    return table(PYMEM_DOMAIN_RAW).calloc(table(PYMEM_DOMAIN_RAW).ctx, count, each);
+  return raw_calloc(nullptr, count, each);
+}
+void* PyMem_RawRealloc(void* p, size_t size) {
+  if (too_large(size)) return nullptr;
+  if (replaced(PYMEM_DOMAIN_RAW)) [[unlikely]]
+    return table(PYMEM_DOMAIN_RAW).realloc(table(PYMEM_DOMAIN_RAW).ctx, p, size);
+  return raw_realloc(nullptr, p, size);
+}
+void PyMem_RawFree(void* p) {
+  if (replaced(PYMEM_DOMAIN_RAW)) [[unlikely]] return table(PYMEM_DOMAIN_RAW).free(table(PYMEM_DOMAIN_RAW).ctx, p);
+  mi_free(p);
+}
+
+void* PyMem_Malloc(size_t size) {
+  if (too_large(size)) return nullptr;
+  if (replaced(PYMEM_DOMAIN_MEM)) [[unlikely]] return table(PYMEM_DOMAIN_MEM).malloc(table(PYMEM_DOMAIN_MEM).ctx, size);
+  return raw_malloc(nullptr, size);
+}
+void* PyMem_Calloc(size_t count, size_t each) {
+  if (too_large(count, each)) return nullptr;
+  if (replaced(PYMEM_DOMAIN_MEM)) [[unlikely]]
+    return table(PYMEM_DOMAIN_MEM).calloc(table(PYMEM_DOMAIN_MEM).ctx, count, each);
+  return raw_calloc(nullptr, count, each);
+}
+void* PyMem_Realloc(void* p, size_t size) {
+  if (too_large(size)) return nullptr;
+  if (replaced(PYMEM_DOMAIN_MEM)) [[unlikely]]
+    return table(PYMEM_DOMAIN_MEM).realloc(table(PYMEM_DOMAIN_MEM).ctx, p, size);
+  return raw_realloc(nullptr, p, size);
+}
+void PyMem_Free(void* p) {
+  if (replaced(PYMEM_DOMAIN_MEM)) [[unlikely]] return table(PYMEM_DOMAIN_MEM).free(table(PYMEM_DOMAIN_MEM).ctx, p);
+  mi_free(p);
+}
+
+void* PyObject_Malloc(size_t size) {
+  if (too_large(size)) return nullptr;
+  if (replaced(PYMEM_DOMAIN_OBJ)) [[unlikely]] return table(PYMEM_DOMAIN_OBJ).malloc(table(PYMEM_DOMAIN_OBJ).ctx, size);
+  return alloc_object(size);
+}
+void* PyObject_Calloc(size_t count, size_t each) {
+  if (too_large(count, each)) return nullptr;
+  if (replaced(PYMEM_DOMAIN_OBJ)) [[unlikely]]
+    return table(PYMEM_DOMAIN_OBJ).calloc(table(PYMEM_DOMAIN_OBJ).ctx, count, each);
+  return object_calloc(nullptr, count, each);
+}
+void* PyObject_Realloc(void* p, size_t size) {
+  if (too_large(size)) return nullptr;
+  if (replaced(PYMEM_DOMAIN_OBJ)) [[unlikely]]
+    return table(PYMEM_DOMAIN_OBJ).realloc(table(PYMEM_DOMAIN_OBJ).ctx, p, size);
+  return object_realloc(nullptr, p, size);
+}
+void PyObject_Free(void* p) {
+  if (replaced(PYMEM_DOMAIN_OBJ)) [[unlikely]] return table(PYMEM_DOMAIN_OBJ).free(table(PYMEM_DOMAIN_OBJ).ctx, p);
+  if (p) free_object(p);
+}
+
+void PyMem_GetAllocator(PyMemAllocatorDomain domain, PyMemAllocatorEx* allocator) {
+  if (unsigned(domain) < 3) {
+    *allocator = table(domain);
+  } else {
+    *allocator = PyMemAllocatorEx{};
+  }
+}
+
+void PyMem_SetAllocator(PyMemAllocatorDomain domain, PyMemAllocatorEx* allocator) {
+  if (unsigned(domain) >= 3) return;
+  table(domain) = *allocator;
+  const bool own = same_table(*allocator, domain == PYMEM_DOMAIN_OBJ ? kObjectTable : kRawTable);
+  g_replaced[domain].store(!own, std::memory_order_relaxed);
+}
+
+// Debug hooks wrap each block in guard bytes; sanitizer builds do that job here.
+void PyMem_SetupDebugHooks(void) {}
+
+void PyObject_GetArenaAllocator(PyObjectArenaAllocator* allocator) { *allocator = g_arena; }
+void PyObject_SetArenaAllocator(PyObjectArenaAllocator* allocator) { g_arena = *allocator; }
+
+PyAPI_FUNC(const char*) _PyMem_GetCurrentAllocatorName(void);
+const char* _PyMem_GetCurrentAllocatorName(void) {
+  return replaced(PYMEM_DOMAIN_MEM) || replaced(PYMEM_DOMAIN_OBJ) ? nullptr : "mimalloc";
+}
+
+PyAPI_FUNC(char*) _PyMem_Strdup(const char* text);
+char* _PyMem_Strdup(const char* text) {
+  const size_t size = std::strlen(text) + 1;
+  auto* copy = static_cast<char*>(PyMem_Malloc(size));
+  return copy ? static_cast<char*>(std::memcpy(copy, text, size)) : nullptr;
+}
+char* _PyMem_RawStrdup(const char* text) {
+  const size_t size = std::strlen(text) + 1;
+  auto* copy = static_cast<char*>(PyMem_RawMalloc(size));
+  return copy ? static_cast<char*>(std::memcpy(copy, text, size)) : nullptr;
+}
+wchar_t* _PyMem_RawWcsdup(const wchar_t* text) {
+  const size_t size = (std::wcslen(text) + 1) * sizeof(wchar_t);
+  auto* copy = static_cast<wchar_t*>(PyMem_RawMalloc(size));
+  return copy ? static_cast<wchar_t*>(std::memcpy(copy, text, size)) : nullptr;
+}
+
+}  // extern "C"

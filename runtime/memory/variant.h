@@ -1,0 +1,44 @@
+// Owns what differs between the variants in memory/: whose heap a thread allocates from, and what a dead block must
+// look like. GIL: one heap, guarded by the lock that every caller holds. Free-threaded: one heap per thread, and a
+// block that was freed keeps reading as an object with no references (see heap.h).
+#pragma once
+
+#include "Python.h"
+#include "base/compiler.h"
+
+namespace amphis::memory {
+
+struct Heap;
+
+#if AMPHIS_GIL
+
+inline constexpr bool kThreadHeaps = false;
+// The smallest block must hold an object header.
+inline constexpr size_t kMinBlock = 16;
+extern Heap g_main_heap;
+inline Heap* this_heap() { return &g_main_heap; }
+inline void set_this_heap(Heap*) {}
+// The free-list link covers the reference count and the flags; user-space addresses leave the flags (its top 16
+// bits) zero, so a free block never reads as tracked.
+inline void mark_dead(void*) {}
+
+#else
+
+inline constexpr bool kThreadHeaps = true;
+inline constexpr size_t kMinBlock = 32;
+extern __thread Heap* t_heap AMPHIS_TLS_IE;
+inline Heap* this_heap() { return t_heap; }
+inline void set_this_heap(Heap* heap) { t_heap = heap; }
+// The link covers ob_tid only. These stores may race with an optimistic reader's try_incref, which then fails.
+inline void mark_dead(void* block) {
+  auto* op = static_cast<PyObject*>(block);
+  __atomic_store_n(&op->ob_ref_local, 0u, __ATOMIC_RELAXED);
+  __atomic_store_n(&op->ob_gc_bits, uint8_t(0), __ATOMIC_RELAXED);
+  __atomic_store_n(&op->ob_ref_shared, Py_ssize_t(_Py_REF_MERGED), __ATOMIC_RELAXED);
+}
+
+#endif
+
+static_assert(sizeof(PyObject) == kMinBlock);
+
+}  // namespace amphis::memory
