@@ -19,20 +19,13 @@ constexpr size_t kExtendBytes = 8192;  // how much of a page is put on its free 
 
 constinit Page g_empty_page{};  // stands for "no current page": its free list is empty for ever
 
-constexpr Heap empty_heap() {
-  Heap h{};
-  for (auto& kind : h.current)
-    for (Page*& page : kind) page = &g_empty_page;
-  return h;
-}
-
 }  // namespace
 
 #if AMPHIS_GIL
-constinit Heap g_main_heap = empty_heap();
+constinit Heap g_main_heap{&g_empty_page};
 static Heap* const kInitialRegistry = &g_main_heap;
 #else
-static constinit Heap g_no_heap = empty_heap();  // of a thread that has not allocated yet
+static constinit Heap g_no_heap{&g_empty_page};  // of a thread that has not allocated yet
 __thread Heap* t_heap = &g_no_heap;
 static Heap* const kInitialRegistry = nullptr;
 #endif
@@ -226,7 +219,7 @@ AMPHIS_COLD Heap* adopt_heap() {
   if (!h) {
     void* memory = mi_malloc_aligned(sizeof(Heap), 64);
     if (!memory) return nullptr;
-    h = new (memory) Heap(empty_heap());
+    h = new (memory) Heap(&g_empty_page);
     platform::RawLock lock(g.mutex);
     h->registry_next = g.registry;
     g.registry = h;

@@ -80,17 +80,23 @@ struct PageQueue {
 };
 
 struct Heap {
-  Page* current[kKinds][kClasses];
-  PageQueue available[kKinds][kClasses];
-  Page* all[kKinds];
-  std::atomic<Page*> remote_pages;
+  Page* current[kKinds][kClasses] = {};
+  PageQueue available[kKinds][kClasses] = {};
+  Page* all[kKinds] = {};
+  std::atomic<Page*> remote_pages{nullptr};
   // Growth of the collected population: `gross` counts what left pages of kind kGc and ignores what came back, so an
   // exact count is due only when it passes `check_at`.
-  int64_t gc_gross;
-  int64_t gc_check_at;
-  std::atomic<int64_t> gc_live;  // the last exact count
-  Heap* registry_next;
-  Heap* idle_next;
+  int64_t gc_gross = 0;
+  int64_t gc_check_at = 1000;
+  std::atomic<int64_t> gc_live{0};  // the last exact count
+  Heap* registry_next = nullptr;
+  Heap* idle_next = nullptr;
+
+  // `empty` stands for "no current page".
+  constexpr explicit Heap(Page* empty) {
+    for (auto& kind : current)
+      for (Page*& page : kind) page = empty;
+  }
 };
 
 inline Page* page_of(const void* p) {

@@ -1,0 +1,122 @@
+// Owns what the collector keeps in an object's header, and the first contents of a header. The bits are those of
+// ob_gc_bits in the free-threaded ABI and the upper half of ob_flags in the GIL ABI. The only file of gc/ that knows
+// the variant.
+// Invariant: kGcTracked is set only on live objects in pages of kind memory::kGc. Bits are written by the thread that
+// makes or destroys the object, or with the world stopped.
+#pragma once
+
+#include <cstdint>
+
+#include "Python.h"
+#include "base/compiler.h"
+#include "sync/atomic_field.h"
+#include "sync/deferred.h"
+
+namespace amphis {
+
+enum GcBit : uint8_t {
+  kGcTracked = 1 << 0,      // in the collector's population
+  kGcFinalized = 1 << 1,    // tp_finalize has run
+  kGcUnreachable = 1 << 2,  // being collected now
+  kGcFrozen = 1 << 3,       // gc.freeze(): ignored, and everything it refers to is alive
+  kGcDeferred = 1 << 6,     // free-threaded: see sync/deferred.h
+};
+
+namespace gc {
+
+#if AMPHIS_GIL
+
+// The bit on top of ob_flags that a reference count of 1 needs is none: one store initialises count and flags.
+AMPHIS_ALWAYS_INLINE void init_header(PyObject* op, PyTypeObject* type) {
+  op->ob_refcnt_full = 1;
+  op->ob_type = type;
+}
+inline uint8_t bits(const PyObject* op) { return uint8_t(op->ob_flags >> 8); }
+inline void set_bits(PyObject* op, uint8_t b) { op->ob_flags = uint16_t(op->ob_flags | (b << 8)); }
+inline void clear_bits(PyObject* op, uint8_t b) { op->ob_flags = uint16_t(op->ob_flags & ~(b << 8)); }
+
+inline constexpr Py_ssize_t kImmortalCount = PY_SSIZE_T_MAX / 2;
+// All references, in a stopped world.
+inline Py_ssize_t reference_count(PyObject* op) { return _Py_IsImmortal(op) ? kImmortalCount : op->ob_refcnt; }
+
+// A dying object comes back for the time of its finalizer ...
+inline void resurrect_begin(PyObject* op) { Py_SET_REFCNT(op, 1); }
+// ... and goes again: true unless the finalizer left references to it.
+inline bool resurrect_end(PyObject* op) {
+  const Py_ssize_t left = op->ob_refcnt - 1;
+  Py_SET_REFCNT(op, left);
+  return left == 0;
+}
+
+#else
+
+AMPHIS_ALWAYS_INLINE void init_header(PyObject* op, PyTypeObject* type) {
+  // An optimistic reader may still look at the header that was here: until ob_ref_shared is published by the new
+  // object's owner, its try_incref fails.
+  sync::store_relaxed(op->ob_tid, _Py_ThreadId());
+  op->ob_flags = 0;
+  op->ob_mutex = PyMutex{};
+  sync::store_relaxed(op->ob_gc_bits, uint8_t(0));
+  sync::store_relaxed(op->ob_ref_shared, Py_ssize_t(0));
+  sync::store_relaxed(op->ob_ref_local, 1u);
+  sync::store_relaxed(op->ob_type, type);
+}
+inline uint8_t bits(const PyObject* op) { return sync::load_relaxed(const_cast<PyObject*>(op)->ob_gc_bits); }
+inline void set_bits(PyObject* op, uint8_t b) { sync::store_relaxed(op->ob_gc_bits, uint8_t(bits(op) | b)); }
+inline void clear_bits(PyObject* op, uint8_t b) { sync::store_relaxed(op->ob_gc_bits, uint8_t(bits(op) & ~b)); }
+
+inline constexpr Py_ssize_t kImmortalCount = PY_SSIZE_T_MAX / 2;
+inline Py_ssize_t reference_count(PyObject* op) {
+  const uint32_t local = sync::load_relaxed(op->ob_ref_local);
+  if (local == _Py_IMMORTAL_REFCNT_LOCAL) return kImmortalCount;
+  const Py_ssize_t shared = sync::load_relaxed(op->ob_ref_shared) >> _Py_REF_SHARED_SHIFT;
+  return Py_ssize_t(local) + shared - (sync::is_deferred(op) ? sync::kDeferredBias : 0);
+}
+
+inline void resurrect_begin(PyObject* op) {
+  sync::store_relaxed(op->ob_tid, _Py_ThreadId());
+  sync::store_relaxed(op->ob_ref_local, 1u);
+  sync::store_release(op->ob_ref_shared, Py_ssize_t(0));
+}
+inline bool resurrect_end(PyObject* op) {
+  uint32_t local = sync::load_relaxed(op->ob_ref_local);
+  Py_ssize_t shared = sync::load_acquire(op->ob_ref_shared);
+  const bool owned = sync::load_relaxed(op->ob_tid) == _Py_ThreadId();
+  if (local == _Py_IMMORTAL_REFCNT_LOCAL) return false;
+  if (owned && local == 1 && shared == 0) {
+    sync::store_relaxed(op->ob_ref_local, 0u);
+    return true;
+  }
+  // Others have seen it: merge both halves, less the reference of the resurrection.
+  if (owned) {
+    sync::store_relaxed(op->ob_tid, uintptr_t(0));
+    sync::store_relaxed(op->ob_ref_local, 0u);
+  } else {
+    local = 0;
+  }
+  Py_ssize_t left;
+  do {
+    left = (shared >> _Py_REF_SHARED_SHIFT) + Py_ssize_t(local) - 1;
+  } while (!sync::compare_exchange(op->ob_ref_shared, shared, _Py_REF_SHARED(left, _Py_REF_MERGED)));
+  return left == 0;
+}
+
+#endif
+
+inline bool is_tracked(const PyObject* op) { return bits(op) & kGcTracked; }
+
+}  // namespace gc
+
+// Hands a finished container to the collector. It must be in a state that tp_traverse can walk, and untracked.
+AMPHIS_ALWAYS_INLINE void track(PyObject* op) { gc::set_bits(op, kGcTracked); }
+template <class T>
+AMPHIS_ALWAYS_INLINE void track(T* op) {
+  track(reinterpret_cast<PyObject*>(op));
+}
+AMPHIS_ALWAYS_INLINE void untrack(PyObject* op) { gc::clear_bits(op, kGcTracked); }
+template <class T>
+AMPHIS_ALWAYS_INLINE void untrack(T* op) {
+  untrack(reinterpret_cast<PyObject*>(op));
+}
+
+}  // namespace amphis
