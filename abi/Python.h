@@ -1,0 +1,51 @@
+// The C API of Amphis: that of CPython 3.14, one header per concept. Each concept's header pulls in those it stands on.
+//
+// Reading the comments: "new reference" means that the caller owns it, "borrowed" that it does not; "steals" means that the callee takes
+// over the caller's reference, on failure too unless said otherwise.
+#ifndef Py_PYTHON_H
+#define Py_PYTHON_H
+
+#include "amphis/base.h"
+#include "amphis/atomic.h"
+#include "amphis/memory.h"
+#include "amphis/lock.h"
+#include "amphis/object.h"
+#include "amphis/refcount.h"
+#include "amphis/critical_section.h"
+#include "amphis/buffer.h"
+#include "amphis/type.h"
+#include "amphis/generic.h"
+#include "amphis/call.h"
+#include "amphis/number.h"
+#include "amphis/sequence.h"
+#include "amphis/iter.h"
+#include "amphis/gc.h"
+#include "amphis/hash.h"
+#include "amphis/bytes.h"
+#include "amphis/int.h"
+#include "amphis/float.h"
+#include "amphis/tuple.h"
+#include "amphis/dict.h"
+#include "amphis/set.h"
+#include "amphis/slice.h"
+#include "amphis/cfunction.h"
+#include "amphis/descriptor.h"
+#include "amphis/function.h"
+#include "amphis/unicode.h"
+#include "amphis/unicode_codecs.h"
+#include "amphis/unicode_writer.h"
+#include "amphis/characters.h"
+#include "amphis/exceptions.h"
+#include "amphis/errors.h"
+#include "amphis/objects.h"
+#include "amphis/module.h"
+#include "amphis/arguments.h"
+#include "amphis/thread_state.h"
+#include "amphis/threads.h"
+#include "amphis/code.h"
+#include "amphis/monitoring.h"
+#include "amphis/eval.h"
+#include "amphis/import.h"
+#include "amphis/lifecycle.h"
+
+#endif

@@ -1,0 +1,172 @@
+// Owns reference counting, inline for both ABIs. Counting an immortal object does nothing.
+#ifndef AMPHIS_ABI_REFCOUNT_H
+#define AMPHIS_ABI_REFCOUNT_H
+
+#include "object.h"
+
+Py_BEGIN_C_DECLS
+
+PyAPI_FUNC(Py_ssize_t) Py_REFCNT(PyObject* ob);
+PyAPI_FUNC(void) Py_IncRef(PyObject*);
+PyAPI_FUNC(void) Py_DecRef(PyObject*);
+PyAPI_FUNC(void) _Py_IncRef(PyObject*);
+PyAPI_FUNC(void) _Py_DecRef(PyObject*);
+PyAPI_FUNC(void) _Py_SetRefcnt(PyObject* ob, Py_ssize_t refcnt);
+PyAPI_FUNC(void) _Py_Dealloc(PyObject*);
+#ifdef Py_GIL_DISABLED
+// The slow halves of Py_DECREF: a reference dropped by a thread that does not own the object, and the owner's last one.
+PyAPI_FUNC(void) _Py_DecRefShared(PyObject*);
+PyAPI_FUNC(void) _Py_DecRefSharedDebug(PyObject*, const char*, int);
+PyAPI_FUNC(void) _Py_MergeZeroLocalRefcount(PyObject*);
+#endif
+
+static inline Py_ALWAYS_INLINE int _Py_IsImmortal(PyObject* op) {
+#ifdef Py_GIL_DISABLED
+  return __atomic_load_n(&op->ob_ref_local, __ATOMIC_RELAXED) == _Py_IMMORTAL_REFCNT_LOCAL;
+#else
+  return (int32_t)op->ob_refcnt < 0;
+#endif
+}
+#define _Py_IsImmortal(op) _Py_IsImmortal(_PyObject_CAST(op))
+
+static inline Py_ALWAYS_INLINE int _Py_IsStaticImmortal(PyObject* op) {
+  return (op->ob_flags & _Py_STATICALLY_ALLOCATED_FLAG) != 0;
+}
+#define _Py_IsStaticImmortal(op) _Py_IsStaticImmortal(_PyObject_CAST(op))
+
+static inline Py_ssize_t _Py_REFCNT(PyObject* op) {
+#ifdef Py_GIL_DISABLED
+  uint32_t local = __atomic_load_n(&op->ob_ref_local, __ATOMIC_RELAXED);
+  if (local == _Py_IMMORTAL_REFCNT_LOCAL) return (Py_ssize_t)_Py_IMMORTAL_INITIAL_REFCNT;
+  return (Py_ssize_t)local + (__atomic_load_n(&op->ob_ref_shared, __ATOMIC_RELAXED) >> _Py_REF_SHARED_SHIFT);
+#else
+  return op->ob_refcnt;
+#endif
+}
+#define Py_REFCNT(op) _Py_REFCNT(_PyObject_CAST(op))
+
+static inline void Py_SET_REFCNT(PyObject* op, Py_ssize_t refcnt) {
+  if (_Py_IsImmortal(op)) return;
+#ifdef Py_GIL_DISABLED
+  if (!_Py_IsOwnedByCurrentThread(op)) {
+    op->ob_tid = _Py_UNOWNED_TID;
+    op->ob_ref_local = 0;
+    op->ob_ref_shared = _Py_REF_SHARED(refcnt, _Py_REF_MERGED);
+  } else if ((size_t)refcnt > (size_t)UINT32_MAX) {  // past the local count's range: give up counting
+    op->ob_tid = _Py_UNOWNED_TID;
+    op->ob_ref_local = _Py_IMMORTAL_REFCNT_LOCAL;
+    op->ob_ref_shared = 0;
+  } else {
+    op->ob_ref_local = (uint32_t)refcnt;
+    op->ob_ref_shared &= _Py_REF_SHARED_FLAG_MASK;
+  }
+#else
+  op->ob_refcnt = (uint32_t)refcnt;
+#endif
+}
+#define Py_SET_REFCNT(op, refcnt) Py_SET_REFCNT(_PyObject_CAST(op), (refcnt))
+
+static inline Py_ALWAYS_INLINE void Py_INCREF(PyObject* op) {
+#ifdef Py_GIL_DISABLED
+  uint32_t local = __atomic_load_n(&op->ob_ref_local, __ATOMIC_RELAXED);
+  if (local == _Py_IMMORTAL_REFCNT_LOCAL) return;
+  if (_Py_IsOwnedByCurrentThread(op)) {
+    __atomic_store_n(&op->ob_ref_local, local + 1, __ATOMIC_RELAXED);
+  } else {
+    __atomic_fetch_add(&op->ob_ref_shared, (Py_ssize_t)1 << _Py_REF_SHARED_SHIFT, __ATOMIC_SEQ_CST);
+  }
+#else
+  uint32_t count = op->ob_refcnt;
+  if (count >= _Py_IMMORTAL_INITIAL_REFCNT) return;
+  op->ob_refcnt = count + 1;
+#endif
+}
+#define Py_INCREF(op) Py_INCREF(_PyObject_CAST(op))
+
+static inline Py_ALWAYS_INLINE void Py_DECREF(PyObject* op) {
+#ifdef Py_GIL_DISABLED
+  uint32_t local = __atomic_load_n(&op->ob_ref_local, __ATOMIC_RELAXED);
+  if (local == _Py_IMMORTAL_REFCNT_LOCAL) return;
+  if (_Py_IsOwnedByCurrentThread(op)) {
+    __atomic_store_n(&op->ob_ref_local, --local, __ATOMIC_RELAXED);
+    if (local == 0) _Py_MergeZeroLocalRefcount(op);
+  } else {
+    _Py_DecRefShared(op);
+  }
+#else
+  if (_Py_IsImmortal(op)) return;
+  if (--op->ob_refcnt == 0) _Py_Dealloc(op);
+#endif
+}
+#define Py_DECREF(op) Py_DECREF(_PyObject_CAST(op))
+
+static inline void Py_XINCREF(PyObject* op) {
+  if (op) Py_INCREF(op);
+}
+#define Py_XINCREF(op) Py_XINCREF(_PyObject_CAST(op))
+static inline void Py_XDECREF(PyObject* op) {
+  if (op) Py_DECREF(op);
+}
+#define Py_XDECREF(op) Py_XDECREF(_PyObject_CAST(op))
+
+// A new reference to the argument, to be used as an expression.
+PyAPI_FUNC(PyObject*) Py_NewRef(PyObject* obj);
+PyAPI_FUNC(PyObject*) Py_XNewRef(PyObject* obj);
+static inline PyObject* _Py_NewRef(PyObject* op) {
+  Py_INCREF(op);
+  return op;
+}
+static inline PyObject* _Py_XNewRef(PyObject* op) {
+  Py_XINCREF(op);
+  return op;
+}
+#define Py_NewRef(op) _Py_NewRef(_PyObject_CAST(op))
+#define Py_XNewRef(op) _Py_XNewRef(_PyObject_CAST(op))
+
+// Each stores first and drops the old reference after, because dropping can run code that looks at the variable.
+#define Py_CLEAR(variable) \
+  do { \
+    _Py_TYPEOF(variable)* _py_place = &(variable); \
+    _Py_TYPEOF(variable) _py_old = *_py_place; \
+    if (_py_old != _Py_NULL) { \
+      *_py_place = _Py_NULL; \
+      Py_DECREF(_py_old); \
+    } \
+  } while (0)
+#define Py_SETREF(variable, value) \
+  do { \
+    _Py_TYPEOF(variable)* _py_place = &(variable); \
+    _Py_TYPEOF(variable) _py_old = *_py_place; \
+    *_py_place = (value); \
+    Py_DECREF(_py_old); \
+  } while (0)
+#define Py_XSETREF(variable, value) \
+  do { \
+    _Py_TYPEOF(variable)* _py_place = &(variable); \
+    _Py_TYPEOF(variable) _py_old = *_py_place; \
+    *_py_place = (value); \
+    Py_XDECREF(_py_old); \
+  } while (0)
+
+// A count of 1 for fresh memory, one for an object that its finalizer revived, and leaving the world for good.
+PyAPI_FUNC(void) _Py_NewReference(PyObject* op);
+PyAPI_FUNC(void) _Py_NewReferenceNoTotal(PyObject* op);
+PyAPI_FUNC(void) _Py_ResurrectReference(PyObject* op);
+PyAPI_FUNC(void) _Py_ForgetReference(PyObject* op);
+
+// Advice from an extension on how an object's count behaves; 1 for yes, 0 for no.
+PyAPI_FUNC(int) PyUnstable_Object_EnableDeferredRefcount(PyObject*);
+PyAPI_FUNC(int) PyUnstable_Object_IsUniqueReferencedTemporary(PyObject*);
+PyAPI_FUNC(int) PyUnstable_Object_IsUniquelyReferenced(PyObject*);
+PyAPI_FUNC(int) PyUnstable_IsImmortal(PyObject*);
+PyAPI_FUNC(int) PyUnstable_TryIncRef(PyObject*);
+PyAPI_FUNC(void) PyUnstable_EnableTryIncRef(PyObject*);
+
+typedef enum { PyRefTracer_CREATE = 0, PyRefTracer_DESTROY = 1 } PyRefTracerEvent;
+typedef int (*PyRefTracer)(PyObject* op, PyRefTracerEvent event, void* data);
+PyAPI_FUNC(int) PyRefTracer_SetTracer(PyRefTracer tracer, void* data);
+PyAPI_FUNC(PyRefTracer) PyRefTracer_GetTracer(void**);
+
+Py_END_C_DECLS
+
+#endif
