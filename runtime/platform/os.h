@@ -42,6 +42,23 @@ bool start_thread(void (*run)(void*), void* arg, size_t stack_size, bool joinabl
 int join_thread(unsigned long handle);
 int detach_thread(unsigned long handle);
 void set_thread_name(const char* name);  // truncated to what the kernel takes
+bool get_thread_name(char* buffer, size_t size);
 void yield_thread();
+
+// The address of the thread's control block: what _Py_ThreadId() reads, unique among living threads.
+inline uintptr_t thread_pointer() {
+  uintptr_t p;
+#if defined(__x86_64__)
+  __asm__("movq %%fs:0, %0" : "=r"(p));
+#else
+  p = reinterpret_cast<uintptr_t>(__builtin_thread_pointer());
+#endif
+  return p;
+}
+inline void spin_pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
 
 }  // namespace amphis::platform

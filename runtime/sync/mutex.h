@@ -18,6 +18,11 @@ inline bool mutex_try_lock(PyMutex* m) {
 }
 AMPHIS_NOINLINE void mutex_lock_slow(PyMutex* m);
 AMPHIS_NOINLINE void mutex_unlock_slow(PyMutex* m);
+enum class LockResult { kAcquired, kTimeout, kInterrupted };
+// Zero timeout: try; negative: for ever. kInterrupted only when asked for: a signal handler ran in this thread.
+LockResult mutex_lock_timed(PyMutex* m, int64_t timeout_ns, bool interruptible);
+// False: it was not locked.
+bool mutex_try_unlock(PyMutex* m);
 inline void mutex_lock(PyMutex* m) {
   if (!mutex_try_lock(m)) [[unlikely]] mutex_lock_slow(m);
 }
