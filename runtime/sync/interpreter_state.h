@@ -50,7 +50,9 @@ namespace sync {
 ThreadState* new_thread(int whence);
 void clear_thread(ThreadState* ts);
 void delete_thread(ThreadState* ts);
-// The end of a thread that the runtime started: clear, detach, delete the current state.
+// The current, cleared state: detaches from it and deletes it.
+void delete_current_thread(ThreadState* ts);
+// The end of a thread that the runtime started: clear and delete the current state.
 void finish_current_thread(ThreadState* ts);
 // The state that PyGILState_Ensure uses on this native thread, or null.
 ThreadState* bound_thread();
