@@ -26,7 +26,7 @@ extern "C" {
 
 // ---- Thread states ----
 
-PyThreadState* PyThreadState_New(PyInterpreterState*) { return sync::new_thread(_PyThreadState_WHENCE_UNKNOWN); }
+PyThreadState* PyThreadState_New(PyInterpreterState*) { return sync::new_thread(kWhenceUnknown); }
 void PyThreadState_Clear(PyThreadState* ts) { sync::clear_thread(thread_state(ts)); }
 void PyThreadState_Delete(PyThreadState* ts) {
   if (ts == current_thread()) fatal("PyThreadState_Delete: the thread state is current");
@@ -116,7 +116,7 @@ PyGILState_STATE PyGILState_Ensure(void) {
   ThreadState* ts = current ? current : sync::bound_thread();
   if (!ts) {
     if (sync::finalizing()) sync::hang_thread();
-    ts = sync::new_thread(_PyThreadState_WHENCE_GILSTATE);
+    ts = sync::new_thread(kWhenceGilState);
     if (!ts) fatal("Couldn't create thread-state for new thread");
     ts->gilstate_counter = 0;
     ts->is_gilstate = true;

@@ -25,6 +25,9 @@ namespace amphis {
 
 using InterpreterState = ::_is;
 
+// ThreadState::_whence: who made it.
+enum Whence : int { kWhenceUnknown = 0, kWhenceInit = 1, kWhenceThreading = 3, kWhenceGilState = 4 };
+
 extern constinit InterpreterState the_interpreter;
 
 inline InterpreterState* interpreter() { return &the_interpreter; }

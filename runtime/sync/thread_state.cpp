@@ -203,7 +203,7 @@ void hang_thread() {
 
 ThreadState* start_main_thread() {
   InterpreterState* interp = interpreter();
-  ThreadState* ts = sync::new_thread(_PyThreadState_WHENCE_INIT);
+  ThreadState* ts = sync::new_thread(kWhenceInit);
   if (!ts) return nullptr;
   interp->main_ident = platform::thread_handle();
   interp->main_thread.store(ts);
