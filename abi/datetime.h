@@ -1,22 +1,22 @@
-// Owns the datetime objects' layouts and the table of functions through which C code reaches the datetime module.
-// Call PyDateTime_IMPORT once per translation unit before anything else here.
+// Owns the datetime objects' layouts and the table of functions through which C code reaches the datetime
+// module. Call PyDateTime_IMPORT once per translation unit before anything else here.
 #ifndef DATETIME_H
 #define DATETIME_H
 
 #include "Python.h"
 
 Py_BEGIN_C_DECLS
-
 #define _PyDateTime_DATE_DATASIZE 4
 #define _PyDateTime_TIME_DATASIZE 6
 #define _PyDateTime_DATETIME_DATASIZE 10
-#define _PyTZINFO_HEAD PyObject_HEAD Py_hash_t hashcode; char hastzinfo;
+#define _PyTZINFO_HEAD              \
+  PyObject_HEAD Py_hash_t hashcode; \
+  char hastzinfo;
 #define _PyDateTime_TIMEHEAD _PyTZINFO_HEAD unsigned char data[_PyDateTime_TIME_DATASIZE];
 #define _PyDateTime_DATETIMEHEAD _PyTZINFO_HEAD unsigned char data[_PyDateTime_DATETIME_DATASIZE];
 
-typedef struct {
-  PyObject_HEAD
-  Py_hash_t hashcode;
+    typedef struct {
+  PyObject_HEAD Py_hash_t hashcode;
   int days;
   int seconds;
   int microseconds;
@@ -31,20 +31,17 @@ typedef struct {
   _PyDateTime_TIMEHEAD
 } _PyDateTime_BaseTime;  // without a tzinfo: this is all there is
 typedef struct {
-  _PyDateTime_TIMEHEAD
-  unsigned char fold;
+  _PyDateTime_TIMEHEAD unsigned char fold;
   PyObject* tzinfo;
 } PyDateTime_Time;
 typedef struct {
-  _PyTZINFO_HEAD
-  unsigned char data[_PyDateTime_DATE_DATASIZE];
+  _PyTZINFO_HEAD unsigned char data[_PyDateTime_DATE_DATASIZE];
 } PyDateTime_Date;
 typedef struct {
   _PyDateTime_DATETIMEHEAD
 } _PyDateTime_BaseDateTime;
 typedef struct {
-  _PyDateTime_DATETIMEHEAD
-  unsigned char fold;
+  _PyDateTime_DATETIMEHEAD unsigned char fold;
   PyObject* tzinfo;
 } PyDateTime_DateTime;
 
@@ -56,15 +53,16 @@ typedef struct {
 #define PyDateTime_DATE_GET_HOUR(o) (((PyDateTime_DateTime*)(o))->data[4])
 #define PyDateTime_DATE_GET_MINUTE(o) (((PyDateTime_DateTime*)(o))->data[5])
 #define PyDateTime_DATE_GET_SECOND(o) (((PyDateTime_DateTime*)(o))->data[6])
-#define PyDateTime_DATE_GET_MICROSECOND(o)                                                            \
+#define PyDateTime_DATE_GET_MICROSECOND(o)                                                      \
   ((((PyDateTime_DateTime*)(o))->data[7] << 16) | (((PyDateTime_DateTime*)(o))->data[8] << 8) | \
    ((PyDateTime_DateTime*)(o))->data[9])
 #define PyDateTime_DATE_GET_FOLD(o) (((PyDateTime_DateTime*)(o))->fold)
-#define PyDateTime_DATE_GET_TZINFO(o) (_PyDateTime_HAS_TZINFO(o) ? ((PyDateTime_DateTime*)(o))->tzinfo : Py_None)
+#define PyDateTime_DATE_GET_TZINFO(o) \
+  (_PyDateTime_HAS_TZINFO(o) ? ((PyDateTime_DateTime*)(o))->tzinfo : Py_None)
 #define PyDateTime_TIME_GET_HOUR(o) (((PyDateTime_Time*)(o))->data[0])
 #define PyDateTime_TIME_GET_MINUTE(o) (((PyDateTime_Time*)(o))->data[1])
 #define PyDateTime_TIME_GET_SECOND(o) (((PyDateTime_Time*)(o))->data[2])
-#define PyDateTime_TIME_GET_MICROSECOND(o)                                                    \
+#define PyDateTime_TIME_GET_MICROSECOND(o)                                              \
   ((((PyDateTime_Time*)(o))->data[3] << 16) | (((PyDateTime_Time*)(o))->data[4] << 8) | \
    ((PyDateTime_Time*)(o))->data[5])
 #define PyDateTime_TIME_GET_FOLD(o) (((PyDateTime_Time*)(o))->fold)
@@ -88,7 +86,8 @@ typedef struct {
   PyObject* (*TimeZone_FromTimeZone)(PyObject* offset, PyObject* name);
   PyObject* (*DateTime_FromTimestamp)(PyObject*, PyObject*, PyObject*);
   PyObject* (*Date_FromTimestamp)(PyObject*, PyObject*);
-  PyObject* (*DateTime_FromDateAndTimeAndFold)(int, int, int, int, int, int, int, PyObject*, int, PyTypeObject*);
+  PyObject* (*DateTime_FromDateAndTimeAndFold)(int, int, int, int, int, int, int, PyObject*, int,
+                                               PyTypeObject*);
   PyObject* (*Time_FromTimeAndFold)(int, int, int, int, PyObject*, int, PyTypeObject*);
 } PyDateTime_CAPI;
 #define PyDateTime_CAPSULE_NAME "datetime.datetime_CAPI"
@@ -111,15 +110,16 @@ static PyDateTime_CAPI* PyDateTimeAPI __attribute__((unused)) = _Py_NULL;
 
 #define PyDate_FromDate(year, month, day) \
   PyDateTimeAPI->Date_FromDate((year), (month), (day), PyDateTimeAPI->DateType)
-#define PyDateTime_FromDateAndTime(year, month, day, hour, minute, second, microsecond)                            \
+#define PyDateTime_FromDateAndTime(year, month, day, hour, minute, second, microsecond)                      \
   PyDateTimeAPI->DateTime_FromDateAndTime((year), (month), (day), (hour), (minute), (second), (microsecond), \
                                           Py_None, PyDateTimeAPI->DateTimeType)
-#define PyDateTime_FromDateAndTimeAndFold(year, month, day, hour, minute, second, microsecond, fold)                      \
-  PyDateTimeAPI->DateTime_FromDateAndTimeAndFold((year), (month), (day), (hour), (minute), (second), (microsecond), \
-                                                 Py_None, (fold), PyDateTimeAPI->DateTimeType)
+#define PyDateTime_FromDateAndTimeAndFold(year, month, day, hour, minute, second, microsecond, fold) \
+  PyDateTimeAPI->DateTime_FromDateAndTimeAndFold((year), (month), (day), (hour), (minute), (second), \
+                                                 (microsecond), Py_None, (fold),                     \
+                                                 PyDateTimeAPI->DateTimeType)
 #define PyTime_FromTime(hour, minute, second, microsecond) \
   PyDateTimeAPI->Time_FromTime((hour), (minute), (second), (microsecond), Py_None, PyDateTimeAPI->TimeType)
-#define PyTime_FromTimeAndFold(hour, minute, second, microsecond, fold)                                       \
+#define PyTime_FromTimeAndFold(hour, minute, second, microsecond, fold)                           \
   PyDateTimeAPI->Time_FromTimeAndFold((hour), (minute), (second), (microsecond), Py_None, (fold), \
                                       PyDateTimeAPI->TimeType)
 #define PyDelta_FromDSU(days, seconds, microseconds) \
@@ -128,7 +128,8 @@ static PyDateTime_CAPI* PyDateTimeAPI __attribute__((unused)) = _Py_NULL;
 #define PyTimeZone_FromOffsetAndName(offset, name) PyDateTimeAPI->TimeZone_FromTimeZone((offset), (name))
 #define PyDateTime_FromTimestamp(args) \
   PyDateTimeAPI->DateTime_FromTimestamp((PyObject*)PyDateTimeAPI->DateTimeType, (args), _Py_NULL)
-#define PyDate_FromTimestamp(args) PyDateTimeAPI->Date_FromTimestamp((PyObject*)PyDateTimeAPI->DateType, (args))
+#define PyDate_FromTimestamp(args) \
+  PyDateTimeAPI->Date_FromTimestamp((PyObject*)PyDateTimeAPI->DateType, (args))
 #endif
 
 Py_END_C_DECLS

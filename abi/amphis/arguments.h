@@ -9,9 +9,9 @@ Py_BEGIN_C_DECLS
 
 PyAPI_FUNC(int) PyArg_Parse(PyObject*, const char*, ...);
 PyAPI_FUNC(int) PyArg_ParseTuple(PyObject*, const char*, ...);
-PyAPI_FUNC(int) PyArg_ParseTupleAndKeywords(PyObject*, PyObject*, const char*, char*const*, ...);
+PyAPI_FUNC(int) PyArg_ParseTupleAndKeywords(PyObject*, PyObject*, const char*, char* const*, ...);
 PyAPI_FUNC(int) PyArg_VaParse(PyObject*, const char*, va_list);
-PyAPI_FUNC(int) PyArg_VaParseTupleAndKeywords(PyObject*, PyObject*, const char*, char*const*, va_list);
+PyAPI_FUNC(int) PyArg_VaParseTupleAndKeywords(PyObject*, PyObject*, const char*, char* const*, va_list);
 PyAPI_FUNC(int) PyArg_UnpackTuple(PyObject*, const char*, Py_ssize_t, Py_ssize_t, ...);
 PyAPI_FUNC(int) PyArg_ValidateKeywordArguments(PyObject*);
 // Building: a new reference, or null with an exception; "N" steals even on failure.

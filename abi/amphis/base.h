@@ -94,7 +94,7 @@
 #endif
 #define _Py_FUNC_CAST(type, function) _Py_CAST(type, _Py_CAST(void (*)(void), (function)))
 #define _Py_RVALUE(expression) ((void)0, (expression))
-#define _Py_CONTAINER_OF(pointer, type, member) ((type*)((char*)(pointer)-offsetof(type, member)))
+#define _Py_CONTAINER_OF(pointer, type, member) ((type*)((char*)(pointer) - offsetof(type, member)))
 #define _Py_XSTRINGIFY(x) #x
 #define Py_STRINGIFY(x) _Py_XSTRINGIFY(x)
 #define Py_FORCE_EXPANSION(x) x
@@ -102,7 +102,7 @@
 #define Py_MAX(x, y) ((x) > (y) ? (x) : (y))
 #define Py_ABS(x) ((x) < 0 ? -(x) : (x))
 #define _Py_ABS_CAST(type, x) ((x) >= 0 ? (type)(x) : (type)((type)(-((x) + 1)) + 1u))
-#define Py_CHARMASK(c) ((unsigned char)((c)&0xff))
+#define Py_CHARMASK(c) ((unsigned char)((c) & 0xff))
 #define Py_MEMBER_SIZE(type, member) sizeof(((type*)0)->member)
 #define Py_ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 #define Py_ARITHMETIC_RIGHT_SHIFT(type, value, count) ((value) >> (count))
@@ -110,11 +110,11 @@
 #define Py_VA_COPY va_copy
 #define Py_MEMCPY memcpy
 #define _Py_IS_TYPE_SIGNED(type) ((type)(-1) <= 0)
-#define _Py_SIZE_ROUND_DOWN(n, a) ((size_t)(n) & ~(size_t)((a)-1))
-#define _Py_SIZE_ROUND_UP(n, a) (((size_t)(n) + (size_t)((a)-1)) & ~(size_t)((a)-1))
-#define _Py_ALIGN_DOWN(p, a) ((void*)((uintptr_t)(p) & ~(uintptr_t)((a)-1)))
-#define _Py_ALIGN_UP(p, a) ((void*)(((uintptr_t)(p) + (uintptr_t)((a)-1)) & ~(uintptr_t)((a)-1)))
-#define _Py_IS_ALIGNED(p, a) (!((uintptr_t)(p) & (uintptr_t)((a)-1)))
+#define _Py_SIZE_ROUND_DOWN(n, a) ((size_t)(n) & ~(size_t)((a) - 1))
+#define _Py_SIZE_ROUND_UP(n, a) (((size_t)(n) + (size_t)((a) - 1)) & ~(size_t)((a) - 1))
+#define _Py_ALIGN_DOWN(p, a) ((void*)((uintptr_t)(p) & ~(uintptr_t)((a) - 1)))
+#define _Py_ALIGN_UP(p, a) ((void*)(((uintptr_t)(p) + (uintptr_t)((a) - 1)) & ~(uintptr_t)((a) - 1)))
+#define _Py_IS_ALIGNED(p, a) (!((uintptr_t)(p) & (uintptr_t)((a) - 1)))
 
 // ---- integers ----
 typedef ssize_t Py_ssize_t;
@@ -133,7 +133,7 @@ typedef uint32_t Py_UCS4;
 #define PY_DWORD_MAX 4294967295U
 #define SIZEOF_PY_HASH_T SIZEOF_SIZE_T
 #define SIZEOF_PY_UHASH_T SIZEOF_SIZE_T
-#define Py_INVALID_SIZE ((Py_ssize_t)-1)
+#define Py_INVALID_SIZE ((Py_ssize_t) - 1)
 #define PY_INT32_T int32_t
 #define PY_UINT32_T uint32_t
 #define PY_INT64_T int64_t

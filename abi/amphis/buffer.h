@@ -1,5 +1,5 @@
-// Owns the buffer protocol: a Py_buffer is a counted view on memory that its exporter keeps alive and in place until
-// PyBuffer_Release.
+// Owns the buffer protocol: a Py_buffer is a counted view on memory that its exporter keeps alive and in
+// place until PyBuffer_Release.
 #ifndef AMPHIS_ABI_BUFFER_H
 #define AMPHIS_ABI_BUFFER_H
 
@@ -7,7 +7,7 @@
 
 Py_BEGIN_C_DECLS
 
-typedef struct {
+    typedef struct {
   void* buf;
   PyObject* obj;  // owned; null once released
   Py_ssize_t len;
@@ -49,8 +49,8 @@ typedef void (*releasebufferproc)(PyObject*, Py_buffer*);
 // PyBuffer_FillInfo is what an exporter of plain bytes uses; it takes a new reference to `o`.
 PyAPI_FUNC(int) PyObject_CheckBuffer(PyObject* obj);
 PyAPI_FUNC(int) PyObject_GetBuffer(PyObject* obj, Py_buffer* view, int flags);
-PyAPI_FUNC(int) PyBuffer_FillInfo(Py_buffer* view, PyObject* o, void* buf, Py_ssize_t len, int readonly,
-    int flags);
+PyAPI_FUNC(int)
+    PyBuffer_FillInfo(Py_buffer* view, PyObject* o, void* buf, Py_ssize_t len, int readonly, int flags);
 // Drops the view's reference; harmless on a view that is already released.
 PyAPI_FUNC(void) PyBuffer_Release(Py_buffer* view);
 // Reading views: no ownership changes hands. Copies return -1 with an exception on failure.
@@ -58,7 +58,7 @@ PyAPI_FUNC(int) PyBuffer_IsContiguous(const Py_buffer* view, char fort);
 PyAPI_FUNC(void*) PyBuffer_GetPointer(const Py_buffer* view, const Py_ssize_t* indices);
 PyAPI_FUNC(Py_ssize_t) PyBuffer_SizeFromFormat(const char* format);
 PyAPI_FUNC(void) PyBuffer_FillContiguousStrides(int ndims, Py_ssize_t* shape, Py_ssize_t* strides,
-    int itemsize, char fort);
+                                                int itemsize, char fort);
 PyAPI_FUNC(int) PyBuffer_ToContiguous(void* buf, const Py_buffer* view, Py_ssize_t len, char order);
 PyAPI_FUNC(int) PyBuffer_FromContiguous(const Py_buffer* view, const void* buf, Py_ssize_t len, char order);
 PyAPI_FUNC(int) PyObject_CopyData(PyObject* dest, PyObject* src);

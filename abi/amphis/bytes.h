@@ -6,16 +6,14 @@
 
 Py_BEGIN_C_DECLS
 
-typedef struct {
-  PyObject_VAR_HEAD
-  Py_hash_t ob_shash;  // -1: not computed yet
-  char ob_sval[1];     // ob_size bytes and a terminating zero
+    typedef struct {
+  PyObject_VAR_HEAD Py_hash_t ob_shash;  // -1: not computed yet
+  char ob_sval[1];                       // ob_size bytes and a terminating zero
 } PyBytesObject;
 typedef struct {
-  PyObject_VAR_HEAD
-  Py_ssize_t ob_alloc;
-  char* ob_bytes;   // what was allocated
-  char* ob_start;   // where the contents begin in it
+  PyObject_VAR_HEAD Py_ssize_t ob_alloc;
+  char* ob_bytes;  // what was allocated
+  char* ob_start;  // where the contents begin in it
   Py_ssize_t ob_exports;
 } PyByteArrayObject;
 PyAPI_DATA(PyTypeObject) PyBytes_Type;
@@ -29,9 +27,13 @@ PyAPI_DATA(char) _PyByteArray_empty_string[];
 #define PyByteArray_CheckExact(op) Py_IS_TYPE((op), &PyByteArray_Type)
 #define _PyBytes_CAST(op) (assert(PyBytes_Check(op)), _Py_CAST(PyBytesObject*, op))
 #define _PyByteArray_CAST(op) (assert(PyByteArray_Check(op)), _Py_CAST(PyByteArrayObject*, op))
-static inline char* PyBytes_AS_STRING(PyObject* op) { return _PyBytes_CAST(op)->ob_sval; }
+static inline char* PyBytes_AS_STRING(PyObject* op) {
+  return _PyBytes_CAST(op)->ob_sval;
+}
 #define PyBytes_AS_STRING(op) PyBytes_AS_STRING(_PyObject_CAST(op))
-static inline Py_ssize_t PyBytes_GET_SIZE(PyObject* op) { return Py_SIZE(_PyBytes_CAST(op)); }
+static inline Py_ssize_t PyBytes_GET_SIZE(PyObject* op) {
+  return Py_SIZE(_PyBytes_CAST(op));
+}
 #define PyBytes_GET_SIZE(op) PyBytes_GET_SIZE(_PyObject_CAST(op))
 static inline Py_ssize_t PyByteArray_GET_SIZE(PyObject* op) {
 #ifdef Py_GIL_DISABLED
@@ -59,12 +61,14 @@ PyAPI_FUNC(PyObject*) PyBytes_Join(PyObject* sep, PyObject* iterable);
 PyAPI_FUNC(Py_ssize_t) PyBytes_Size(PyObject*);
 PyAPI_FUNC(char*) PyBytes_AsString(PyObject*);
 PyAPI_FUNC(int) PyBytes_AsStringAndSize(PyObject* obj, char** s, Py_ssize_t* len);
-// Replaces *bytes, whose old reference is consumed; null there with an exception on failure. ...AndDel also steals its
-// second argument. Resizing is for an object that nobody else has seen.
+// Replaces *bytes, whose old reference is consumed; null there with an exception on failure. ...AndDel also
+// steals its second argument. Resizing is for an object that nobody else has seen.
 PyAPI_FUNC(void) PyBytes_Concat(PyObject**, PyObject*);
 PyAPI_FUNC(void) PyBytes_ConcatAndDel(PyObject**, PyObject*);
 PyAPI_FUNC(int) _PyBytes_Resize(PyObject**, Py_ssize_t);
-static inline PyObject* _PyBytes_Join(PyObject* separator, PyObject* iterable) { return PyBytes_Join(separator, iterable); }
+static inline PyObject* _PyBytes_Join(PyObject* separator, PyObject* iterable) {
+  return PyBytes_Join(separator, iterable);
+}
 
 PyAPI_FUNC(PyObject*) PyByteArray_FromObject(PyObject*);
 PyAPI_FUNC(PyObject*) PyByteArray_FromStringAndSize(const char*, Py_ssize_t);

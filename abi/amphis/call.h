@@ -7,17 +7,19 @@
 Py_BEGIN_C_DECLS
 
 #define PY_VECTORCALL_ARGUMENTS_OFFSET ((size_t)1 << (8 * sizeof(size_t) - 1))
-PyAPI_FUNC(Py_ssize_t) PyVectorcall_NARGS(size_t nargsf);
-static inline Py_ssize_t _PyVectorcall_NARGS(size_t nargsf) { return (Py_ssize_t)(nargsf & ~PY_VECTORCALL_ARGUMENTS_OFFSET); }
+    PyAPI_FUNC(Py_ssize_t) PyVectorcall_NARGS(size_t nargsf);
+static inline Py_ssize_t _PyVectorcall_NARGS(size_t nargsf) {
+  return (Py_ssize_t)(nargsf & ~PY_VECTORCALL_ARGUMENTS_OFFSET);
+}
 #define PyVectorcall_NARGS(nargsf) _PyVectorcall_NARGS(nargsf)
 PyAPI_FUNC(vectorcallfunc) PyVectorcall_Function(PyObject* callable);
 PyAPI_FUNC(PyObject*) PyVectorcall_Call(PyObject* callable, PyObject* tuple, PyObject* dict);
-PyAPI_FUNC(PyObject*) PyObject_Vectorcall(PyObject* callable, PyObject* const* args, size_t nargsf,
-    PyObject* kwnames);
-PyAPI_FUNC(PyObject*) PyObject_VectorcallDict(PyObject* callable, PyObject* const* args, size_t nargsf,
-    PyObject* kwargs);
-PyAPI_FUNC(PyObject*) PyObject_VectorcallMethod(PyObject* name, PyObject* const* args, size_t nargsf,
-    PyObject* kwnames);
+PyAPI_FUNC(PyObject*)
+    PyObject_Vectorcall(PyObject* callable, PyObject* const* args, size_t nargsf, PyObject* kwnames);
+PyAPI_FUNC(PyObject*)
+    PyObject_VectorcallDict(PyObject* callable, PyObject* const* args, size_t nargsf, PyObject* kwargs);
+PyAPI_FUNC(PyObject*)
+    PyObject_VectorcallMethod(PyObject* name, PyObject* const* args, size_t nargsf, PyObject* kwnames);
 PyAPI_FUNC(PyObject*) PyObject_Call(PyObject* callable, PyObject* args, PyObject* kwargs);
 PyAPI_FUNC(PyObject*) PyObject_CallObject(PyObject* callable, PyObject* args);
 PyAPI_FUNC(PyObject*) PyObject_CallNoArgs(PyObject* func);

@@ -6,11 +6,13 @@
 
 Py_BEGIN_C_DECLS
 
-typedef PyObject* (*PyCFunction)(PyObject* self, PyObject* args);
+    typedef PyObject* (*PyCFunction)(PyObject* self, PyObject* args);
 typedef PyObject* (*PyCFunctionFast)(PyObject* self, PyObject* const* args, Py_ssize_t nargs);
 typedef PyObject* (*PyCFunctionWithKeywords)(PyObject* self, PyObject* args, PyObject* kwargs);
-typedef PyObject* (*PyCFunctionFastWithKeywords)(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames);
-typedef PyObject* (*PyCMethod)(PyObject* self, PyTypeObject* defining_class, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames);
+typedef PyObject* (*PyCFunctionFastWithKeywords)(PyObject* self, PyObject* const* args, Py_ssize_t nargs,
+                                                 PyObject* kwnames);
+typedef PyObject* (*PyCMethod)(PyObject* self, PyTypeObject* defining_class, PyObject* const* args,
+                               Py_ssize_t nargs, PyObject* kwnames);
 typedef PyCFunctionFast _PyCFunctionFast;
 typedef PyCFunctionFastWithKeywords _PyCFunctionFastWithKeywords;
 #define _PyCFunction_CAST(function) _Py_FUNC_CAST(PyCFunction, function)
@@ -35,8 +37,7 @@ struct PyMethodDef {
   const char* ml_doc;
 };
 typedef struct {
-  PyObject_HEAD
-  PyMethodDef* m_ml;
+  PyObject_HEAD PyMethodDef* m_ml;
   PyObject* m_self;
   PyObject* m_module;
   PyObject* m_weakreflist;
@@ -54,9 +55,13 @@ PyAPI_DATA(PyTypeObject) PyCMethod_Type;
 #define PyCMethod_CheckExact(op) Py_IS_TYPE((op), &PyCMethod_Type)
 #define _PyCFunctionObject_CAST(op) (assert(PyCFunction_Check(op)), _Py_CAST(PyCFunctionObject*, (op)))
 #define _PyCMethodObject_CAST(op) (assert(PyCMethod_Check(op)), _Py_CAST(PyCMethodObject*, (op)))
-static inline PyCFunction PyCFunction_GET_FUNCTION(PyObject* op) { return _PyCFunctionObject_CAST(op)->m_ml->ml_meth; }
+static inline PyCFunction PyCFunction_GET_FUNCTION(PyObject* op) {
+  return _PyCFunctionObject_CAST(op)->m_ml->ml_meth;
+}
 #define PyCFunction_GET_FUNCTION(op) PyCFunction_GET_FUNCTION(_PyObject_CAST(op))
-static inline int PyCFunction_GET_FLAGS(PyObject* op) { return _PyCFunctionObject_CAST(op)->m_ml->ml_flags; }
+static inline int PyCFunction_GET_FLAGS(PyObject* op) {
+  return _PyCFunctionObject_CAST(op)->m_ml->ml_flags;
+}
 #define PyCFunction_GET_FLAGS(op) PyCFunction_GET_FLAGS(_PyObject_CAST(op))
 static inline PyObject* PyCFunction_GET_SELF(PyObject* op) {
   PyCFunctionObject* function = _PyCFunctionObject_CAST(op);

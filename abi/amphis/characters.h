@@ -38,16 +38,31 @@ PyAPI_DATA(const unsigned char) _Py_ascii_whitespace[];
 #define Py_UNICODE_TODIGIT(ch) _PyUnicode_ToDigit(ch)
 #define Py_UNICODE_TONUMERIC(ch) _PyUnicode_ToNumeric(ch)
 #define Py_UNICODE_ISALPHA(ch) _PyUnicode_IsAlpha(ch)
-static inline int Py_UNICODE_ISSPACE(Py_UCS4 ch) { return ch < 128 ? _Py_ascii_whitespace[ch] : _PyUnicode_IsWhitespace(ch); }
-static inline int Py_UNICODE_ISALNUM(Py_UCS4 ch) {
-  return Py_UNICODE_ISALPHA(ch) || Py_UNICODE_ISDECIMAL(ch) || Py_UNICODE_ISDIGIT(ch) || Py_UNICODE_ISNUMERIC(ch);
+static inline int Py_UNICODE_ISSPACE(Py_UCS4 ch) {
+  return ch < 128 ? _Py_ascii_whitespace[ch] : _PyUnicode_IsWhitespace(ch);
 }
-static inline int Py_UNICODE_IS_SURROGATE(Py_UCS4 ch) { return (ch & 0xFFFFF800u) == 0xD800u; }
-static inline int Py_UNICODE_IS_HIGH_SURROGATE(Py_UCS4 ch) { return (ch & 0xFFFFFC00u) == 0xD800u; }
-static inline int Py_UNICODE_IS_LOW_SURROGATE(Py_UCS4 ch) { return (ch & 0xFFFFFC00u) == 0xDC00u; }
-static inline Py_UCS4 Py_UNICODE_JOIN_SURROGATES(Py_UCS4 high, Py_UCS4 low) { return 0x10000u + (((high & 0x3FFu) << 10) | (low & 0x3FFu)); }
-static inline Py_UCS4 Py_UNICODE_HIGH_SURROGATE(Py_UCS4 ch) { return 0xD800u + ((ch - 0x10000u) >> 10); }
-static inline Py_UCS4 Py_UNICODE_LOW_SURROGATE(Py_UCS4 ch) { return 0xDC00u + (ch & 0x3FFu); }
+static inline int Py_UNICODE_ISALNUM(Py_UCS4 ch) {
+  return Py_UNICODE_ISALPHA(ch) || Py_UNICODE_ISDECIMAL(ch) || Py_UNICODE_ISDIGIT(ch) ||
+         Py_UNICODE_ISNUMERIC(ch);
+}
+static inline int Py_UNICODE_IS_SURROGATE(Py_UCS4 ch) {
+  return (ch & 0xFFFFF800u) == 0xD800u;
+}
+static inline int Py_UNICODE_IS_HIGH_SURROGATE(Py_UCS4 ch) {
+  return (ch & 0xFFFFFC00u) == 0xD800u;
+}
+static inline int Py_UNICODE_IS_LOW_SURROGATE(Py_UCS4 ch) {
+  return (ch & 0xFFFFFC00u) == 0xDC00u;
+}
+static inline Py_UCS4 Py_UNICODE_JOIN_SURROGATES(Py_UCS4 high, Py_UCS4 low) {
+  return 0x10000u + (((high & 0x3FFu) << 10) | (low & 0x3FFu));
+}
+static inline Py_UCS4 Py_UNICODE_HIGH_SURROGATE(Py_UCS4 ch) {
+  return 0xD800u + ((ch - 0x10000u) >> 10);
+}
+static inline Py_UCS4 Py_UNICODE_LOW_SURROGATE(Py_UCS4 ch) {
+  return 0xDC00u + (ch & 0x3FFu);
+}
 
 #define PY_CTF_LOWER 0x01
 #define PY_CTF_UPPER 0x02
@@ -70,10 +85,10 @@ PyAPI_DATA(const unsigned char) _Py_ctype_toupper[256];
 #define Py_TOUPPER(c) (_Py_ctype_toupper[Py_CHARMASK(c)])
 PyAPI_FUNC(int) PyOS_mystricmp(const char*, const char*);
 PyAPI_FUNC(int) PyOS_mystrnicmp(const char*, const char*, Py_ssize_t);
-PyAPI_FUNC(int) PyOS_snprintf(char* str, size_t size, const char* format,
-    ...) Py_GCC_ATTRIBUTE((format(printf, 3, 4)));
-PyAPI_FUNC(int) PyOS_vsnprintf(char* str, size_t size, const char* format,
-    va_list va) Py_GCC_ATTRIBUTE((format(printf, 3, 0)));
+PyAPI_FUNC(int) PyOS_snprintf(char* str, size_t size, const char* format, ...)
+    Py_GCC_ATTRIBUTE((format(printf, 3, 4)));
+PyAPI_FUNC(int) PyOS_vsnprintf(char* str, size_t size, const char* format, va_list va)
+    Py_GCC_ATTRIBUTE((format(printf, 3, 0)));
 #define PyOS_stricmp PyOS_mystricmp
 #define PyOS_strnicmp PyOS_mystrnicmp
 

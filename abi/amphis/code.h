@@ -6,7 +6,7 @@
 
 Py_BEGIN_C_DECLS
 
-typedef struct {
+    typedef struct {
   PyObject* _co_code;
   PyObject* _co_varnames;
   PyObject* _co_cellvars;
@@ -27,8 +27,7 @@ typedef struct {
 #define _PyCode_DEF_THREAD_LOCAL_BYTECODE()
 #endif
 struct PyCodeObject {
-  PyObject_VAR_HEAD
-  PyObject* co_consts;
+  PyObject_VAR_HEAD PyObject* co_consts;
   PyObject* co_names;
   PyObject* co_exceptiontable;
   int co_flags;
@@ -57,8 +56,7 @@ struct PyCodeObject {
   Py_ssize_t _co_unique_id;
   int _co_firsttraceable;
   void* co_extra;
-  _PyCode_DEF_THREAD_LOCAL_BYTECODE()
-  char co_code_adaptive[1];
+  _PyCode_DEF_THREAD_LOCAL_BYTECODE() char co_code_adaptive[1];
 };
 #define CO_OPTIMIZED 0x0001
 #define CO_NEWLOCALS 0x0002
@@ -94,16 +92,24 @@ struct PyCodeObject {
 #define FUTURE_ANNOTATIONS "annotations"
 PyAPI_DATA(PyTypeObject) PyCode_Type;
 #define PyCode_Check(op) Py_IS_TYPE((op), &PyCode_Type)
-static inline Py_ssize_t PyCode_GetNumFree(PyCodeObject* code) { return code->co_nfreevars; }
-static inline int PyUnstable_Code_GetFirstFree(PyCodeObject* code) { return code->co_nlocalsplus - code->co_nfreevars; }
-Py_DEPRECATED(3.13) static inline int PyCode_GetFirstFree(PyCodeObject* code) { return PyUnstable_Code_GetFirstFree(code); }
+static inline Py_ssize_t PyCode_GetNumFree(PyCodeObject* code) {
+  return code->co_nfreevars;
+}
+static inline int PyUnstable_Code_GetFirstFree(PyCodeObject* code) {
+  return code->co_nlocalsplus - code->co_nfreevars;
+}
+Py_DEPRECATED(3.13) static inline int PyCode_GetFirstFree(PyCodeObject* code) {
+  return PyUnstable_Code_GetFirstFree(code);
+}
 
 // New references.
-PyAPI_FUNC(PyCodeObject*) PyUnstable_Code_New(int, int, int, int, int, PyObject*, PyObject*, PyObject*,
-    PyObject*, PyObject*, PyObject*, PyObject*, PyObject*, PyObject*, int, PyObject*, PyObject*);
-PyAPI_FUNC(PyCodeObject*) PyUnstable_Code_NewWithPosOnlyArgs(int, int, int, int, int, int, PyObject*,
-    PyObject*, PyObject*, PyObject*, PyObject*, PyObject*, PyObject*, PyObject*, PyObject*, int, PyObject*,
-    PyObject*);
+PyAPI_FUNC(PyCodeObject*)
+    PyUnstable_Code_New(int, int, int, int, int, PyObject*, PyObject*, PyObject*, PyObject*, PyObject*,
+                        PyObject*, PyObject*, PyObject*, PyObject*, int, PyObject*, PyObject*);
+PyAPI_FUNC(PyCodeObject*)
+    PyUnstable_Code_NewWithPosOnlyArgs(int, int, int, int, int, int, PyObject*, PyObject*, PyObject*,
+                                       PyObject*, PyObject*, PyObject*, PyObject*, PyObject*, PyObject*, int,
+                                       PyObject*, PyObject*);
 PyAPI_FUNC(PyCodeObject*) PyCode_NewEmpty(const char* filename, const char* funcname, int firstlineno);
 PyAPI_FUNC(PyObject*) PyCode_GetCode(PyCodeObject* code);
 PyAPI_FUNC(PyObject*) PyCode_GetVarnames(PyCodeObject* code);
@@ -112,13 +118,14 @@ PyAPI_FUNC(PyObject*) PyCode_GetFreevars(PyCodeObject* code);
 PyAPI_FUNC(PyObject*) PyCode_Optimize(PyObject* code, PyObject* consts, PyObject* names, PyObject* lnotab);
 PyAPI_FUNC(PyObject*) _PyCode_ConstantKey(PyObject* obj);
 Py_DEPRECATED(3.12) static inline PyCodeObject* PyCode_New(int a, int b, int c, int d, int e, PyObject* f,
-    PyObject* g, PyObject* h, PyObject* i, PyObject* j, PyObject* k, PyObject* l, PyObject* m, PyObject* n,
-    int o, PyObject* p, PyObject* q) {
+                                                           PyObject* g, PyObject* h, PyObject* i, PyObject* j,
+                                                           PyObject* k, PyObject* l, PyObject* m, PyObject* n,
+                                                           int o, PyObject* p, PyObject* q) {
   return PyUnstable_Code_New(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q);
 }
-Py_DEPRECATED(3.12) static inline PyCodeObject* PyCode_NewWithPosOnlyArgs(int a, int poac, int b, int c,
-    int d, int e, PyObject* f, PyObject* g, PyObject* h, PyObject* i, PyObject* j, PyObject* k, PyObject* l,
-    PyObject* m, PyObject* n, int o, PyObject* p, PyObject* q) {
+Py_DEPRECATED(3.12) static inline PyCodeObject* PyCode_NewWithPosOnlyArgs(
+    int a, int poac, int b, int c, int d, int e, PyObject* f, PyObject* g, PyObject* h, PyObject* i,
+    PyObject* j, PyObject* k, PyObject* l, PyObject* m, PyObject* n, int o, PyObject* p, PyObject* q) {
   return PyUnstable_Code_NewWithPosOnlyArgs(a, poac, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q);
 }
 // Line and columns of an instruction by byte offset. Addr2Line: -1 if it has none.
@@ -150,9 +157,15 @@ typedef enum _PyCodeLocationInfoKind {
 PyAPI_FUNC(Py_ssize_t) PyUnstable_Eval_RequestCodeExtraIndex(freefunc);
 PyAPI_FUNC(int) PyUnstable_Code_GetExtra(PyObject* code, Py_ssize_t index, void** extra);
 PyAPI_FUNC(int) PyUnstable_Code_SetExtra(PyObject* code, Py_ssize_t index, void* extra);
-static inline Py_ssize_t _PyEval_RequestCodeExtraIndex(freefunc free_extra) { return PyUnstable_Eval_RequestCodeExtraIndex(free_extra); }
-static inline int _PyCode_GetExtra(PyObject* code, Py_ssize_t index, void** extra) { return PyUnstable_Code_GetExtra(code, index, extra); }
-static inline int _PyCode_SetExtra(PyObject* code, Py_ssize_t index, void* extra) { return PyUnstable_Code_SetExtra(code, index, extra); }
+static inline Py_ssize_t _PyEval_RequestCodeExtraIndex(freefunc free_extra) {
+  return PyUnstable_Eval_RequestCodeExtraIndex(free_extra);
+}
+static inline int _PyCode_GetExtra(PyObject* code, Py_ssize_t index, void** extra) {
+  return PyUnstable_Code_GetExtra(code, index, extra);
+}
+static inline int _PyCode_SetExtra(PyObject* code, Py_ssize_t index, void* extra) {
+  return PyUnstable_Code_SetExtra(code, index, extra);
+}
 #define PY_FOREACH_CODE_EVENT(V) V(CREATE) V(DESTROY)
 typedef enum { PY_CODE_EVENT_CREATE, PY_CODE_EVENT_DESTROY } PyCodeEvent;
 typedef int (*PyCode_WatchCallback)(PyCodeEvent event, PyCodeObject* code);
@@ -165,8 +178,7 @@ PyAPI_DATA(PyTypeObject) PyFrameLocalsProxy_Type;
 #define PyFrame_Check(op) Py_IS_TYPE((op), &PyFrame_Type)
 #define PyFrameLocalsProxy_Check(op) Py_IS_TYPE((op), &PyFrameLocalsProxy_Type)
 typedef struct {
-  PyObject_HEAD
-  PyFrameObject* frame;
+  PyObject_HEAD PyFrameObject* frame;
 } PyFrameLocalsProxyObject;
 // New references; GetBack and GetGenerator are null without an exception if there is none.
 PyAPI_FUNC(int) PyFrame_GetLineNumber(PyFrameObject*);
@@ -198,8 +210,7 @@ PyAPI_FUNC(int) PyUnstable_InterpreterFrame_GetLine(struct _PyInterpreterFrame* 
 // ---- tracebacks: 0, or -1 with an exception ----
 typedef struct _traceback PyTracebackObject;
 struct _traceback {
-  PyObject_HEAD
-  PyTracebackObject* tb_next;
+  PyObject_HEAD PyTracebackObject* tb_next;
   PyFrameObject* tb_frame;
   int tb_lasti;
   int tb_lineno;

@@ -1,5 +1,5 @@
-// Owns PEP 703's critical sections for extensions: a lock on one or two objects that is suspended while the thread
-// is detached. In the GIL ABI the macros only open a block.
+// Owns PEP 703's critical sections for extensions: a lock on one or two objects that is suspended while the
+// thread is detached. In the GIL ABI the macros only open a block.
 #ifndef AMPHIS_ABI_CRITICAL_SECTION_H
 #define AMPHIS_ABI_CRITICAL_SECTION_H
 
@@ -7,7 +7,7 @@
 
 Py_BEGIN_C_DECLS
 
-typedef struct PyCriticalSection PyCriticalSection;
+    typedef struct PyCriticalSection PyCriticalSection;
 typedef struct PyCriticalSection2 PyCriticalSection2;
 // Sections end in the reverse order of their beginning, on the thread that began them.
 PyAPI_FUNC(void) PyCriticalSection_Begin(PyCriticalSection* c, PyObject* op);
@@ -27,25 +27,25 @@ struct PyCriticalSection2 {
   PyMutex* _cs_mutex2;
 };
 #define Py_BEGIN_CRITICAL_SECTION(op) \
-  { \
-    PyCriticalSection _py_cs; \
+  {                                   \
+    PyCriticalSection _py_cs;         \
     PyCriticalSection_Begin(&_py_cs, _PyObject_CAST(op))
 #define Py_BEGIN_CRITICAL_SECTION_MUTEX(mutex) \
-  { \
-    PyCriticalSection _py_cs; \
+  {                                            \
+    PyCriticalSection _py_cs;                  \
     PyCriticalSection_BeginMutex(&_py_cs, mutex)
 #define Py_END_CRITICAL_SECTION() \
   PyCriticalSection_End(&_py_cs); \
   }
 #define Py_BEGIN_CRITICAL_SECTION2(a, b) \
-  { \
-    PyCriticalSection2 _py_cs2; \
+  {                                      \
+    PyCriticalSection2 _py_cs2;          \
     PyCriticalSection2_Begin(&_py_cs2, _PyObject_CAST(a), _PyObject_CAST(b))
 #define Py_BEGIN_CRITICAL_SECTION2_MUTEX(m1, m2) \
-  { \
-    PyCriticalSection2 _py_cs2; \
+  {                                              \
+    PyCriticalSection2 _py_cs2;                  \
     PyCriticalSection2_BeginMutex(&_py_cs2, m1, m2)
-#define Py_END_CRITICAL_SECTION2() \
+#define Py_END_CRITICAL_SECTION2()  \
   PyCriticalSection2_End(&_py_cs2); \
   }
 #else

@@ -6,7 +6,7 @@
 
 Py_BEGIN_C_DECLS
 
-typedef PyObject* (*wrapperfunc)(PyObject* self, PyObject* args, void* wrapped);
+    typedef PyObject* (*wrapperfunc)(PyObject* self, PyObject* args, void* wrapped);
 typedef PyObject* (*wrapperfunc_kwds)(PyObject* self, PyObject* args, void* wrapped, PyObject* kwds);
 struct wrapperbase {
   const char* name;
@@ -19,8 +19,7 @@ struct wrapperbase {
 };
 #define PyWrapperFlag_KEYWORDS 1
 typedef struct {
-  PyObject_HEAD
-  PyTypeObject* d_type;
+  PyObject_HEAD PyTypeObject* d_type;
   PyObject* d_name;
   PyObject* d_qualname;
 } PyDescrObject;

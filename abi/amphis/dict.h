@@ -6,11 +6,10 @@
 
 Py_BEGIN_C_DECLS
 
-typedef struct _dictkeysobject PyDictKeysObject;
+    typedef struct _dictkeysobject PyDictKeysObject;
 typedef struct _dictvalues PyDictValues;
 typedef struct {
-  PyObject_HEAD
-  Py_ssize_t ma_used;
+  PyObject_HEAD Py_ssize_t ma_used;
   uint64_t _ma_watcher_tag;
   PyDictKeysObject* ma_keys;
   PyDictValues* ma_values;
@@ -52,7 +51,8 @@ PyAPI_FUNC(Py_ssize_t) PyDict_Size(PyObject* mp);
 // Found: 1 and a new reference in *result; 0 and null; -1 with an exception.
 PyAPI_FUNC(int) PyDict_GetItemRef(PyObject* mp, PyObject* key, PyObject** result);
 PyAPI_FUNC(int) PyDict_GetItemStringRef(PyObject* mp, const char* key, PyObject** result);
-// Borrowed. Null: absent, and for ...WithError also a failure with an exception; the other two swallow errors.
+// Borrowed. Null: absent, and for ...WithError also a failure with an exception; the other two swallow
+// errors.
 PyAPI_FUNC(PyObject*) PyDict_GetItemWithError(PyObject* mp, PyObject* key);
 PyAPI_FUNC(PyObject*) PyDict_GetItem(PyObject* mp, PyObject* key);
 PyAPI_FUNC(PyObject*) PyDict_GetItemString(PyObject* dp, const char* key);
@@ -68,7 +68,8 @@ PyAPI_FUNC(int) PyDict_Update(PyObject* mp, PyObject* other);
 PyAPI_FUNC(int) PyDict_Merge(PyObject* mp, PyObject* other, int override);
 PyAPI_FUNC(int) PyDict_MergeFromSeq2(PyObject* d, PyObject* seq2, int override);
 PyAPI_FUNC(void) PyDict_Clear(PyObject* mp);
-// SetDefault borrows; SetDefaultRef: 1 present, 0 inserted, -1 error, with a new reference in *result unless that is null.
+// SetDefault borrows; SetDefaultRef: 1 present, 0 inserted, -1 error, with a new reference in *result unless
+// that is null.
 PyAPI_FUNC(PyObject*) PyDict_SetDefault(PyObject* mp, PyObject* key, PyObject* defaultobj);
 PyAPI_FUNC(int) PyDict_SetDefaultRef(PyObject* mp, PyObject* key, PyObject* default_value, PyObject** result);
 // 1 with the value's reference handed over in *result, 0 absent, -1 with an exception.
@@ -77,15 +78,14 @@ PyAPI_FUNC(int) PyDict_PopString(PyObject* dict, const char* key, PyObject** res
 // Borrowed key and value; the dict may not change size meanwhile, nor may other threads change it.
 PyAPI_FUNC(int) PyDict_Next(PyObject* mp, Py_ssize_t* pos, PyObject** key, PyObject** value);
 
+#define PY_FOREACH_DICT_EVENT(V) V(ADDED) V(MODIFIED) V(DELETED) V(CLONED) V(CLEARED) V(DEALLOCATED)
 typedef enum {
-  PyDict_EVENT_ADDED,
-  PyDict_EVENT_MODIFIED,
-  PyDict_EVENT_DELETED,
-  PyDict_EVENT_CLONED,
-  PyDict_EVENT_CLEARED,
-  PyDict_EVENT_DEALLOCATED
+#define PY_DEFINE_EVENT(event) PyDict_EVENT_##event,
+  PY_FOREACH_DICT_EVENT(PY_DEFINE_EVENT)
+#undef PY_DEFINE_EVENT
 } PyDict_WatchEvent;
-typedef int (*PyDict_WatchCallback)(PyDict_WatchEvent event, PyObject* dict, PyObject* key, PyObject* new_value);
+typedef int (*PyDict_WatchCallback)(PyDict_WatchEvent event, PyObject* dict, PyObject* key,
+                                    PyObject* new_value);
 PyAPI_FUNC(int) PyDict_AddWatcher(PyDict_WatchCallback callback);
 PyAPI_FUNC(int) PyDict_ClearWatcher(int watcher_id);
 PyAPI_FUNC(int) PyDict_Watch(int watcher_id, PyObject* dict);

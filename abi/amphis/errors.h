@@ -6,8 +6,8 @@
 
 Py_BEGIN_C_DECLS
 
-// Raising. Those that return PyObject* always return null, those that return int always 0, for use in a return
-// statement. Nothing is stolen.
+// Raising. Those that return PyObject* always return null, those that return int always 0, for use in a
+// return statement. Nothing is stolen.
 PyAPI_FUNC(void) PyErr_SetNone(PyObject*);
 PyAPI_FUNC(void) PyErr_SetObject(PyObject*, PyObject*);
 PyAPI_FUNC(void) PyErr_SetString(PyObject* exception, const char* string);
@@ -37,7 +37,8 @@ PyAPI_FUNC(void) PyErr_Fetch(PyObject**, PyObject**, PyObject**);
 PyAPI_FUNC(void) PyErr_Restore(PyObject*, PyObject*, PyObject*);
 PyAPI_FUNC(void) PyErr_NormalizeException(PyObject**, PyObject**, PyObject**);
 PyAPI_FUNC(void) _PyErr_ChainExceptions1(PyObject*);
-// The exception being handled, as sys.exception() shows it: new reference; setting does not steal, the triple does.
+// The exception being handled, as sys.exception() shows it: new reference; setting does not steal, the triple
+// does.
 PyAPI_FUNC(PyObject*) PyErr_GetHandledException(void);
 PyAPI_FUNC(void) PyErr_SetHandledException(PyObject*);
 PyAPI_FUNC(void) PyErr_GetExcInfo(PyObject**, PyObject**, PyObject**);
@@ -45,8 +46,8 @@ PyAPI_FUNC(void) PyErr_SetExcInfo(PyObject*, PyObject*, PyObject*);
 
 // New exception classes: new references.
 PyAPI_FUNC(PyObject*) PyErr_NewException(const char* name, PyObject* base, PyObject* dict);
-PyAPI_FUNC(PyObject*) PyErr_NewExceptionWithDoc(const char* name, const char* doc, PyObject* base,
-    PyObject* dict);
+PyAPI_FUNC(PyObject*)
+    PyErr_NewExceptionWithDoc(const char* name, const char* doc, PyObject* base, PyObject* dict);
 
 // Showing. All but Display* clear the current exception.
 PyAPI_FUNC(void) PyErr_Print(void);
@@ -60,7 +61,7 @@ PyAPI_FUNC(void) PyErr_SyntaxLocation(const char* filename, int lineno);
 PyAPI_FUNC(void) PyErr_SyntaxLocationEx(const char* filename, int lineno, int col_offset);
 PyAPI_FUNC(void) PyErr_SyntaxLocationObject(PyObject* filename, int lineno, int col_offset);
 PyAPI_FUNC(void) PyErr_RangedSyntaxLocationObject(PyObject* filename, int lineno, int col_offset,
-    int end_lineno, int end_col_offset);
+                                                  int end_lineno, int end_col_offset);
 PyAPI_FUNC(PyObject*) PyErr_ProgramText(const char* filename, int lineno);
 PyAPI_FUNC(PyObject*) PyErr_ProgramTextObject(PyObject* filename, int lineno);
 
@@ -68,11 +69,11 @@ PyAPI_FUNC(PyObject*) PyErr_ProgramTextObject(PyObject* filename, int lineno);
 PyAPI_FUNC(int) PyErr_WarnEx(PyObject* category, const char* message, Py_ssize_t stack_level);
 PyAPI_FUNC(int) PyErr_WarnFormat(PyObject* category, Py_ssize_t stack_level, const char* format, ...);
 PyAPI_FUNC(int) PyErr_WarnExplicit(PyObject* category, const char* message, const char* filename, int lineno,
-    const char* module, PyObject* registry);
+                                   const char* module, PyObject* registry);
 PyAPI_FUNC(int) PyErr_WarnExplicitObject(PyObject* category, PyObject* message, PyObject* filename,
-    int lineno, PyObject* module, PyObject* registry);
+                                         int lineno, PyObject* module, PyObject* registry);
 PyAPI_FUNC(int) PyErr_WarnExplicitFormat(PyObject* category, const char* filename, int lineno,
-    const char* module, PyObject* registry, const char* format, ...);
+                                         const char* module, PyObject* registry, const char* format, ...);
 PyAPI_FUNC(int) PyErr_ResourceWarning(PyObject* source, Py_ssize_t stack_level, const char* format, ...);
 #define PyErr_Warn(category, message) PyErr_WarnEx((category), (message), 1)
 

@@ -6,12 +6,15 @@
 
 Py_BEGIN_C_DECLS
 
-typedef struct {
+    typedef struct {
   int cf_flags;
   int cf_feature_version;
 } PyCompilerFlags;
-#define _PyCompilerFlags_INIT (PyCompilerFlags){0, PY_MINOR_VERSION}
-#define PyCF_MASK \
+#define _PyCompilerFlags_INIT \
+  (PyCompilerFlags) {         \
+    0, PY_MINOR_VERSION       \
+  }
+#define PyCF_MASK                                                                                         \
   (CO_FUTURE_DIVISION | CO_FUTURE_ABSOLUTE_IMPORT | CO_FUTURE_WITH_STATEMENT | CO_FUTURE_PRINT_FUNCTION | \
    CO_FUTURE_UNICODE_LITERALS | CO_FUTURE_BARRY_AS_BDFL | CO_FUTURE_GENERATOR_STOP | CO_FUTURE_ANNOTATIONS)
 #define PyCF_MASK_OBSOLETE (CO_NESTED)
@@ -23,7 +26,7 @@ typedef struct {
 #define PyCF_ALLOW_TOP_LEVEL_AWAIT 0x2000
 #define PyCF_ALLOW_INCOMPLETE_INPUT 0x4000
 #define PyCF_OPTIMIZED_AST (0x8000 | PyCF_ONLY_AST)
-#define PyCF_COMPILE_MASK \
+#define PyCF_COMPILE_MASK                                                                     \
   (PyCF_ONLY_AST | PyCF_ALLOW_TOP_LEVEL_AWAIT | PyCF_TYPE_COMMENTS | PyCF_DONT_IMPLY_DEDENT | \
    PyCF_ALLOW_INCOMPLETE_INPUT | PyCF_OPTIMIZED_AST)
 #define Py_single_input 256
@@ -34,28 +37,29 @@ typedef struct {
 // New references; null with an exception.
 PyAPI_FUNC(PyObject*) PyEval_EvalCode(PyObject*, PyObject*, PyObject*);
 PyAPI_FUNC(PyObject*) PyEval_EvalCodeEx(PyObject* co, PyObject* globals, PyObject* locals,
-    PyObject* const* args, int argc, PyObject* const* kwds, int kwdc, PyObject* const* defs, int defc,
-    PyObject* kwdefs, PyObject* closure);
+                                        PyObject* const* args, int argc, PyObject* const* kwds, int kwdc,
+                                        PyObject* const* defs, int defc, PyObject* kwdefs, PyObject* closure);
 PyAPI_FUNC(PyObject*) PyEval_EvalFrame(PyFrameObject*);
 PyAPI_FUNC(PyObject*) PyEval_EvalFrameEx(PyFrameObject* f, int exc);
 PyAPI_FUNC(PyObject*) _PyEval_EvalFrameDefault(PyThreadState* tstate, struct _PyInterpreterFrame* f, int exc);
 PyAPI_FUNC(PyObject*) Py_CompileString(const char*, const char*, int);
-PyAPI_FUNC(PyObject*) Py_CompileStringFlags(const char* str, const char* filename, int start,
-    PyCompilerFlags* flags);
+PyAPI_FUNC(PyObject*)
+    Py_CompileStringFlags(const char* str, const char* filename, int start, PyCompilerFlags* flags);
 PyAPI_FUNC(PyObject*) Py_CompileStringExFlags(const char* str, const char* filename, int start,
-    PyCompilerFlags* flags, int optimize);
+                                              PyCompilerFlags* flags, int optimize);
 PyAPI_FUNC(PyObject*) Py_CompileStringObject(const char* str, PyObject* filename, int start,
-    PyCompilerFlags* flags, int optimize);
+                                             PyCompilerFlags* flags, int optimize);
 PyAPI_FUNC(PyObject*) PyRun_String(const char* str, int s, PyObject* g, PyObject* l);
 PyAPI_FUNC(PyObject*) PyRun_StringFlags(const char*, int, PyObject*, PyObject*, PyCompilerFlags*);
 PyAPI_FUNC(PyObject*) PyRun_File(FILE* fp, const char* p, int s, PyObject* g, PyObject* l);
 PyAPI_FUNC(PyObject*) PyRun_FileEx(FILE* fp, const char* p, int s, PyObject* g, PyObject* l, int c);
-PyAPI_FUNC(PyObject*) PyRun_FileFlags(FILE* fp, const char* p, int s, PyObject* g, PyObject* l,
-    PyCompilerFlags* flags);
+PyAPI_FUNC(PyObject*)
+    PyRun_FileFlags(FILE* fp, const char* p, int s, PyObject* g, PyObject* l, PyCompilerFlags* flags);
 PyAPI_FUNC(PyObject*) PyRun_FileExFlags(FILE* fp, const char* filename, int start, PyObject* globals,
-    PyObject* locals, int closeit, PyCompilerFlags* flags);
+                                        PyObject* locals, int closeit, PyCompilerFlags* flags);
 #define Py_CompileString(text, name, start) Py_CompileStringExFlags((text), (name), (start), _Py_NULL, -1)
-#define Py_CompileStringFlags(text, name, start, flags) Py_CompileStringExFlags((text), (name), (start), (flags), -1)
+#define Py_CompileStringFlags(text, name, start, flags) \
+  Py_CompileStringExFlags((text), (name), (start), (flags), -1)
 // 0, or -1 after printing the exception.
 PyAPI_FUNC(int) PyRun_SimpleString(const char* s);
 PyAPI_FUNC(int) PyRun_SimpleStringFlags(const char*, PyCompilerFlags*);
@@ -83,7 +87,8 @@ PyAPI_FUNC(int) PyRun_InteractiveLoopFlags(FILE* fp, const char* filename, PyCom
 #define PyRun_SimpleFileEx(f, p, c) PyRun_SimpleFileExFlags((f), (p), (c), _Py_NULL)
 #define PyRun_SimpleString(s) PyRun_SimpleStringFlags((s), _Py_NULL)
 #define PyRun_String(str, s, g, l) PyRun_StringFlags((str), (s), (g), (l), _Py_NULL)
-// Of the current frame. The first group borrows, the second gives new references; null without an exception if there is no frame.
+// Of the current frame. The first group borrows, the second gives new references; null without an exception
+// if there is no frame.
 PyAPI_FUNC(PyObject*) PyEval_GetBuiltins(void);
 PyAPI_FUNC(PyObject*) PyEval_GetGlobals(void);
 PyAPI_FUNC(PyObject*) PyEval_GetLocals(void);
@@ -97,6 +102,14 @@ PyAPI_FUNC(int) PyEval_MergeCompilerFlags(PyCompilerFlags* cf);
 PyAPI_FUNC(int) PyCompile_OpcodeStackEffect(int opcode, int oparg);
 PyAPI_FUNC(int) PyCompile_OpcodeStackEffectWithJump(int opcode, int oparg, int jump);
 #define PY_INVALID_STACK_EFFECT INT_MAX
+// How a format specification in an f-string converts its value.
+#define FVC_MASK 0x3
+#define FVC_NONE 0x0
+#define FVC_STR 0x1
+#define FVC_REPR 0x2
+#define FVC_ASCII 0x3
+#define FVS_MASK 0x4
+#define FVS_HAVE_SPEC 0x4
 // "O&" converters for slice indices: 1, or 0 with an exception.
 PyAPI_FUNC(int) _PyEval_SliceIndex(PyObject*, Py_ssize_t*);
 PyAPI_FUNC(int) _PyEval_SliceIndexNotNone(PyObject*, Py_ssize_t*);
@@ -114,8 +127,8 @@ typedef struct {
   PyThread_type_lock map_lock;
 } PerfMapState;
 PyAPI_FUNC(int) PyUnstable_PerfMapState_Init(void);
-PyAPI_FUNC(int) PyUnstable_WritePerfMapEntry(const void* code_addr, unsigned int code_size,
-    const char* entry_name);
+PyAPI_FUNC(int)
+    PyUnstable_WritePerfMapEntry(const void* code_addr, unsigned int code_size, const char* entry_name);
 PyAPI_FUNC(void) PyUnstable_PerfMapState_Fini(void);
 PyAPI_FUNC(int) PyUnstable_CopyPerfMapFile(const char* parent_filename);
 PyAPI_FUNC(int) PyUnstable_PerfTrampoline_CompileCode(PyCodeObject*);

@@ -5,27 +5,24 @@
 #include "characters.h"
 
 Py_BEGIN_C_DECLS
-
-#define PyException_HEAD \
+#define PyException_HEAD        \
   PyObject_HEAD PyObject* dict; \
-  PyObject* args; \
-  PyObject* notes; \
-  PyObject* traceback; \
-  PyObject* context; \
-  PyObject* cause; \
+  PyObject* args;               \
+  PyObject* notes;              \
+  PyObject* traceback;          \
+  PyObject* context;            \
+  PyObject* cause;              \
   char suppress_context;
-typedef struct {
+    typedef struct {
   PyException_HEAD
 } PyBaseExceptionObject;
 typedef struct {
-  PyException_HEAD
-  PyObject* msg;
+  PyException_HEAD PyObject* msg;
   PyObject* excs;
   PyObject* excs_str;
 } PyBaseExceptionGroupObject;
 typedef struct {
-  PyException_HEAD
-  PyObject* msg;
+  PyException_HEAD PyObject* msg;
   PyObject* filename;
   PyObject* lineno;
   PyObject* offset;
@@ -36,27 +33,23 @@ typedef struct {
   PyObject* metadata;
 } PySyntaxErrorObject;
 typedef struct {
-  PyException_HEAD
-  PyObject* msg;
+  PyException_HEAD PyObject* msg;
   PyObject* name;
   PyObject* path;
   PyObject* name_from;
 } PyImportErrorObject;
 typedef struct {
-  PyException_HEAD
-  PyObject* encoding;
+  PyException_HEAD PyObject* encoding;
   PyObject* object;
   Py_ssize_t start;
   Py_ssize_t end;
   PyObject* reason;
 } PyUnicodeErrorObject;
 typedef struct {
-  PyException_HEAD
-  PyObject* code;
+  PyException_HEAD PyObject* code;
 } PySystemExitObject;
 typedef struct {
-  PyException_HEAD
-  PyObject* myerrno;
+  PyException_HEAD PyObject* myerrno;
   PyObject* strerror;
   PyObject* filename;
   PyObject* filename2;
@@ -64,16 +57,13 @@ typedef struct {
 } PyOSErrorObject;
 typedef PyOSErrorObject PyEnvironmentErrorObject;
 typedef struct {
-  PyException_HEAD
-  PyObject* value;
+  PyException_HEAD PyObject* value;
 } PyStopIterationObject;
 typedef struct {
-  PyException_HEAD
-  PyObject* name;
+  PyException_HEAD PyObject* name;
 } PyNameErrorObject;
 typedef struct {
-  PyException_HEAD
-  PyObject* obj;
+  PyException_HEAD PyObject* obj;
   PyObject* name;
 } PyAttributeErrorObject;
 
@@ -153,9 +143,11 @@ PyAPI_DATA(PyObject*) PyExc_BytesWarning;
 PyAPI_DATA(PyObject*) PyExc_EncodingWarning;
 PyAPI_DATA(PyObject*) PyExc_ResourceWarning;
 PyAPI_DATA(PyObject*) PyExc_PythonFinalizationError;
+PyAPI_DATA(PyObject*) PyExc_InterpreterError;
+PyAPI_DATA(PyObject*) PyExc_InterpreterNotFoundError;
 
-// Attributes of exceptions. Getters: new references or null for "none" (no exception set). SetCause, SetContext
-// steal; SetTraceback and SetArgs do not.
+// Attributes of exceptions. Getters: new references or null for "none" (no exception set). SetCause,
+// SetContext steal; SetTraceback and SetArgs do not.
 PyAPI_FUNC(int) PyException_SetTraceback(PyObject*, PyObject*);
 PyAPI_FUNC(PyObject*) PyException_GetTraceback(PyObject*);
 PyAPI_FUNC(PyObject*) PyException_GetCause(PyObject*);
@@ -167,7 +159,7 @@ PyAPI_FUNC(void) PyException_SetArgs(PyObject*, PyObject*);
 PyAPI_FUNC(const char*) PyExceptionClass_Name(PyObject*);
 // 0, or -1 with an exception; getters of objects: new references.
 PyAPI_FUNC(PyObject*) PyUnicodeDecodeError_Create(const char* encoding, const char* object, Py_ssize_t length,
-    Py_ssize_t start, Py_ssize_t end, const char* reason);
+                                                  Py_ssize_t start, Py_ssize_t end, const char* reason);
 PyAPI_FUNC(PyObject*) PyUnicodeDecodeError_GetEncoding(PyObject*);
 PyAPI_FUNC(PyObject*) PyUnicodeDecodeError_GetObject(PyObject*);
 PyAPI_FUNC(int) PyUnicodeDecodeError_GetStart(PyObject*, Py_ssize_t*);

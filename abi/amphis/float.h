@@ -6,17 +6,15 @@
 
 Py_BEGIN_C_DECLS
 
-typedef struct {
-  PyObject_HEAD
-  double ob_fval;
+    typedef struct {
+  PyObject_HEAD double ob_fval;
 } PyFloatObject;
 typedef struct {
   double real;
   double imag;
 } Py_complex;
 typedef struct {
-  PyObject_HEAD
-  Py_complex cval;
+  PyObject_HEAD Py_complex cval;
 } PyComplexObject;
 PyAPI_DATA(PyTypeObject) PyFloat_Type;
 PyAPI_DATA(PyTypeObject) PyComplex_Type;
@@ -25,7 +23,9 @@ PyAPI_DATA(PyTypeObject) PyComplex_Type;
 #define PyComplex_Check(op) PyObject_TypeCheck((op), &PyComplex_Type)
 #define PyComplex_CheckExact(op) Py_IS_TYPE((op), &PyComplex_Type)
 #define _PyFloat_CAST(op) (assert(PyFloat_Check(op)), _Py_CAST(PyFloatObject*, op))
-static inline double PyFloat_AS_DOUBLE(PyObject* op) { return _PyFloat_CAST(op)->ob_fval; }
+static inline double PyFloat_AS_DOUBLE(PyObject* op) {
+  return _PyFloat_CAST(op)->ob_fval;
+}
 #define PyFloat_AS_DOUBLE(op) PyFloat_AS_DOUBLE(_PyObject_CAST(op))
 #define Py_RETURN_NAN return PyFloat_FromDouble(Py_NAN)
 #define Py_RETURN_INF(sign) return PyFloat_FromDouble(copysign(1., (sign)) == 1. ? Py_INFINITY : -Py_INFINITY)

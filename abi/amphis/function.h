@@ -6,7 +6,7 @@
 
 Py_BEGIN_C_DECLS
 
-typedef struct {
+    typedef struct {
   PyObject* fc_globals;
   PyObject* fc_builtins;
   PyObject* fc_name;
@@ -17,8 +17,7 @@ typedef struct {
   PyObject* fc_closure;
 } PyFrameConstructor;
 typedef struct {
-  PyObject_HEAD
-  PyObject* func_globals;
+  PyObject_HEAD PyObject* func_globals;
   PyObject* func_builtins;
   PyObject* func_name;
   PyObject* func_qualname;
@@ -37,19 +36,16 @@ typedef struct {
   uint32_t func_version;
 } PyFunctionObject;
 typedef struct {
-  PyObject_HEAD
-  PyObject* im_func;
+  PyObject_HEAD PyObject* im_func;
   PyObject* im_self;
   PyObject* im_weakreflist;
   vectorcallfunc vectorcall;
 } PyMethodObject;
 typedef struct {
-  PyObject_HEAD
-  PyObject* func;
+  PyObject_HEAD PyObject* func;
 } PyInstanceMethodObject;
 typedef struct {
-  PyObject_HEAD
-  PyObject* ob_ref;  // null: empty
+  PyObject_HEAD PyObject* ob_ref;  // null: empty
 } PyCellObject;
 PyAPI_DATA(PyTypeObject) PyFunction_Type;
 PyAPI_DATA(PyTypeObject) PyClassMethod_Type;
@@ -65,7 +61,8 @@ PyAPI_DATA(PyTypeObject) PyCell_Type;
 #define _PyMethod_CAST(op) (assert(PyMethod_Check(op)), _Py_CAST(PyMethodObject*, op))
 #define _PyInstanceMethod_CAST(op) (assert(PyInstanceMethod_Check(op)), _Py_CAST(PyInstanceMethodObject*, op))
 
-// New references. The getters below borrow; setters take their own reference, and None deletes: 0, or -1 with an exception.
+// New references. The getters below borrow; setters take their own reference, and None deletes: 0, or -1 with
+// an exception.
 PyAPI_FUNC(PyObject*) PyFunction_New(PyObject*, PyObject*);
 PyAPI_FUNC(PyObject*) PyFunction_NewWithQualName(PyObject*, PyObject*, PyObject*);
 PyAPI_FUNC(PyObject*) PyClassMethod_New(PyObject*);
@@ -82,13 +79,27 @@ PyAPI_FUNC(void) PyFunction_SetVectorcall(PyFunctionObject*, vectorcallfunc);
 PyAPI_FUNC(int) PyFunction_SetKwDefaults(PyObject*, PyObject*);
 PyAPI_FUNC(int) PyFunction_SetClosure(PyObject*, PyObject*);
 PyAPI_FUNC(int) PyFunction_SetAnnotations(PyObject*, PyObject*);
-static inline PyObject* PyFunction_GET_CODE(PyObject* op) { return _PyFunction_CAST(op)->func_code; }
-static inline PyObject* PyFunction_GET_GLOBALS(PyObject* op) { return _PyFunction_CAST(op)->func_globals; }
-static inline PyObject* PyFunction_GET_MODULE(PyObject* op) { return _PyFunction_CAST(op)->func_module; }
-static inline PyObject* PyFunction_GET_DEFAULTS(PyObject* op) { return _PyFunction_CAST(op)->func_defaults; }
-static inline PyObject* PyFunction_GET_KW_DEFAULTS(PyObject* op) { return _PyFunction_CAST(op)->func_kwdefaults; }
-static inline PyObject* PyFunction_GET_CLOSURE(PyObject* op) { return _PyFunction_CAST(op)->func_closure; }
-static inline PyObject* PyFunction_GET_ANNOTATIONS(PyObject* op) { return _PyFunction_CAST(op)->func_annotations; }
+static inline PyObject* PyFunction_GET_CODE(PyObject* op) {
+  return _PyFunction_CAST(op)->func_code;
+}
+static inline PyObject* PyFunction_GET_GLOBALS(PyObject* op) {
+  return _PyFunction_CAST(op)->func_globals;
+}
+static inline PyObject* PyFunction_GET_MODULE(PyObject* op) {
+  return _PyFunction_CAST(op)->func_module;
+}
+static inline PyObject* PyFunction_GET_DEFAULTS(PyObject* op) {
+  return _PyFunction_CAST(op)->func_defaults;
+}
+static inline PyObject* PyFunction_GET_KW_DEFAULTS(PyObject* op) {
+  return _PyFunction_CAST(op)->func_kwdefaults;
+}
+static inline PyObject* PyFunction_GET_CLOSURE(PyObject* op) {
+  return _PyFunction_CAST(op)->func_closure;
+}
+static inline PyObject* PyFunction_GET_ANNOTATIONS(PyObject* op) {
+  return _PyFunction_CAST(op)->func_annotations;
+}
 #define PyFunction_GET_CODE(op) PyFunction_GET_CODE(_PyObject_CAST(op))
 #define PyFunction_GET_GLOBALS(op) PyFunction_GET_GLOBALS(_PyObject_CAST(op))
 #define PyFunction_GET_MODULE(op) PyFunction_GET_MODULE(_PyObject_CAST(op))
@@ -103,7 +114,8 @@ typedef enum {
   PY_FOREACH_FUNC_EVENT(PY_DEFINE_EVENT)
 #undef PY_DEFINE_EVENT
 } PyFunction_WatchEvent;
-typedef int (*PyFunction_WatchCallback)(PyFunction_WatchEvent event, PyFunctionObject* function, PyObject* new_value);
+typedef int (*PyFunction_WatchCallback)(PyFunction_WatchEvent event, PyFunctionObject* function,
+                                        PyObject* new_value);
 PyAPI_FUNC(int) PyFunction_AddWatcher(PyFunction_WatchCallback callback);
 PyAPI_FUNC(int) PyFunction_ClearWatcher(int watcher_id);
 
@@ -113,9 +125,15 @@ PyAPI_FUNC(PyObject*) PyInstanceMethod_New(PyObject*);
 PyAPI_FUNC(PyObject*) PyMethod_Function(PyObject*);
 PyAPI_FUNC(PyObject*) PyMethod_Self(PyObject*);
 PyAPI_FUNC(PyObject*) PyInstanceMethod_Function(PyObject*);
-static inline PyObject* PyMethod_GET_FUNCTION(PyObject* op) { return _PyMethod_CAST(op)->im_func; }
-static inline PyObject* PyMethod_GET_SELF(PyObject* op) { return _PyMethod_CAST(op)->im_self; }
-static inline PyObject* PyInstanceMethod_GET_FUNCTION(PyObject* op) { return _PyInstanceMethod_CAST(op)->func; }
+static inline PyObject* PyMethod_GET_FUNCTION(PyObject* op) {
+  return _PyMethod_CAST(op)->im_func;
+}
+static inline PyObject* PyMethod_GET_SELF(PyObject* op) {
+  return _PyMethod_CAST(op)->im_self;
+}
+static inline PyObject* PyInstanceMethod_GET_FUNCTION(PyObject* op) {
+  return _PyInstanceMethod_CAST(op)->func;
+}
 #define PyMethod_GET_FUNCTION(op) PyMethod_GET_FUNCTION(_PyObject_CAST(op))
 #define PyMethod_GET_SELF(op) PyMethod_GET_SELF(_PyObject_CAST(op))
 #define PyInstanceMethod_GET_FUNCTION(op) PyInstanceMethod_GET_FUNCTION(_PyObject_CAST(op))
@@ -124,8 +142,12 @@ static inline PyObject* PyInstanceMethod_GET_FUNCTION(PyObject* op) { return _Py
 PyAPI_FUNC(PyObject*) PyCell_New(PyObject*);
 PyAPI_FUNC(PyObject*) PyCell_Get(PyObject*);
 PyAPI_FUNC(int) PyCell_Set(PyObject*, PyObject*);
-static inline PyObject* PyCell_GET(PyObject* op) { return ((PyCellObject*)op)->ob_ref; }
-static inline void PyCell_SET(PyObject* op, PyObject* value) { ((PyCellObject*)op)->ob_ref = value; }
+static inline PyObject* PyCell_GET(PyObject* op) {
+  return ((PyCellObject*)op)->ob_ref;
+}
+static inline void PyCell_SET(PyObject* op, PyObject* value) {
+  ((PyCellObject*)op)->ob_ref = value;
+}
 #define PyCell_GET(op) PyCell_GET(_PyObject_CAST(op))
 #define PyCell_SET(op, value) PyCell_SET(_PyObject_CAST(op), (value))
 

@@ -1,5 +1,5 @@
-// Owns the collector's interface. An object of a Py_TPFLAGS_HAVE_GC type is tracked once its fields are valid and
-// untracked before they stop being so.
+// Owns the collector's interface. An object of a Py_TPFLAGS_HAVE_GC type is tracked once its fields are valid
+// and untracked before they stop being so.
 #ifndef AMPHIS_ABI_GC_H
 #define AMPHIS_ABI_GC_H
 

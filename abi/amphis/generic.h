@@ -7,8 +7,9 @@
 
 Py_BEGIN_C_DECLS
 
-// Attributes. Get: new reference or null with an exception. Set and Del: 0, or -1 with an exception; setting never
-// steals. GetOptional: 1 with a new reference in *result, 0 with null there and no exception, -1 with an exception.
+// Attributes. Get: new reference or null with an exception. Set and Del: 0, or -1 with an exception; setting
+// never steals. GetOptional: 1 with a new reference in *result, 0 with null there and no exception, -1 with
+// an exception.
 PyAPI_FUNC(PyObject*) PyObject_GetAttr(PyObject*, PyObject*);
 PyAPI_FUNC(PyObject*) PyObject_GetAttrString(PyObject*, const char*);
 PyAPI_FUNC(int) PyObject_SetAttr(PyObject*, PyObject*, PyObject*);
@@ -69,7 +70,8 @@ PyAPI_FUNC(void) PyUnstable_Object_ClearWeakRefsNoCallbacks(PyObject*);
 PyAPI_FUNC(int) PyType_SUPPORTS_WEAKREFS(PyTypeObject* type);
 PyAPI_FUNC(PyObject**) PyObject_GET_WEAKREFS_LISTPTR(PyObject* op);
 
-// Fresh objects in memory that the caller allocated: the argument back, its type counted if that is a heap type.
+// Fresh objects in memory that the caller allocated: the argument back, its type counted if that is a heap
+// type.
 PyAPI_FUNC(PyObject*) PyObject_Init(PyObject*, PyTypeObject*);
 PyAPI_FUNC(PyVarObject*) PyObject_InitVar(PyVarObject*, PyTypeObject*, Py_ssize_t);
 // Allocate and initialize: a new reference, or null with MemoryError.
@@ -81,7 +83,9 @@ PyAPI_FUNC(PyVarObject*) _PyObject_NewVar(PyTypeObject*, Py_ssize_t);
 #define PyObject_NEW_VAR(type, typeobj, n) PyObject_NewVar(type, (typeobj), (n))
 #define PyObject_INIT(op, typeobj) PyObject_Init(_PyObject_CAST(op), (typeobj))
 #define PyObject_INIT_VAR(op, typeobj, size) PyObject_InitVar(_PyVarObject_CAST(op), (typeobj), (size))
-static inline size_t _PyObject_SIZE(PyTypeObject* type) { return (size_t)type->tp_basicsize; }
+static inline size_t _PyObject_SIZE(PyTypeObject* type) {
+  return (size_t)type->tp_basicsize;
+}
 static inline size_t _PyObject_VAR_SIZE(PyTypeObject* type, Py_ssize_t count) {
   size_t bytes = (size_t)type->tp_basicsize + (size_t)count * (size_t)type->tp_itemsize;
   return _Py_SIZE_ROUND_UP(bytes, SIZEOF_VOID_P);
@@ -102,12 +106,14 @@ PyAPI_FUNC(void) _PyObject_Dump(PyObject*);
 PyAPI_FUNC(void) _Py_BreakPoint(void);
 PyAPI_FUNC(PyObject*) _PyObject_FunctionStr(PyObject*);
 _Py_NO_RETURN PyAPI_FUNC(void) _PyObject_AssertFailed(PyObject* obj, const char* expr, const char* msg,
-    const char* file, int line, const char* function);
+                                                      const char* file, int line, const char* function);
 #ifdef NDEBUG
 #define _PyObject_ASSERT_FROM(obj, expression, message, file, line, function) ((void)0)
 #else
 #define _PyObject_ASSERT_FROM(obj, expression, message, file, line, function) \
-  ((expression) ? (void)0 : _PyObject_AssertFailed((obj), Py_STRINGIFY(expression), (message), (file), (line), (function)))
+  ((expression)                                                               \
+       ? (void)0                                                              \
+       : _PyObject_AssertFailed((obj), Py_STRINGIFY(expression), (message), (file), (line), (function)))
 #endif
 #define _PyObject_ASSERT_WITH_MSG(obj, expression, message) \
   _PyObject_ASSERT_FROM((obj), expression, (message), __FILE__, __LINE__, __func__)

@@ -5,7 +5,6 @@
 #include "gc.h"
 
 Py_BEGIN_C_DECLS
-
 #define PyHASH_BITS 61
 #define PyHASH_MODULUS (((size_t)1 << PyHASH_BITS) - 1)
 #define PyHASH_INF 314159
@@ -22,7 +21,7 @@ Py_BEGIN_C_DECLS
 #define Py_HASH_SIPHASH13 3
 #define Py_HASH_ALGORITHM Py_HASH_SIPHASH13
 #define Py_HASH_CUTOFF 0
-typedef struct {
+    typedef struct {
   Py_hash_t (*const hash)(const void*, Py_ssize_t);
   const char* name;
   const int hash_bits;
@@ -32,7 +31,9 @@ PyAPI_FUNC(PyHash_FuncDef*) PyHash_GetFuncDef(void);
 PyAPI_FUNC(Py_hash_t) Py_HashPointer(const void* ptr);
 PyAPI_FUNC(Py_hash_t) Py_HashBuffer(const void* ptr, Py_ssize_t len);
 PyAPI_FUNC(Py_hash_t) _Py_HashDouble(PyObject*, double);
-static inline Py_hash_t _Py_HashPointer(const void* ptr) { return Py_HashPointer(ptr); }
+static inline Py_hash_t _Py_HashPointer(const void* ptr) {
+  return Py_HashPointer(ptr);
+}
 
 Py_END_C_DECLS
 

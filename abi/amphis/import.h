@@ -6,7 +6,7 @@
 
 Py_BEGIN_C_DECLS
 
-struct _inittab {
+    struct _inittab {
   const char* name;
   PyObject* (*initfunc)(void);
 };
@@ -23,9 +23,9 @@ PyAPI_FUNC(PyObject*) PyImport_Import(PyObject* name);
 PyAPI_FUNC(PyObject*) PyImport_ImportModule(const char* name);
 Py_DEPRECATED() PyAPI_FUNC(PyObject*) PyImport_ImportModuleNoBlock(const char* name);
 PyAPI_FUNC(PyObject*) PyImport_ImportModuleLevel(const char* name, PyObject* globals, PyObject* locals,
-    PyObject* fromlist, int level);
+                                                 PyObject* fromlist, int level);
 PyAPI_FUNC(PyObject*) PyImport_ImportModuleLevelObject(PyObject* name, PyObject* globals, PyObject* locals,
-    PyObject* fromlist, int level);
+                                                       PyObject* fromlist, int level);
 PyAPI_FUNC(PyObject*) PyImport_ImportModuleAttr(PyObject* mod_name, PyObject* attr_name);
 PyAPI_FUNC(PyObject*) PyImport_ImportModuleAttrString(const char* mod_name, const char* attr_name);
 PyAPI_FUNC(PyObject*) PyImport_GetModule(PyObject* name);
@@ -35,10 +35,11 @@ PyAPI_FUNC(PyObject*) PyImport_GetImporter(PyObject* path);
 PyAPI_FUNC(PyObject*) PyImport_ExecCodeModule(const char* name, PyObject* co);
 PyAPI_FUNC(PyObject*) PyImport_ExecCodeModuleEx(const char* name, PyObject* co, const char* pathname);
 PyAPI_FUNC(PyObject*) PyImport_ExecCodeModuleWithPathnames(const char* name, PyObject* co,
-    const char* pathname, const char* cpathname);
-PyAPI_FUNC(PyObject*) PyImport_ExecCodeModuleObject(PyObject* name, PyObject* co, PyObject* pathname,
-    PyObject* cpathname);
-#define PyImport_ImportModuleEx(name, globals, locals, fromlist) PyImport_ImportModuleLevel((name), (globals), (locals), (fromlist), 0)
+                                                           const char* pathname, const char* cpathname);
+PyAPI_FUNC(PyObject*)
+    PyImport_ExecCodeModuleObject(PyObject* name, PyObject* co, PyObject* pathname, PyObject* cpathname);
+#define PyImport_ImportModuleEx(name, globals, locals, fromlist) \
+  PyImport_ImportModuleLevel((name), (globals), (locals), (fromlist), 0)
 // Borrowed.
 PyAPI_FUNC(PyObject*) PyImport_AddModule(const char* name);
 PyAPI_FUNC(PyObject*) PyImport_AddModuleObject(PyObject* name);
@@ -53,7 +54,8 @@ PyAPI_FUNC(long) PyImport_GetMagicNumber(void);
 PyAPI_FUNC(const char*) PyImport_GetMagicTag(void);
 
 // ---- sys ----
-// Get borrows, null without an exception; Set: 0 or -1, a null value deletes. Writes truncate at 1000 bytes, Formats do not.
+// Get borrows, null without an exception; Set: 0 or -1, a null value deletes. Writes truncate at 1000 bytes,
+// Formats do not.
 PyAPI_FUNC(PyObject*) PySys_GetObject(const char*);
 PyAPI_FUNC(int) PySys_SetObject(const char*, PyObject*);
 PyAPI_FUNC(PyObject*) PySys_GetXOptions(void);
@@ -67,13 +69,11 @@ Py_DEPRECATED() PyAPI_FUNC(void) PySys_ResetWarnOptions(void);
 
 // ---- files ----
 #define PY_STDIOTEXTMODE "b"
-#define SEP L'/'
-#define DELIM L':'
 typedef PyObject* (*Py_OpenCodeHookFunction)(PyObject* path, void* user_data);
 PyAPI_DATA(PyTypeObject) PyStdPrinter_Type;
 // New references; writing: 0, or -1 with an exception; a descriptor: -1 with an exception.
-PyAPI_FUNC(PyObject*) PyFile_FromFd(int, const char*, const char*, int, const char*, const char*, const char*,
-    int);
+PyAPI_FUNC(PyObject*)
+    PyFile_FromFd(int, const char*, const char*, int, const char*, const char*, const char*, int);
 PyAPI_FUNC(PyObject*) PyFile_GetLine(PyObject*, int);
 PyAPI_FUNC(int) PyFile_WriteObject(PyObject*, PyObject*, int);
 PyAPI_FUNC(int) PyFile_WriteString(const char*, PyObject*);
@@ -86,7 +86,9 @@ PyAPI_FUNC(PyObject*) PyOS_FSPath(PyObject* path);
 PyAPI_FUNC(char*) Py_UniversalNewlineFgets(char*, int, FILE*, PyObject*);
 PyAPI_FUNC(FILE*) Py_fopen(PyObject* path, const char* mode);
 PyAPI_FUNC(int) Py_fclose(FILE* file);
-static inline FILE* _Py_fopen_obj(PyObject* path, const char* mode) { return Py_fopen(path, mode); }
+static inline FILE* _Py_fopen_obj(PyObject* path, const char* mode) {
+  return Py_fopen(path, mode);
+}
 PyAPI_DATA(int) (*PyOS_InputHook)(void);
 PyAPI_DATA(char*) (*PyOS_ReadlineFunctionPointer)(FILE*, FILE*, const char*);
 // A line without its prompt in a PyMem_RawMalloc'd block, for the caller to free.

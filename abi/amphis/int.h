@@ -6,7 +6,7 @@
 
 Py_BEGIN_C_DECLS
 
-typedef uint32_t digit;
+    typedef uint32_t digit;
 typedef int32_t sdigit;
 typedef uint64_t twodigits;
 typedef int64_t stwodigits;
@@ -16,7 +16,8 @@ typedef int64_t stwodigits;
 #define PyLong_BASE ((digit)1 << PyLong_SHIFT)
 #define PyLong_MASK ((digit)(PyLong_BASE - 1))
 
-// lv_tag: digit count in the bits from 3 up, bit 2 free, low two bits the sign: 0 positive, 1 zero, 2 negative.
+// lv_tag: digit count in the bits from 3 up, bit 2 free, low two bits the sign: 0 positive, 1 zero, 2
+// negative.
 #define _PyLong_SIGN_MASK 3
 #define _PyLong_NON_SIZE_BITS 3
 typedef struct _PyLongValue {
@@ -24,8 +25,7 @@ typedef struct _PyLongValue {
   digit ob_digit[1];
 } _PyLongValue;
 struct _longobject {
-  PyObject_HEAD
-  _PyLongValue long_value;
+  PyObject_HEAD _PyLongValue long_value;
 };
 PyAPI_DATA(PyTypeObject) PyLong_Type;
 PyAPI_DATA(PyTypeObject) PyBool_Type;
@@ -37,19 +37,36 @@ PyAPI_DATA(PyTypeObject) PyBool_Type;
 // Compact: at most one digit.
 PyAPI_FUNC(int) PyUnstable_Long_IsCompact(const PyLongObject* op);
 PyAPI_FUNC(Py_ssize_t) PyUnstable_Long_CompactValue(const PyLongObject* op);
-static inline int _PyLong_IsCompact(const PyLongObject* op) { return op->long_value.lv_tag < ((uintptr_t)2 << _PyLong_NON_SIZE_BITS); }
+static inline int _PyLong_IsCompact(const PyLongObject* op) {
+  return op->long_value.lv_tag < ((uintptr_t)2 << _PyLong_NON_SIZE_BITS);
+}
 static inline Py_ssize_t _PyLong_CompactValue(const PyLongObject* op) {
-  return (1 - (Py_ssize_t)(op->long_value.lv_tag & _PyLong_SIGN_MASK)) * (Py_ssize_t)op->long_value.ob_digit[0];
+  return (1 - (Py_ssize_t)(op->long_value.lv_tag & _PyLong_SIGN_MASK)) *
+         (Py_ssize_t)op->long_value.ob_digit[0];
 }
 #define PyUnstable_Long_IsCompact _PyLong_IsCompact
 #define PyUnstable_Long_CompactValue _PyLong_CompactValue
-static inline int _PyLong_IsZero(const PyLongObject* op) { return (op->long_value.lv_tag & _PyLong_SIGN_MASK) == 1; }
-static inline int _PyLong_IsNegative(const PyLongObject* op) { return (op->long_value.lv_tag & _PyLong_SIGN_MASK) == 2; }
-static inline int _PyLong_IsPositive(const PyLongObject* op) { return (op->long_value.lv_tag & _PyLong_SIGN_MASK) == 0; }
-static inline int _PyLong_BothAreCompact(const PyLongObject* a, const PyLongObject* b) { return _PyLong_IsCompact(a) && _PyLong_IsCompact(b); }
-static inline Py_ssize_t _PyLong_DigitCount(const PyLongObject* op) { return (Py_ssize_t)(op->long_value.lv_tag >> _PyLong_NON_SIZE_BITS); }
-static inline int _PyLong_NonCompactSign(const PyLongObject* op) { return 1 - (int)(op->long_value.lv_tag & _PyLong_SIGN_MASK); }
-static inline Py_ssize_t _PyLong_SignedDigitCount(const PyLongObject* op) { return _PyLong_NonCompactSign(op) * _PyLong_DigitCount(op); }
+static inline int _PyLong_IsZero(const PyLongObject* op) {
+  return (op->long_value.lv_tag & _PyLong_SIGN_MASK) == 1;
+}
+static inline int _PyLong_IsNegative(const PyLongObject* op) {
+  return (op->long_value.lv_tag & _PyLong_SIGN_MASK) == 2;
+}
+static inline int _PyLong_IsPositive(const PyLongObject* op) {
+  return (op->long_value.lv_tag & _PyLong_SIGN_MASK) == 0;
+}
+static inline int _PyLong_BothAreCompact(const PyLongObject* a, const PyLongObject* b) {
+  return _PyLong_IsCompact(a) && _PyLong_IsCompact(b);
+}
+static inline Py_ssize_t _PyLong_DigitCount(const PyLongObject* op) {
+  return (Py_ssize_t)(op->long_value.lv_tag >> _PyLong_NON_SIZE_BITS);
+}
+static inline int _PyLong_NonCompactSign(const PyLongObject* op) {
+  return 1 - (int)(op->long_value.lv_tag & _PyLong_SIGN_MASK);
+}
+static inline Py_ssize_t _PyLong_SignedDigitCount(const PyLongObject* op) {
+  return _PyLong_NonCompactSign(op) * _PyLong_DigitCount(op);
+}
 static inline void _PyLong_SetSignAndDigitCount(PyLongObject* op, int sign, Py_ssize_t count) {
   op->long_value.lv_tag = ((uintptr_t)count << _PyLong_NON_SIZE_BITS) | (uintptr_t)(1 - sign);
 }
@@ -72,7 +89,8 @@ PyAPI_FUNC(PyObject*) PyLong_FromLongLong(long long);
 PyAPI_FUNC(PyObject*) PyLong_FromUnsignedLongLong(unsigned long long);
 PyAPI_FUNC(PyObject*) PyLong_FromString(const char*, char**, int);
 PyAPI_FUNC(PyObject*) PyLong_FromUnicodeObject(PyObject* u, int base);
-// To C values: -1 with an exception (the others: see the return type); OverflowError when out of range, except for
+// To C values: -1 with an exception (the others: see the return type); OverflowError when out of range,
+// except for
 // ...Mask, which wraps, and ...AndOverflow, which reports. The Int32 family returns 0 or -1.
 PyAPI_FUNC(long) PyLong_AsLong(PyObject*);
 PyAPI_FUNC(long) PyLong_AsLongAndOverflow(PyObject*, int*);
@@ -111,7 +129,8 @@ PyAPI_FUNC(PyObject*) PyLong_GetInfo(void);
 PyAPI_FUNC(unsigned long) PyOS_strtoul(const char*, char**, int);
 PyAPI_FUNC(long) PyOS_strtol(const char*, char**, int);
 
-// Digits in and out (PEP 757). An export keeps its object alive until freed; a writer is consumed by Finish or Discard.
+// Digits in and out (PEP 757). An export keeps its object alive until freed; a writer is consumed by Finish
+// or Discard.
 typedef struct PyLongLayout {
   uint8_t bits_per_digit;
   uint8_t digit_size;
@@ -136,14 +155,14 @@ PyAPI_FUNC(void) PyLongWriter_Discard(PyLongWriter* writer);
 // Private, but used by generated code.
 Py_DEPRECATED() PyAPI_FUNC(PyLongObject*) _PyLong_New(Py_ssize_t);
 PyAPI_FUNC(PyObject*) _PyLong_Copy(PyLongObject* src);
-Py_DEPRECATED() PyAPI_FUNC(PyLongObject*) _PyLong_FromDigits(int negative, Py_ssize_t digit_count,
-    digit* digits);
+Py_DEPRECATED() PyAPI_FUNC(PyLongObject*)
+    _PyLong_FromDigits(int negative, Py_ssize_t digit_count, digit* digits);
 Py_DEPRECATED() PyAPI_FUNC(int) _PyLong_Sign(PyObject* v);
 PyAPI_FUNC(int64_t) _PyLong_NumBits(PyObject* v);
-PyAPI_FUNC(PyObject*) _PyLong_FromByteArray(const unsigned char* bytes, size_t n, int little_endian,
-    int is_signed);
+PyAPI_FUNC(PyObject*)
+    _PyLong_FromByteArray(const unsigned char* bytes, size_t n, int little_endian, int is_signed);
 PyAPI_FUNC(int) _PyLong_AsByteArray(PyLongObject* v, unsigned char* bytes, size_t n, int little_endian,
-    int is_signed, int with_exceptions);
+                                    int is_signed, int with_exceptions);
 PyAPI_FUNC(PyObject*) _PyLong_GCD(PyObject*, PyObject*);
 
 Py_END_C_DECLS

@@ -6,7 +6,7 @@
 
 Py_BEGIN_C_DECLS
 
-typedef struct {
+    typedef struct {
   enum { _PyStatus_TYPE_OK = 0, _PyStatus_TYPE_ERROR = 1, _PyStatus_TYPE_EXIT = 2 } _type;
   const char* func;
   const char* err_msg;
@@ -123,8 +123,8 @@ PyAPI_FUNC(PyStatus) PyConfig_SetBytesString(PyConfig* config, wchar_t** config_
 PyAPI_FUNC(PyStatus) PyConfig_Read(PyConfig* config);
 PyAPI_FUNC(PyStatus) PyConfig_SetBytesArgv(PyConfig* config, Py_ssize_t argc, char* const* argv);
 PyAPI_FUNC(PyStatus) PyConfig_SetArgv(PyConfig* config, Py_ssize_t argc, wchar_t* const* argv);
-PyAPI_FUNC(PyStatus) PyConfig_SetWideStringList(PyConfig* config, PyWideStringList* list, Py_ssize_t length,
-    wchar_t** items);
+PyAPI_FUNC(PyStatus)
+    PyConfig_SetWideStringList(PyConfig* config, PyWideStringList* list, Py_ssize_t length, wchar_t** items);
 // The running configuration: new references; 0, or -1 with an exception.
 PyAPI_FUNC(PyObject*) PyConfig_Get(const char* name);
 PyAPI_FUNC(int) PyConfig_GetInt(const char* name, int* value);
@@ -139,13 +139,13 @@ PyAPI_FUNC(int) PyInitConfig_GetExitCode(PyInitConfig* config, int* exitcode);
 PyAPI_FUNC(int) PyInitConfig_HasOption(PyInitConfig* config, const char* name);
 PyAPI_FUNC(int) PyInitConfig_GetInt(PyInitConfig* config, const char* name, int64_t* value);
 PyAPI_FUNC(int) PyInitConfig_GetStr(PyInitConfig* config, const char* name, char** value);
-PyAPI_FUNC(int) PyInitConfig_GetStrList(PyInitConfig* config, const char* name, size_t* length,
-    char*** items);
+PyAPI_FUNC(int)
+    PyInitConfig_GetStrList(PyInitConfig* config, const char* name, size_t* length, char*** items);
 PyAPI_FUNC(void) PyInitConfig_FreeStrList(size_t length, char** items);
 PyAPI_FUNC(int) PyInitConfig_SetInt(PyInitConfig* config, const char* name, int64_t value);
 PyAPI_FUNC(int) PyInitConfig_SetStr(PyInitConfig* config, const char* name, const char* value);
-PyAPI_FUNC(int) PyInitConfig_SetStrList(PyInitConfig* config, const char* name, size_t length,
-    char* const* items);
+PyAPI_FUNC(int)
+    PyInitConfig_SetStrList(PyInitConfig* config, const char* name, size_t length, char* const* items);
 PyAPI_FUNC(int) PyInitConfig_AddModule(PyInitConfig* config, const char* name, PyObject* (*initfunc)(void));
 PyAPI_FUNC(int) Py_InitializeFromInitConfig(PyInitConfig* config);
 PyAPI_FUNC(void) Py_GetArgcArgv(int* argc, wchar_t*** argv);
@@ -172,8 +172,8 @@ typedef struct {
   {1, 1, 1, 1, 1, _PyInterpreterConfig_LEGACY_CHECK_MULTI_INTERP_EXTENSIONS, PyInterpreterConfig_SHARED_GIL}
 
 PyAPI_FUNC(PyStatus) Py_PreInitialize(const PyPreConfig* src_config);
-PyAPI_FUNC(PyStatus) Py_PreInitializeFromBytesArgs(const PyPreConfig* src_config, Py_ssize_t argc,
-    char** argv);
+PyAPI_FUNC(PyStatus)
+    Py_PreInitializeFromBytesArgs(const PyPreConfig* src_config, Py_ssize_t argc, char** argv);
 PyAPI_FUNC(PyStatus) Py_PreInitializeFromArgs(const PyPreConfig* src_config, Py_ssize_t argc, wchar_t** argv);
 PyAPI_FUNC(void) Py_Initialize(void);
 PyAPI_FUNC(void) Py_InitializeEx(int);

@@ -1,4 +1,5 @@
-// Owns the one-byte mutex. Locking never raises; a thread that has to wait detaches from the interpreter first.
+// Owns the one-byte mutex. Locking never raises; a thread that has to wait detaches from the interpreter
+// first.
 #ifndef AMPHIS_ABI_LOCK_H
 #define AMPHIS_ABI_LOCK_H
 
@@ -6,7 +7,7 @@
 
 Py_BEGIN_C_DECLS
 
-typedef struct PyMutex {
+    typedef struct PyMutex {
   uint8_t _bits;
 } PyMutex;
 #define _Py_UNLOCKED 0
@@ -25,7 +26,9 @@ static inline void _PyMutex_Unlock(PyMutex* m) {
   uint8_t expected = _Py_LOCKED;
   if (!_Py_atomic_compare_exchange_uint8(&m->_bits, &expected, _Py_UNLOCKED)) PyMutex_Unlock(m);
 }
-static inline int _PyMutex_IsLocked(PyMutex* m) { return (_Py_atomic_load_uint8(&m->_bits) & _Py_LOCKED) != 0; }
+static inline int _PyMutex_IsLocked(PyMutex* m) {
+  return (_Py_atomic_load_uint8(&m->_bits) & _Py_LOCKED) != 0;
+}
 #define PyMutex_Lock _PyMutex_Lock
 #define PyMutex_Unlock _PyMutex_Unlock
 #define PyMutex_IsLocked _PyMutex_IsLocked

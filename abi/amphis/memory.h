@@ -7,8 +7,8 @@
 
 Py_BEGIN_C_DECLS
 
-// Any thread may use the raw domain, attached or not. The other two need an attached thread. A block goes back to
-// the domain it came from.
+// Any thread may use the raw domain, attached or not. The other two need an attached thread. A block goes
+// back to the domain it came from.
 PyAPI_FUNC(void*) PyMem_RawMalloc(size_t size);
 PyAPI_FUNC(void*) PyMem_RawCalloc(size_t nelem, size_t elsize);
 PyAPI_FUNC(void*) PyMem_RawRealloc(void* ptr, size_t new_size);
@@ -24,8 +24,10 @@ PyAPI_FUNC(void) PyObject_Free(void* ptr);
 
 #define PyMem_New(type, n) \
   ((size_t)(n) > PY_SSIZE_T_MAX / sizeof(type) ? _Py_NULL : (type*)PyMem_Malloc((size_t)(n) * sizeof(type)))
-#define PyMem_Resize(p, type, n) \
-  ((p) = (size_t)(n) > PY_SSIZE_T_MAX / sizeof(type) ? _Py_NULL : (type*)PyMem_Realloc((p), (size_t)(n) * sizeof(type)))
+#define PyMem_Resize(p, type, n)                     \
+  ((p) = (size_t)(n) > PY_SSIZE_T_MAX / sizeof(type) \
+             ? _Py_NULL                              \
+             : (type*)PyMem_Realloc((p), (size_t)(n) * sizeof(type)))
 #define PyMem_MALLOC(n) PyMem_Malloc((n))
 #define PyMem_REALLOC(p, n) PyMem_Realloc((p), (n))
 #define PyMem_FREE(p) PyMem_Free((p))

@@ -6,9 +6,8 @@
 
 Py_BEGIN_C_DECLS
 
-typedef struct PyModuleDef_Base {
-  PyObject_HEAD
-  PyObject* (*m_init)(void);
+    typedef struct PyModuleDef_Base {
+  PyObject_HEAD PyObject* (*m_init)(void);
   Py_ssize_t m_index;
   PyObject* m_copy;
 } PyModuleDef_Base;
@@ -59,7 +58,8 @@ PyAPI_FUNC(const char*) PyModule_GetName(PyObject*);
 Py_DEPRECATED() PyAPI_FUNC(const char*) PyModule_GetFilename(PyObject*);
 PyAPI_FUNC(PyModuleDef*) PyModule_GetDef(PyObject*);
 PyAPI_FUNC(void*) PyModule_GetState(PyObject*);
-// 0, or -1 with an exception. PyModule_Add always steals the value, PyModule_AddObject only on success, AddObjectRef never.
+// 0, or -1 with an exception. PyModule_Add always steals the value, PyModule_AddObject only on success,
+// AddObjectRef never.
 PyAPI_FUNC(int) PyModule_AddObjectRef(PyObject* mod, const char* name, PyObject* value);
 PyAPI_FUNC(int) PyModule_Add(PyObject* mod, const char* name, PyObject* value);
 PyAPI_FUNC(int) PyModule_AddObject(PyObject* mod, const char*, PyObject* value);

@@ -1,5 +1,5 @@
-// Owns the number protocol: operators over any operands. New references; null with an exception (TypeError where no
-// operand implements the operation).
+// Owns the number protocol: operators over any operands. New references; null with an exception (TypeError
+// where no operand implements the operation).
 #ifndef AMPHIS_ABI_NUMBER_H
 #define AMPHIS_ABI_NUMBER_H
 
@@ -41,7 +41,8 @@ PyAPI_FUNC(PyObject*) PyNumber_InPlaceRshift(PyObject* o1, PyObject* o2);
 PyAPI_FUNC(PyObject*) PyNumber_InPlaceAnd(PyObject* o1, PyObject* o2);
 PyAPI_FUNC(PyObject*) PyNumber_InPlaceXor(PyObject* o1, PyObject* o2);
 PyAPI_FUNC(PyObject*) PyNumber_InPlaceOr(PyObject* o1, PyObject* o2);
-// Conversions; PyNumber_Index accepts only what has __index__. AsSsize_t: -1 with an exception; with `exc` null it clips.
+// Conversions; PyNumber_Index accepts only what has __index__. AsSsize_t: -1 with an exception; with `exc`
+// null it clips.
 PyAPI_FUNC(PyObject*) PyNumber_Index(PyObject* o);
 PyAPI_FUNC(Py_ssize_t) PyNumber_AsSsize_t(PyObject* o, PyObject* exc);
 PyAPI_FUNC(PyObject*) PyNumber_Long(PyObject* o);

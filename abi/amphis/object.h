@@ -1,8 +1,8 @@
 // Owns the object header of both ABIs, and what can be asked of it: type, size, identity.
 //
 // GIL ABI: 32 bits of reference count, of which the sign bit marks immortal objects, then 16 bits of flags.
-// Free-threaded ABI: the creating thread (ob_tid) counts its own references in ob_ref_local without atomics, all
-// others count in ob_ref_shared, whose two low bits tell how far the counts have been merged (PEP 703).
+// Free-threaded ABI: the creating thread (ob_tid) counts its own references in ob_ref_local without atomics,
+// all others count in ob_ref_shared, whose two low bits tell how far the counts have been merged (PEP 703).
 #ifndef AMPHIS_ABI_OBJECT_H
 #define AMPHIS_ABI_OBJECT_H
 
@@ -10,7 +10,6 @@
 #include "memory.h"
 
 Py_BEGIN_C_DECLS
-
 #define _Py_IMMORTAL_FLAGS 1
 #define _Py_STATICALLY_ALLOCATED_FLAG 4
 #define _Py_IMMORTAL_INITIAL_REFCNT (3ULL << 30)
@@ -31,19 +30,19 @@ Py_BEGIN_C_DECLS
 #define _Py_REF_QUEUED 0x2
 #define _Py_REF_MERGED 0x3
 #define _Py_REF_SHARED(refcnt, flags) (((refcnt) << _Py_REF_SHARED_SHIFT) + (flags))
-struct _object {
+    struct _object {
   _Py_ALIGNED_DEF(8, uintptr_t) ob_tid;  // the owning thread, or _Py_UNOWNED_TID
   uint16_t ob_flags;
-  PyMutex ob_mutex;      // what critical sections lock
-  uint8_t ob_gc_bits;    // the collector's
-  uint32_t ob_ref_local; // _Py_IMMORTAL_REFCNT_LOCAL: immortal
+  PyMutex ob_mutex;       // what critical sections lock
+  uint8_t ob_gc_bits;     // the collector's
+  uint32_t ob_ref_local;  // _Py_IMMORTAL_REFCNT_LOCAL: immortal
   Py_ssize_t ob_ref_shared;
   PyTypeObject* ob_type;
 };
 #define PyObject_HEAD_INIT(type) \
   {0, _Py_STATICALLY_ALLOCATED_FLAG, {0}, 0, _Py_IMMORTAL_REFCNT_LOCAL, 0, (type)},
 #else
-struct _object {
+    struct _object {
   __extension__ union {
     int64_t ob_refcnt_full;
     __extension__ struct {
@@ -79,7 +78,9 @@ PyAPI_FUNC(PyTypeObject*) Py_TYPE(PyObject* ob);
 
 #ifdef Py_GIL_DISABLED
 // The thread's identity as stored in ob_tid: the address of its thread-local block.
-static inline uintptr_t _Py_ThreadId(void) { return (uintptr_t)__builtin_thread_pointer(); }
+static inline uintptr_t _Py_ThreadId(void) {
+  return (uintptr_t)__builtin_thread_pointer();
+}
 static inline Py_ALWAYS_INLINE int _Py_IsOwnedByCurrentThread(PyObject* ob) {
   return __atomic_load_n(&ob->ob_tid, __ATOMIC_RELAXED) == _Py_ThreadId();
 }
@@ -104,7 +105,9 @@ static inline void Py_SET_TYPE(PyObject* ob, PyTypeObject* type) {
 }
 #define Py_SET_TYPE(ob, type) Py_SET_TYPE(_PyObject_CAST(ob), (type))
 
-static inline int Py_IS_TYPE(PyObject* ob, PyTypeObject* type) { return Py_TYPE(ob) == type; }
+static inline int Py_IS_TYPE(PyObject* ob, PyTypeObject* type) {
+  return Py_TYPE(ob) == type;
+}
 #define Py_IS_TYPE(ob, type) Py_IS_TYPE(_PyObject_CAST(ob), (type))
 
 // Only for types with an item count: int and bool have none although they vary in size.
@@ -169,19 +172,32 @@ PyAPI_FUNC(PyObject*) Py_GetConstantBorrowed(unsigned int constant_id);
 #define Py_GT 4
 #define Py_GE 5
 #define Py_RETURN_RICHCOMPARE(a, b, op) \
-  do { \
-    int _py_verdict; \
-    switch (op) { \
-      case Py_LT: _py_verdict = (a) < (b); break; \
-      case Py_LE: _py_verdict = (a) <= (b); break; \
-      case Py_EQ: _py_verdict = (a) == (b); break; \
-      case Py_NE: _py_verdict = (a) != (b); break; \
-      case Py_GT: _py_verdict = (a) > (b); break; \
-      case Py_GE: _py_verdict = (a) >= (b); break; \
-      default: Py_UNREACHABLE(); \
-    } \
-    if (_py_verdict) Py_RETURN_TRUE; \
-    Py_RETURN_FALSE; \
+  do {                                  \
+    int _py_verdict;                    \
+    switch (op) {                       \
+      case Py_LT:                       \
+        _py_verdict = (a) < (b);        \
+        break;                          \
+      case Py_LE:                       \
+        _py_verdict = (a) <= (b);       \
+        break;                          \
+      case Py_EQ:                       \
+        _py_verdict = (a) == (b);       \
+        break;                          \
+      case Py_NE:                       \
+        _py_verdict = (a) != (b);       \
+        break;                          \
+      case Py_GT:                       \
+        _py_verdict = (a) > (b);        \
+        break;                          \
+      case Py_GE:                       \
+        _py_verdict = (a) >= (b);       \
+        break;                          \
+      default:                          \
+        Py_UNREACHABLE();               \
+    }                                   \
+    if (_py_verdict) Py_RETURN_TRUE;    \
+    Py_RETURN_FALSE;                    \
   } while (0)
 
 Py_END_C_DECLS

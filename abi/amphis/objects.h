@@ -7,8 +7,8 @@
 
 Py_BEGIN_C_DECLS
 
-// ---- capsule: a C pointer with a name ----
-typedef void (*PyCapsule_Destructor)(PyObject* capsule);
+    // ---- capsule: a C pointer with a name ----
+    typedef void (*PyCapsule_Destructor)(PyObject* capsule);
 PyAPI_DATA(PyTypeObject) PyCapsule_Type;
 #define PyCapsule_CheckExact(op) Py_IS_TYPE((op), &PyCapsule_Type)
 // The name is kept, not copied. Null or nonzero with ValueError when name or capsule do not fit.
@@ -27,8 +27,7 @@ PyAPI_FUNC(void*) PyCapsule_Import(const char* name, int no_block);
 // ---- weak references ----
 typedef struct _PyWeakReference PyWeakReference;
 struct _PyWeakReference {
-  PyObject_HEAD
-  PyObject* wr_object;  // not counted; Py_None once dead
+  PyObject_HEAD PyObject* wr_object;  // not counted; Py_None once dead
   PyObject* wr_callback;
   Py_hash_t hash;
   PyWeakReference* wr_prev;
@@ -43,7 +42,8 @@ PyAPI_DATA(PyTypeObject) _PyWeakref_ProxyType;
 PyAPI_DATA(PyTypeObject) _PyWeakref_CallableProxyType;
 #define PyWeakref_CheckRef(op) PyObject_TypeCheck((op), &_PyWeakref_RefType)
 #define PyWeakref_CheckRefExact(op) Py_IS_TYPE((op), &_PyWeakref_RefType)
-#define PyWeakref_CheckProxy(op) (Py_IS_TYPE((op), &_PyWeakref_ProxyType) || Py_IS_TYPE((op), &_PyWeakref_CallableProxyType))
+#define PyWeakref_CheckProxy(op) \
+  (Py_IS_TYPE((op), &_PyWeakref_ProxyType) || Py_IS_TYPE((op), &_PyWeakref_CallableProxyType))
 #define PyWeakref_Check(op) (PyWeakref_CheckRef(op) || PyWeakref_CheckProxy(op))
 #define _PyWeakref_CAST(op) (assert(PyWeakref_Check(op)), _Py_CAST(PyWeakReference*, (op)))
 // New references.

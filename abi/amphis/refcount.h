@@ -6,7 +6,7 @@
 
 Py_BEGIN_C_DECLS
 
-PyAPI_FUNC(Py_ssize_t) Py_REFCNT(PyObject* ob);
+    PyAPI_FUNC(Py_ssize_t) Py_REFCNT(PyObject* ob);
 PyAPI_FUNC(void) Py_IncRef(PyObject*);
 PyAPI_FUNC(void) Py_DecRef(PyObject*);
 PyAPI_FUNC(void) _Py_IncRef(PyObject*);
@@ -14,7 +14,8 @@ PyAPI_FUNC(void) _Py_DecRef(PyObject*);
 PyAPI_FUNC(void) _Py_SetRefcnt(PyObject* ob, Py_ssize_t refcnt);
 PyAPI_FUNC(void) _Py_Dealloc(PyObject*);
 #ifdef Py_GIL_DISABLED
-// The slow halves of Py_DECREF: a reference dropped by a thread that does not own the object, and the owner's last one.
+// The slow halves of Py_DECREF: a reference dropped by a thread that does not own the object, and the owner's
+// last one.
 PyAPI_FUNC(void) _Py_DecRefShared(PyObject*);
 PyAPI_FUNC(void) _Py_DecRefSharedDebug(PyObject*, const char*, int);
 PyAPI_FUNC(void) _Py_MergeZeroLocalRefcount(PyObject*);
@@ -123,32 +124,34 @@ static inline PyObject* _Py_XNewRef(PyObject* op) {
 #define Py_NewRef(op) _Py_NewRef(_PyObject_CAST(op))
 #define Py_XNewRef(op) _Py_XNewRef(_PyObject_CAST(op))
 
-// Each stores first and drops the old reference after, because dropping can run code that looks at the variable.
-#define Py_CLEAR(variable) \
-  do { \
+// Each stores first and drops the old reference after, because dropping can run code that looks at the
+// variable.
+#define Py_CLEAR(variable)                         \
+  do {                                             \
     _Py_TYPEOF(variable)* _py_place = &(variable); \
-    _Py_TYPEOF(variable) _py_old = *_py_place; \
-    if (_py_old != _Py_NULL) { \
-      *_py_place = _Py_NULL; \
-      Py_DECREF(_py_old); \
-    } \
+    _Py_TYPEOF(variable) _py_old = *_py_place;     \
+    if (_py_old != _Py_NULL) {                     \
+      *_py_place = _Py_NULL;                       \
+      Py_DECREF(_py_old);                          \
+    }                                              \
   } while (0)
-#define Py_SETREF(variable, value) \
-  do { \
+#define Py_SETREF(variable, value)                 \
+  do {                                             \
     _Py_TYPEOF(variable)* _py_place = &(variable); \
-    _Py_TYPEOF(variable) _py_old = *_py_place; \
-    *_py_place = (value); \
-    Py_DECREF(_py_old); \
+    _Py_TYPEOF(variable) _py_old = *_py_place;     \
+    *_py_place = (value);                          \
+    Py_DECREF(_py_old);                            \
   } while (0)
-#define Py_XSETREF(variable, value) \
-  do { \
+#define Py_XSETREF(variable, value)                \
+  do {                                             \
     _Py_TYPEOF(variable)* _py_place = &(variable); \
-    _Py_TYPEOF(variable) _py_old = *_py_place; \
-    *_py_place = (value); \
-    Py_XDECREF(_py_old); \
+    _Py_TYPEOF(variable) _py_old = *_py_place;     \
+    *_py_place = (value);                          \
+    Py_XDECREF(_py_old);                           \
   } while (0)
 
-// A count of 1 for fresh memory, one for an object that its finalizer revived, and leaving the world for good.
+// A count of 1 for fresh memory, one for an object that its finalizer revived, and leaving the world for
+// good.
 PyAPI_FUNC(void) _Py_NewReference(PyObject* op);
 PyAPI_FUNC(void) _Py_NewReferenceNoTotal(PyObject* op);
 PyAPI_FUNC(void) _Py_ResurrectReference(PyObject* op);

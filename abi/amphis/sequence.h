@@ -1,5 +1,5 @@
-// Owns the sequence and mapping protocols and item access. Get: new reference; set and delete: 0, or -1 with an
-// exception; nothing is stolen. Sizes and counts: -1 with an exception.
+// Owns the sequence and mapping protocols and item access. Get: new reference; set and delete: 0, or -1 with
+// an exception; nothing is stolen. Sizes and counts: -1 with an exception.
 #ifndef AMPHIS_ABI_SEQUENCE_H
 #define AMPHIS_ABI_SEQUENCE_H
 
@@ -7,7 +7,7 @@
 
 Py_BEGIN_C_DECLS
 
-PyAPI_FUNC(Py_ssize_t) PyObject_Size(PyObject* o);
+    PyAPI_FUNC(Py_ssize_t) PyObject_Size(PyObject* o);
 PyAPI_FUNC(Py_ssize_t) PyObject_Length(PyObject* o);
 PyAPI_FUNC(Py_ssize_t) PyObject_LengthHint(PyObject* o, Py_ssize_t);
 #define PyObject_Length PyObject_Size
@@ -37,11 +37,14 @@ PyAPI_FUNC(Py_ssize_t) PySequence_Index(PyObject* o, PyObject* value);
 PyAPI_FUNC(PyObject*) PySequence_List(PyObject* o);
 PyAPI_FUNC(PyObject*) PySequence_Tuple(PyObject* o);
 #define PySequence_In PySequence_Contains
-// A list or tuple to be read with the macros below; the argument itself if it is one. `m` is the TypeError's text.
+// A list or tuple to be read with the macros below; the argument itself if it is one. `m` is the TypeError's
+// text.
 PyAPI_FUNC(PyObject*) PySequence_Fast(PyObject* o, const char* m);
 #define PySequence_Fast_GET_SIZE(op) (PyList_Check(op) ? PyList_GET_SIZE(op) : PyTuple_GET_SIZE(op))
-#define PySequence_Fast_GET_ITEM(op, i) (PyList_Check(op) ? PyList_GET_ITEM((op), (i)) : PyTuple_GET_ITEM((op), (i)))
-#define PySequence_Fast_ITEMS(op) (PyList_Check(op) ? ((PyListObject*)(op))->ob_item : ((PyTupleObject*)(op))->ob_item)
+#define PySequence_Fast_GET_ITEM(op, i) \
+  (PyList_Check(op) ? PyList_GET_ITEM((op), (i)) : PyTuple_GET_ITEM((op), (i)))
+#define PySequence_Fast_ITEMS(op) \
+  (PyList_Check(op) ? ((PyListObject*)(op))->ob_item : ((PyTupleObject*)(op))->ob_item)
 #define PySequence_ITEM(op, i) (Py_TYPE(op)->tp_as_sequence->sq_item((op), (i)))
 
 PyAPI_FUNC(int) PyMapping_Check(PyObject* o);

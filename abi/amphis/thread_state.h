@@ -1,4 +1,5 @@
-// Owns the state of a thread and of an interpreter, and giving up the GIL (or detaching) around blocking calls.
+// Owns the state of a thread and of an interpreter, and giving up the GIL (or detaching) around blocking
+// calls.
 #ifndef AMPHIS_ABI_THREAD_STATE_H
 #define AMPHIS_ABI_THREAD_STATE_H
 
@@ -6,7 +7,7 @@
 
 Py_BEGIN_C_DECLS
 
-typedef int (*Py_tracefunc)(PyObject* self, PyFrameObject* frame, int what, PyObject* arg);
+    typedef int (*Py_tracefunc)(PyObject* self, PyFrameObject* frame, int what, PyObject* arg);
 #define PyTrace_CALL 0
 #define PyTrace_EXCEPTION 1
 #define PyTrace_LINE 2
@@ -97,7 +98,9 @@ PyAPI_FUNC(void) PyThreadState_DeleteCurrent(void);
 PyAPI_FUNC(PyThreadState*) PyThreadState_Get(void);
 PyAPI_FUNC(PyThreadState*) PyThreadState_GetUnchecked(void);
 PyAPI_FUNC(PyThreadState*) PyThreadState_Swap(PyThreadState*);
-static inline PyThreadState* _PyThreadState_UncheckedGet(void) { return PyThreadState_GetUnchecked(); }
+static inline PyThreadState* _PyThreadState_UncheckedGet(void) {
+  return PyThreadState_GetUnchecked();
+}
 #define PyThreadState_GET() PyThreadState_Get()
 // GetDict borrows, GetFrame gives a new reference; both null without an exception if there is none.
 PyAPI_FUNC(PyObject*) PyThreadState_GetDict(void);
@@ -109,7 +112,7 @@ PyAPI_FUNC(void) PyThreadState_EnterTracing(PyThreadState* tstate);
 PyAPI_FUNC(void) PyThreadState_LeaveTracing(PyThreadState* tstate);
 PyAPI_FUNC(PyThreadState*) PyThreadState_Next(PyThreadState*);
 PyAPI_FUNC(int) PyUnstable_ThreadState_SetStackProtection(PyThreadState* tstate, void* stack_start_addr,
-    size_t stack_size);
+                                                          size_t stack_size);
 PyAPI_FUNC(void) PyUnstable_ThreadState_ResetStackProtection(PyThreadState* tstate);
 // New reference.
 PyAPI_FUNC(PyObject*) _PyThread_CurrentFrames(void);
@@ -129,8 +132,8 @@ PyAPI_FUNC(int) _PyInterpreterState_RequiresIDRef(PyInterpreterState*);
 PyAPI_FUNC(void) _PyInterpreterState_RequireIDRef(PyInterpreterState*, int);
 typedef PyObject* (*_PyFrameEvalFunction)(PyThreadState* tstate, struct _PyInterpreterFrame* frame, int exc);
 PyAPI_FUNC(_PyFrameEvalFunction) _PyInterpreterState_GetEvalFrameFunc(PyInterpreterState* interp);
-PyAPI_FUNC(void) _PyInterpreterState_SetEvalFrameFunc(PyInterpreterState* interp,
-    _PyFrameEvalFunction eval_frame);
+PyAPI_FUNC(void)
+    _PyInterpreterState_SetEvalFrameFunc(PyInterpreterState* interp, _PyFrameEvalFunction eval_frame);
 
 // Attaching a foreign thread; every Ensure is matched by one Release.
 typedef enum { PyGILState_LOCKED, PyGILState_UNLOCKED } PyGILState_STATE;
@@ -146,12 +149,12 @@ PyAPI_FUNC(void) PyEval_AcquireThread(PyThreadState* tstate);
 PyAPI_FUNC(void) PyEval_ReleaseThread(PyThreadState* tstate);
 Py_DEPRECATED() PyAPI_FUNC(void) PyEval_InitThreads(void);
 #define Py_BEGIN_ALLOW_THREADS \
-  { \
-    PyThreadState* _save; \
+  {                            \
+    PyThreadState* _save;      \
     _save = PyEval_SaveThread();
 #define Py_BLOCK_THREADS PyEval_RestoreThread(_save);
 #define Py_UNBLOCK_THREADS _save = PyEval_SaveThread();
-#define Py_END_ALLOW_THREADS \
+#define Py_END_ALLOW_THREADS   \
   PyEval_RestoreThread(_save); \
   }
 

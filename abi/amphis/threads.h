@@ -7,11 +7,12 @@
 Py_BEGIN_C_DECLS
 
 #include <pthread.h>
-typedef void* PyThread_type_lock;
+    typedef void* PyThread_type_lock;
 typedef enum PyLockStatus { PY_LOCK_FAILURE = 0, PY_LOCK_ACQUIRED = 1, PY_LOCK_INTR } PyLockStatus;
 #define PYTHREAD_INVALID_THREAD_ID ((unsigned long)-1)
 #define PY_HAVE_THREAD_NATIVE_ID
 #define PY_TIMEOUT_T long long
+#define Py_CAN_START_THREADS 1
 #define WAIT_LOCK 1
 #define NOWAIT_LOCK 0
 PyAPI_DATA(const long long) PY_TIMEOUT_MAX;
@@ -26,8 +27,8 @@ PyAPI_FUNC(int) PyThread_set_stacksize(size_t);
 PyAPI_FUNC(PyThread_type_lock) PyThread_allocate_lock(void);
 PyAPI_FUNC(void) PyThread_free_lock(PyThread_type_lock);
 PyAPI_FUNC(int) PyThread_acquire_lock(PyThread_type_lock, int);
-PyAPI_FUNC(PyLockStatus) PyThread_acquire_lock_timed(PyThread_type_lock, long long microseconds,
-    int intr_flag);
+PyAPI_FUNC(PyLockStatus)
+    PyThread_acquire_lock_timed(PyThread_type_lock, long long microseconds, int intr_flag);
 PyAPI_FUNC(void) PyThread_release_lock(PyThread_type_lock);
 // New reference.
 PyAPI_FUNC(PyObject*) PyThread_GetInfo(void);

@@ -6,14 +6,12 @@
 
 Py_BEGIN_C_DECLS
 
-typedef struct {
-  PyObject_VAR_HEAD
-  Py_hash_t ob_hash;  // -1: not computed yet
+    typedef struct {
+  PyObject_VAR_HEAD Py_hash_t ob_hash;  // -1: not computed yet
   PyObject* ob_item[1];
 } PyTupleObject;
 typedef struct {
-  PyObject_VAR_HEAD
-  PyObject** ob_item;
+  PyObject_VAR_HEAD PyObject** ob_item;
   Py_ssize_t allocated;
 } PyListObject;
 PyAPI_DATA(PyTypeObject) PyTuple_Type;
@@ -29,11 +27,16 @@ PyAPI_DATA(PyTypeObject) PyListRevIter_Type;
 #define _PyList_CAST(op) (assert(PyList_Check(op)), _Py_CAST(PyListObject*, (op)))
 
 // Unchecked access. GET borrows; SET steals and overwrites without dropping what was there.
-static inline Py_ssize_t PyTuple_GET_SIZE(PyObject* op) { return Py_SIZE(_PyTuple_CAST(op)); }
+static inline Py_ssize_t PyTuple_GET_SIZE(PyObject* op) {
+  return Py_SIZE(_PyTuple_CAST(op));
+}
 #define PyTuple_GET_SIZE(op) PyTuple_GET_SIZE(_PyObject_CAST(op))
 #define PyTuple_GET_ITEM(op, index) (_PyTuple_CAST(op)->ob_item[(index)])
-static inline void PyTuple_SET_ITEM(PyObject* op, Py_ssize_t index, PyObject* value) { _PyTuple_CAST(op)->ob_item[index] = value; }
-#define PyTuple_SET_ITEM(op, index, value) PyTuple_SET_ITEM(_PyObject_CAST(op), (index), _PyObject_CAST(value))
+static inline void PyTuple_SET_ITEM(PyObject* op, Py_ssize_t index, PyObject* value) {
+  _PyTuple_CAST(op)->ob_item[index] = value;
+}
+#define PyTuple_SET_ITEM(op, index, value) \
+  PyTuple_SET_ITEM(_PyObject_CAST(op), (index), _PyObject_CAST(value))
 static inline Py_ssize_t PyList_GET_SIZE(PyObject* op) {
 #ifdef Py_GIL_DISABLED
   return __atomic_load_n(&_PyVarObject_CAST(op)->ob_size, __ATOMIC_RELAXED);
@@ -43,7 +46,9 @@ static inline Py_ssize_t PyList_GET_SIZE(PyObject* op) {
 }
 #define PyList_GET_SIZE(op) PyList_GET_SIZE(_PyObject_CAST(op))
 #define PyList_GET_ITEM(op, index) (_PyList_CAST(op)->ob_item[(index)])
-static inline void PyList_SET_ITEM(PyObject* op, Py_ssize_t index, PyObject* value) { _PyList_CAST(op)->ob_item[index] = value; }
+static inline void PyList_SET_ITEM(PyObject* op, Py_ssize_t index, PyObject* value) {
+  _PyList_CAST(op)->ob_item[index] = value;
+}
 #define PyList_SET_ITEM(op, index, value) PyList_SET_ITEM(_PyObject_CAST(op), (index), _PyObject_CAST(value))
 
 // New references; PyTuple_Pack counts its arguments.

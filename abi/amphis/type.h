@@ -6,8 +6,8 @@
 
 Py_BEGIN_C_DECLS
 
-// ---- slot signatures ----
-typedef PyObject* (*unaryfunc)(PyObject*);
+    // ---- slot signatures ----
+    typedef PyObject* (*unaryfunc)(PyObject*);
 typedef PyObject* (*binaryfunc)(PyObject*, PyObject*);
 typedef PyObject* (*ternaryfunc)(PyObject*, PyObject*, PyObject*);
 typedef int (*inquiry)(PyObject*);
@@ -36,7 +36,8 @@ typedef int (*descrsetfunc)(PyObject*, PyObject*, PyObject*);
 typedef int (*initproc)(PyObject*, PyObject*, PyObject*);
 typedef PyObject* (*newfunc)(PyTypeObject*, PyObject*, PyObject*);
 typedef PyObject* (*allocfunc)(PyTypeObject*, Py_ssize_t);
-typedef PyObject* (*vectorcallfunc)(PyObject* callable, PyObject* const* args, size_t nargsf, PyObject* kwnames);
+typedef PyObject* (*vectorcallfunc)(PyObject* callable, PyObject* const* args, size_t nargsf,
+                                    PyObject* kwnames);
 typedef Py_ssize_t printfunc;
 typedef enum { PYGEN_RETURN = 0, PYGEN_ERROR = -1, PYGEN_NEXT = 1 } PySendResult;
 typedef PySendResult (*sendfunc)(PyObject* iter, PyObject* value, PyObject** result);
@@ -44,12 +45,12 @@ typedef PyObject* (*getter)(PyObject*, void*);
 typedef int (*setter)(PyObject*, PyObject*, void*);
 
 // Used inside tp_traverse, where the parameters are called `visit` and `arg`.
-#define Py_VISIT(op) \
-  do { \
-    if (op) { \
+#define Py_VISIT(op)                                 \
+  do {                                               \
+    if (op) {                                        \
       int _py_stop = visit(_PyObject_CAST(op), arg); \
-      if (_py_stop) return _py_stop; \
-    } \
+      if (_py_stop) return _py_stop;                 \
+    }                                                \
   } while (0)
 
 // ---- slot tables ----
@@ -164,8 +165,7 @@ PyAPI_FUNC(int) PyMember_SetOne(char*, PyMemberDef*, PyObject*);
 
 // ---- the type object ----
 struct _typeobject {
-  PyObject_VAR_HEAD
-  const char* tp_name;  // "module.Name"
+  PyObject_VAR_HEAD const char* tp_name;  // "module.Name"
   Py_ssize_t tp_basicsize;
   Py_ssize_t tp_itemsize;
   destructor tp_dealloc;
@@ -223,7 +223,8 @@ struct _specialization_cache {
   PyObject* init;
 };
 
-// A type made at run time: the slot tables lie inside it. Members of the metatype follow at tp_basicsize of the metatype.
+// A type made at run time: the slot tables lie inside it. Members of the metatype follow at tp_basicsize of
+// the metatype.
 typedef struct _heaptypeobject {
   PyTypeObject ht_type;
   PyAsyncMethods as_async;
@@ -393,9 +394,13 @@ static inline int PyType_HasFeature(PyTypeObject* type, unsigned long feature) {
 #endif
 }
 #define PyType_FastSubclass(type, flag) PyType_HasFeature((type), (flag))
-static inline int PyType_Check(PyObject* op) { return PyType_FastSubclass(Py_TYPE(op), Py_TPFLAGS_TYPE_SUBCLASS); }
+static inline int PyType_Check(PyObject* op) {
+  return PyType_FastSubclass(Py_TYPE(op), Py_TPFLAGS_TYPE_SUBCLASS);
+}
 #define PyType_Check(op) PyType_Check(_PyObject_CAST(op))
-static inline int PyType_CheckExact(PyObject* op) { return Py_IS_TYPE(op, &PyType_Type); }
+static inline int PyType_CheckExact(PyObject* op) {
+  return Py_IS_TYPE(op, &PyType_Type);
+}
 #define PyType_CheckExact(op) PyType_CheckExact(_PyObject_CAST(op))
 #define _PyType_CAST(op) (assert(PyType_Check(op)), _Py_CAST(PyTypeObject*, (op)))
 static inline int PyObject_TypeCheck(PyObject* ob, PyTypeObject* type) {
@@ -404,7 +409,8 @@ static inline int PyObject_TypeCheck(PyObject* ob, PyTypeObject* type) {
 #define PyObject_TypeCheck(ob, type) PyObject_TypeCheck(_PyObject_CAST(ob), (type))
 #define PyType_IS_GC(type) PyType_HasFeature((type), Py_TPFLAGS_HAVE_GC)
 
-// Making types: a new reference, or null with an exception. The spec may go away afterwards, its strings may not.
+// Making types: a new reference, or null with an exception. The spec may go away afterwards, its strings may
+// not.
 PyAPI_FUNC(PyObject*) PyType_FromSpec(PyType_Spec*);
 PyAPI_FUNC(PyObject*) PyType_FromSpecWithBases(PyType_Spec*, PyObject*);
 PyAPI_FUNC(PyObject*) PyType_FromModuleAndSpec(PyObject*, PyType_Spec*, PyObject*);
@@ -421,7 +427,8 @@ PyAPI_FUNC(PyObject*) PyType_GetQualName(PyTypeObject*);
 PyAPI_FUNC(PyObject*) PyType_GetFullyQualifiedName(PyTypeObject* type);
 PyAPI_FUNC(PyObject*) PyType_GetModuleName(PyTypeObject* type);
 PyAPI_FUNC(PyObject*) PyType_GetDict(PyTypeObject*);
-// The module a type belongs to: borrowed, null with TypeError if it has none. ..._GetModuleByDef searches the MRO.
+// The module a type belongs to: borrowed, null with TypeError if it has none. ..._GetModuleByDef searches the
+// MRO.
 PyAPI_FUNC(PyObject*) PyType_GetModule(PyTypeObject*);
 PyAPI_FUNC(void*) PyType_GetModuleState(PyTypeObject*);
 PyAPI_FUNC(PyObject*) PyType_GetModuleByDef(PyTypeObject*, PyModuleDef*);
@@ -443,7 +450,8 @@ PyAPI_FUNC(int) PyType_ClearWatcher(int watcher_id);
 PyAPI_FUNC(int) PyType_Watch(int watcher_id, PyObject* type);
 PyAPI_FUNC(int) PyType_Unwatch(int watcher_id, PyObject* type);
 
-// Lookup along the MRO without descriptors or errors: borrowed, and a new reference. Null without an exception: absent.
+// Lookup along the MRO without descriptors or errors: borrowed, and a new reference. Null without an
+// exception: absent.
 PyAPI_FUNC(PyObject*) _PyType_Lookup(PyTypeObject*, PyObject*);
 PyAPI_FUNC(PyObject*) _PyType_LookupRef(PyTypeObject*, PyObject*);
 PyAPI_FUNC(const char*) _PyType_Name(PyTypeObject*);

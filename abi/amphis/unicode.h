@@ -1,5 +1,6 @@
-// Owns str: its three layouts and access to its characters. All strings made by the API are compact: the characters
-// follow the header, after PyASCIIObject if they are all ASCII, after PyCompactUnicodeObject otherwise.
+// Owns str: its three layouts and access to its characters. All strings made by the API are compact: the
+// characters follow the header, after PyASCIIObject if they are all ASCII, after PyCompactUnicodeObject
+// otherwise.
 #ifndef AMPHIS_ABI_UNICODE_H
 #define AMPHIS_ABI_UNICODE_H
 
@@ -12,7 +13,7 @@ Py_BEGIN_C_DECLS
 #define Py_UNICODE_SIZE SIZEOF_WCHAR_T
 #define Py_UNICODE_WIDE
 #define Py_UNICODE_REPLACEMENT_CHARACTER ((Py_UCS4)0xFFFD)
-Py_DEPRECATED(3.13) typedef wchar_t Py_UNICODE;
+    Py_DEPRECATED(3.13) typedef wchar_t Py_UNICODE;
 
 #define SSTATE_NOT_INTERNED 0
 #define SSTATE_INTERNED_MORTAL 1
@@ -30,8 +31,7 @@ struct _PyUnicodeObject_state {
   unsigned int statically_allocated : 1;
 };
 typedef struct {
-  PyObject_HEAD
-  Py_ssize_t length;
+  PyObject_HEAD Py_ssize_t length;
   Py_hash_t hash;  // -1: not computed yet
   struct _PyUnicodeObject_state state;
 } PyASCIIObject;
@@ -57,11 +57,14 @@ PyAPI_DATA(PyTypeObject) PyUnicodeIter_Type;
 #define PyUnicode_Check(op) PyType_FastSubclass(Py_TYPE(op), Py_TPFLAGS_UNICODE_SUBCLASS)
 #define PyUnicode_CheckExact(op) Py_IS_TYPE((op), &PyUnicode_Type)
 #define _PyASCIIObject_CAST(op) (assert(PyUnicode_Check(op)), _Py_CAST(PyASCIIObject*, (op)))
-#define _PyCompactUnicodeObject_CAST(op) (assert(PyUnicode_Check(op)), _Py_CAST(PyCompactUnicodeObject*, (op)))
+#define _PyCompactUnicodeObject_CAST(op) \
+  (assert(PyUnicode_Check(op)), _Py_CAST(PyCompactUnicodeObject*, (op)))
 #define _PyUnicodeObject_CAST(op) (assert(PyUnicode_Check(op)), _Py_CAST(PyUnicodeObject*, (op)))
 
 // ---- access, unchecked ----
-static inline Py_ssize_t PyUnicode_GET_LENGTH(PyObject* op) { return _PyASCIIObject_CAST(op)->length; }
+static inline Py_ssize_t PyUnicode_GET_LENGTH(PyObject* op) {
+  return _PyASCIIObject_CAST(op)->length;
+}
 #define PyUnicode_GET_LENGTH(op) PyUnicode_GET_LENGTH(_PyObject_CAST(op))
 static inline unsigned int PyUnicode_CHECK_INTERNED(PyObject* op) {
 #ifdef Py_GIL_DISABLED
@@ -71,13 +74,21 @@ static inline unsigned int PyUnicode_CHECK_INTERNED(PyObject* op) {
 #endif
 }
 #define PyUnicode_CHECK_INTERNED(op) PyUnicode_CHECK_INTERNED(_PyObject_CAST(op))
-static inline unsigned int PyUnicode_IS_READY(PyObject* Py_UNUSED(op)) { return 1; }
+static inline unsigned int PyUnicode_IS_READY(PyObject* Py_UNUSED(op)) {
+  return 1;
+}
 #define PyUnicode_IS_READY(op) PyUnicode_IS_READY(_PyObject_CAST(op))
-static inline int PyUnicode_READY(PyObject* Py_UNUSED(op)) { return 0; }
+static inline int PyUnicode_READY(PyObject* Py_UNUSED(op)) {
+  return 0;
+}
 #define PyUnicode_READY(op) PyUnicode_READY(_PyObject_CAST(op))
-static inline unsigned int PyUnicode_IS_ASCII(PyObject* op) { return _PyASCIIObject_CAST(op)->state.ascii; }
+static inline unsigned int PyUnicode_IS_ASCII(PyObject* op) {
+  return _PyASCIIObject_CAST(op)->state.ascii;
+}
 #define PyUnicode_IS_ASCII(op) PyUnicode_IS_ASCII(_PyObject_CAST(op))
-static inline unsigned int PyUnicode_IS_COMPACT(PyObject* op) { return _PyASCIIObject_CAST(op)->state.compact; }
+static inline unsigned int PyUnicode_IS_COMPACT(PyObject* op) {
+  return _PyASCIIObject_CAST(op)->state.compact;
+}
 #define PyUnicode_IS_COMPACT(op) PyUnicode_IS_COMPACT(_PyObject_CAST(op))
 static inline int PyUnicode_IS_COMPACT_ASCII(PyObject* op) {
   return _PyASCIIObject_CAST(op)->state.ascii & _PyASCIIObject_CAST(op)->state.compact;
@@ -88,9 +99,12 @@ PyAPI_FUNC(int) PyUnicode_KIND(PyObject* op);
 PyAPI_FUNC(void*) PyUnicode_DATA(PyObject* op);
 #define PyUnicode_KIND(op) _Py_RVALUE(_PyASCIIObject_CAST(op)->state.kind)
 static inline void* _PyUnicode_COMPACT_DATA(PyObject* op) {
-  return PyUnicode_IS_ASCII(op) ? (void*)(_PyASCIIObject_CAST(op) + 1) : (void*)(_PyCompactUnicodeObject_CAST(op) + 1);
+  return PyUnicode_IS_ASCII(op) ? (void*)(_PyASCIIObject_CAST(op) + 1)
+                                : (void*)(_PyCompactUnicodeObject_CAST(op) + 1);
 }
-static inline void* _PyUnicode_NONCOMPACT_DATA(PyObject* op) { return _PyUnicodeObject_CAST(op)->data.any; }
+static inline void* _PyUnicode_NONCOMPACT_DATA(PyObject* op) {
+  return _PyUnicodeObject_CAST(op)->data.any;
+}
 static inline void* _PyUnicode_DATA(PyObject* op) {
   return PyUnicode_IS_COMPACT(op) ? _PyUnicode_COMPACT_DATA(op) : _PyUnicode_NONCOMPACT_DATA(op);
 }
@@ -113,7 +127,8 @@ static inline void PyUnicode_WRITE(int kind, void* data, Py_ssize_t index, Py_UC
     ((Py_UCS4*)data)[index] = value;
   }
 }
-#define PyUnicode_WRITE(kind, data, index, value) PyUnicode_WRITE((int)(kind), (void*)(data), (index), (Py_UCS4)(value))
+#define PyUnicode_WRITE(kind, data, index, value) \
+  PyUnicode_WRITE((int)(kind), (void*)(data), (index), (Py_UCS4)(value))
 static inline Py_UCS4 PyUnicode_READ_CHAR(PyObject* op, Py_ssize_t index) {
   return PyUnicode_READ(PyUnicode_KIND(op), PyUnicode_DATA(op), index);
 }
@@ -127,8 +142,8 @@ static inline Py_UCS4 PyUnicode_MAX_CHAR_VALUE(PyObject* op) {
 #define PyUnicode_MAX_CHAR_VALUE(op) PyUnicode_MAX_CHAR_VALUE(_PyObject_CAST(op))
 
 // ---- making: new references ----
-// The characters of PyUnicode_New are uninitialized: fill them before anyone else sees the string, and use exactly
-// the width that the largest character needs.
+// The characters of PyUnicode_New are uninitialized: fill them before anyone else sees the string, and use
+// exactly the width that the largest character needs.
 PyAPI_FUNC(PyObject*) PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar);
 PyAPI_FUNC(PyObject*) PyUnicode_FromString(const char* u);
 PyAPI_FUNC(PyObject*) PyUnicode_FromStringAndSize(const char* u, Py_ssize_t size);
@@ -147,9 +162,9 @@ PyAPI_FUNC(PyObject*) PyUnicode_InternFromString(const char* u);
 // Change a string that nobody else has seen: -1 with an exception if it has been.
 PyAPI_FUNC(int) PyUnicode_WriteChar(PyObject* unicode, Py_ssize_t index, Py_UCS4 character);
 PyAPI_FUNC(Py_ssize_t) PyUnicode_CopyCharacters(PyObject* to, Py_ssize_t to_start, PyObject* from,
-    Py_ssize_t from_start, Py_ssize_t how_many);
-PyAPI_FUNC(Py_ssize_t) PyUnicode_Fill(PyObject* unicode, Py_ssize_t start, Py_ssize_t length,
-    Py_UCS4 fill_char);
+                                                Py_ssize_t from_start, Py_ssize_t how_many);
+PyAPI_FUNC(Py_ssize_t)
+    PyUnicode_Fill(PyObject* unicode, Py_ssize_t start, Py_ssize_t length, Py_UCS4 fill_char);
 PyAPI_FUNC(int) PyUnicode_Resize(PyObject** unicode, Py_ssize_t length);
 
 // ---- reading ----
@@ -158,7 +173,9 @@ PyAPI_FUNC(Py_UCS4) PyUnicode_ReadChar(PyObject* unicode, Py_ssize_t index);
 // The UTF-8 stays the string's own. Null with an exception for lone surrogates.
 PyAPI_FUNC(const char*) PyUnicode_AsUTF8(PyObject* unicode);
 PyAPI_FUNC(const char*) PyUnicode_AsUTF8AndSize(PyObject* unicode, Py_ssize_t* size);
-static inline const char* _PyUnicode_AsString(PyObject* op) { return PyUnicode_AsUTF8(op); }
+static inline const char* _PyUnicode_AsString(PyObject* op) {
+  return PyUnicode_AsUTF8(op);
+}
 // Copies for the caller to free with PyMem_Free; the buffers of the other two are the caller's.
 PyAPI_FUNC(Py_UCS4*) PyUnicode_AsUCS4Copy(PyObject* unicode);
 PyAPI_FUNC(wchar_t*) PyUnicode_AsWideCharString(PyObject* unicode, Py_ssize_t* size);
@@ -166,7 +183,8 @@ PyAPI_FUNC(Py_UCS4*) PyUnicode_AsUCS4(PyObject* unicode, Py_UCS4* buffer, Py_ssi
 PyAPI_FUNC(Py_ssize_t) PyUnicode_AsWideChar(PyObject* unicode, wchar_t* w, Py_ssize_t size);
 
 // ---- operations ----
-// New references. Append replaces *pleft, consuming its old reference (null there on failure); AndDel also steals the right.
+// New references. Append replaces *pleft, consuming its old reference (null there on failure); AndDel also
+// steals the right.
 PyAPI_FUNC(PyObject*) PyUnicode_Concat(PyObject* left, PyObject* right);
 PyAPI_FUNC(PyObject*) PyUnicode_Join(PyObject* separator, PyObject* seq);
 PyAPI_FUNC(PyObject*) PyUnicode_Split(PyObject* s, PyObject* sep, Py_ssize_t maxsplit);
@@ -174,21 +192,22 @@ PyAPI_FUNC(PyObject*) PyUnicode_RSplit(PyObject* s, PyObject* sep, Py_ssize_t ma
 PyAPI_FUNC(PyObject*) PyUnicode_Splitlines(PyObject* s, int keepends);
 PyAPI_FUNC(PyObject*) PyUnicode_Partition(PyObject* s, PyObject* sep);
 PyAPI_FUNC(PyObject*) PyUnicode_RPartition(PyObject* s, PyObject* sep);
-PyAPI_FUNC(PyObject*) PyUnicode_Replace(PyObject* str, PyObject* substr, PyObject* replstr,
-    Py_ssize_t maxcount);
+PyAPI_FUNC(PyObject*)
+    PyUnicode_Replace(PyObject* str, PyObject* substr, PyObject* replstr, Py_ssize_t maxcount);
 PyAPI_FUNC(PyObject*) PyUnicode_Translate(PyObject* str, PyObject* table, const char* errors);
 PyAPI_FUNC(PyObject*) PyUnicode_Format(PyObject* format, PyObject* args);
 PyAPI_FUNC(PyObject*) PyUnicode_RichCompare(PyObject* left, PyObject* right, int op);
 PyAPI_FUNC(void) PyUnicode_Append(PyObject** pleft, PyObject* right);
 PyAPI_FUNC(void) PyUnicode_AppendAndDel(PyObject** pleft, PyObject* right);
-// -1 absent, -2 with an exception (Find); counts and tests: -1 with an exception. The comparisons with C strings do not fail.
-PyAPI_FUNC(Py_ssize_t) PyUnicode_Find(PyObject* str, PyObject* substr, Py_ssize_t start, Py_ssize_t end,
-    int direction);
-PyAPI_FUNC(Py_ssize_t) PyUnicode_FindChar(PyObject* str, Py_UCS4 ch, Py_ssize_t start, Py_ssize_t end,
-    int direction);
+// -1 absent, -2 with an exception (Find); counts and tests: -1 with an exception. The comparisons with C
+// strings do not fail.
+PyAPI_FUNC(Py_ssize_t)
+    PyUnicode_Find(PyObject* str, PyObject* substr, Py_ssize_t start, Py_ssize_t end, int direction);
+PyAPI_FUNC(Py_ssize_t)
+    PyUnicode_FindChar(PyObject* str, Py_UCS4 ch, Py_ssize_t start, Py_ssize_t end, int direction);
 PyAPI_FUNC(Py_ssize_t) PyUnicode_Count(PyObject* str, PyObject* substr, Py_ssize_t start, Py_ssize_t end);
-PyAPI_FUNC(Py_ssize_t) PyUnicode_Tailmatch(PyObject* str, PyObject* substr, Py_ssize_t start, Py_ssize_t end,
-    int direction);
+PyAPI_FUNC(Py_ssize_t)
+    PyUnicode_Tailmatch(PyObject* str, PyObject* substr, Py_ssize_t start, Py_ssize_t end, int direction);
 PyAPI_FUNC(int) PyUnicode_Contains(PyObject* container, PyObject* element);
 PyAPI_FUNC(int) PyUnicode_Compare(PyObject* left, PyObject* right);
 PyAPI_FUNC(int) PyUnicode_Equal(PyObject* str1, PyObject* str2);

@@ -1,5 +1,5 @@
-// Owns the built-in codecs and the registry. Decoders and encoders give new references, null with an exception;
-// `errors` null means "strict".
+// Owns the built-in codecs and the registry. Decoders and encoders give new references, null with an
+// exception; `errors` null means "strict".
 #ifndef AMPHIS_ABI_UNICODE_CODECS_H
 #define AMPHIS_ABI_UNICODE_CODECS_H
 
@@ -8,38 +8,38 @@
 Py_BEGIN_C_DECLS
 
 PyAPI_FUNC(const char*) PyUnicode_GetDefaultEncoding(void);
-PyAPI_FUNC(PyObject*) PyUnicode_Decode(const char* s, Py_ssize_t size, const char* encoding,
-    const char* errors);
+PyAPI_FUNC(PyObject*)
+    PyUnicode_Decode(const char* s, Py_ssize_t size, const char* encoding, const char* errors);
 PyAPI_FUNC(PyObject*) PyUnicode_AsEncodedString(PyObject* unicode, const char* encoding, const char* errors);
 PyAPI_FUNC(PyObject*) PyUnicode_DecodeUTF7(const char* string, Py_ssize_t length, const char* errors);
 PyAPI_FUNC(PyObject*) PyUnicode_DecodeUTF7Stateful(const char* string, Py_ssize_t length, const char* errors,
-    Py_ssize_t* consumed);
+                                                   Py_ssize_t* consumed);
 PyAPI_FUNC(PyObject*) PyUnicode_DecodeUTF8(const char* string, Py_ssize_t length, const char* errors);
 PyAPI_FUNC(PyObject*) PyUnicode_DecodeUTF8Stateful(const char* string, Py_ssize_t length, const char* errors,
-    Py_ssize_t* consumed);
-PyAPI_FUNC(PyObject*) PyUnicode_DecodeUTF32(const char* string, Py_ssize_t length, const char* errors,
-    int* byteorder);
+                                                   Py_ssize_t* consumed);
+PyAPI_FUNC(PyObject*)
+    PyUnicode_DecodeUTF32(const char* string, Py_ssize_t length, const char* errors, int* byteorder);
 PyAPI_FUNC(PyObject*) PyUnicode_DecodeUTF32Stateful(const char* string, Py_ssize_t length, const char* errors,
-    int* byteorder, Py_ssize_t* consumed);
-PyAPI_FUNC(PyObject*) PyUnicode_DecodeUTF16(const char* string, Py_ssize_t length, const char* errors,
-    int* byteorder);
+                                                    int* byteorder, Py_ssize_t* consumed);
+PyAPI_FUNC(PyObject*)
+    PyUnicode_DecodeUTF16(const char* string, Py_ssize_t length, const char* errors, int* byteorder);
 PyAPI_FUNC(PyObject*) PyUnicode_DecodeUTF16Stateful(const char* string, Py_ssize_t length, const char* errors,
-    int* byteorder, Py_ssize_t* consumed);
+                                                    int* byteorder, Py_ssize_t* consumed);
 PyAPI_FUNC(PyObject*) PyUnicode_AsUTF8String(PyObject* unicode);
 PyAPI_FUNC(PyObject*) PyUnicode_AsUTF16String(PyObject* unicode);
 PyAPI_FUNC(PyObject*) PyUnicode_AsUTF32String(PyObject* unicode);
-PyAPI_FUNC(PyObject*) PyUnicode_DecodeUnicodeEscape(const char* string, Py_ssize_t length,
-    const char* errors);
+PyAPI_FUNC(PyObject*)
+    PyUnicode_DecodeUnicodeEscape(const char* string, Py_ssize_t length, const char* errors);
 PyAPI_FUNC(PyObject*) PyUnicode_AsUnicodeEscapeString(PyObject* unicode);
-PyAPI_FUNC(PyObject*) PyUnicode_DecodeRawUnicodeEscape(const char* string, Py_ssize_t length,
-    const char* errors);
+PyAPI_FUNC(PyObject*)
+    PyUnicode_DecodeRawUnicodeEscape(const char* string, Py_ssize_t length, const char* errors);
 PyAPI_FUNC(PyObject*) PyUnicode_AsRawUnicodeEscapeString(PyObject* unicode);
 PyAPI_FUNC(PyObject*) PyUnicode_DecodeLatin1(const char* string, Py_ssize_t length, const char* errors);
 PyAPI_FUNC(PyObject*) PyUnicode_AsLatin1String(PyObject* unicode);
 PyAPI_FUNC(PyObject*) PyUnicode_DecodeASCII(const char* string, Py_ssize_t length, const char* errors);
 PyAPI_FUNC(PyObject*) PyUnicode_AsASCIIString(PyObject* unicode);
-PyAPI_FUNC(PyObject*) PyUnicode_DecodeCharmap(const char* string, Py_ssize_t length, PyObject* mapping,
-    const char* errors);
+PyAPI_FUNC(PyObject*)
+    PyUnicode_DecodeCharmap(const char* string, Py_ssize_t length, PyObject* mapping, const char* errors);
 PyAPI_FUNC(PyObject*) PyUnicode_AsCharmapString(PyObject* unicode, PyObject* mapping);
 PyAPI_FUNC(PyObject*) PyUnicode_DecodeLocaleAndSize(const char* str, Py_ssize_t len, const char* errors);
 PyAPI_FUNC(PyObject*) PyUnicode_DecodeLocale(const char* str, const char* errors);
@@ -47,18 +47,19 @@ PyAPI_FUNC(PyObject*) PyUnicode_EncodeLocale(PyObject* unicode, const char* erro
 PyAPI_FUNC(PyObject*) PyUnicode_DecodeFSDefault(const char* s);
 PyAPI_FUNC(PyObject*) PyUnicode_DecodeFSDefaultAndSize(const char* s, Py_ssize_t size);
 PyAPI_FUNC(PyObject*) PyUnicode_EncodeFSDefault(PyObject* unicode);
-// "O&" converters: the result argument receives a new reference, and the converter is called again with null to clean up.
+// "O&" converters: the result argument receives a new reference, and the converter is called again with null
+// to clean up.
 PyAPI_FUNC(int) PyUnicode_FSConverter(PyObject*, void*);
 PyAPI_FUNC(int) PyUnicode_FSDecoder(PyObject*, void*);
 #define Py_CLEANUP_SUPPORTED 0x20000
-Py_DEPRECATED() PyAPI_FUNC(PyObject*) PyUnicode_AsDecodedObject(PyObject* unicode, const char* encoding,
-    const char* errors);
-Py_DEPRECATED() PyAPI_FUNC(PyObject*) PyUnicode_AsDecodedUnicode(PyObject* unicode, const char* encoding,
-    const char* errors);
-Py_DEPRECATED() PyAPI_FUNC(PyObject*) PyUnicode_AsEncodedObject(PyObject* unicode, const char* encoding,
-    const char* errors);
-Py_DEPRECATED() PyAPI_FUNC(PyObject*) PyUnicode_AsEncodedUnicode(PyObject* unicode, const char* encoding,
-    const char* errors);
+Py_DEPRECATED() PyAPI_FUNC(PyObject*)
+    PyUnicode_AsDecodedObject(PyObject* unicode, const char* encoding, const char* errors);
+Py_DEPRECATED() PyAPI_FUNC(PyObject*)
+    PyUnicode_AsDecodedUnicode(PyObject* unicode, const char* encoding, const char* errors);
+Py_DEPRECATED() PyAPI_FUNC(PyObject*)
+    PyUnicode_AsEncodedObject(PyObject* unicode, const char* encoding, const char* errors);
+Py_DEPRECATED() PyAPI_FUNC(PyObject*)
+    PyUnicode_AsEncodedUnicode(PyObject* unicode, const char* encoding, const char* errors);
 // C strings of the locale: PyMem_RawMalloc'd (Decode) and PyMem_Malloc'd (Encode) for the caller to free.
 PyAPI_FUNC(wchar_t*) Py_DecodeLocale(const char* arg, size_t* size);
 PyAPI_FUNC(char*) Py_EncodeLocale(const wchar_t* text, size_t* error_pos);
@@ -68,7 +69,8 @@ PyAPI_DATA(int) Py_HasFileSystemDefaultEncoding;
 PyAPI_DATA(int) Py_UTF8Mode;
 PyAPI_DATA(const char*) Py_hexdigits;
 
-// The registry. Registering: 0 or -1. The rest: new references. Error handlers take the exception, return a pair.
+// The registry. Registering: 0 or -1. The rest: new references. Error handlers take the exception, return a
+// pair.
 PyAPI_FUNC(int) PyCodec_Register(PyObject* search_function);
 PyAPI_FUNC(int) PyCodec_Unregister(PyObject* search_function);
 PyAPI_FUNC(int) PyCodec_KnownEncoding(const char* encoding);

@@ -1,5 +1,5 @@
-// Owns building strings piece by piece. A writer is consumed by Finish (new reference) or Discard; writing returns 0, or -1
-// with an exception, after which the writer must still be discarded.
+// Owns building strings piece by piece. A writer is consumed by Finish (new reference) or Discard; writing
+// returns 0, or -1 with an exception, after which the writer must still be discarded.
 #ifndef AMPHIS_ABI_UNICODE_WRITER_H
 #define AMPHIS_ABI_UNICODE_WRITER_H
 
@@ -7,7 +7,7 @@
 
 Py_BEGIN_C_DECLS
 
-typedef struct PyUnicodeWriter PyUnicodeWriter;
+    typedef struct PyUnicodeWriter PyUnicodeWriter;
 PyAPI_FUNC(PyUnicodeWriter*) PyUnicodeWriter_Create(Py_ssize_t length);
 PyAPI_FUNC(void) PyUnicodeWriter_Discard(PyUnicodeWriter* writer);
 PyAPI_FUNC(PyObject*) PyUnicodeWriter_Finish(PyUnicodeWriter* writer);
@@ -18,11 +18,12 @@ PyAPI_FUNC(int) PyUnicodeWriter_WriteWideChar(PyUnicodeWriter* writer, const wch
 PyAPI_FUNC(int) PyUnicodeWriter_WriteUCS4(PyUnicodeWriter* writer, Py_UCS4* str, Py_ssize_t size);
 PyAPI_FUNC(int) PyUnicodeWriter_WriteStr(PyUnicodeWriter* writer, PyObject* obj);
 PyAPI_FUNC(int) PyUnicodeWriter_WriteRepr(PyUnicodeWriter* writer, PyObject* obj);
-PyAPI_FUNC(int) PyUnicodeWriter_WriteSubstring(PyUnicodeWriter* writer, PyObject* str, Py_ssize_t start,
-    Py_ssize_t end);
+PyAPI_FUNC(int)
+    PyUnicodeWriter_WriteSubstring(PyUnicodeWriter* writer, PyObject* str, Py_ssize_t start, Py_ssize_t end);
 PyAPI_FUNC(int) PyUnicodeWriter_Format(PyUnicodeWriter* writer, const char* format, ...);
-PyAPI_FUNC(int) PyUnicodeWriter_DecodeUTF8Stateful(PyUnicodeWriter* writer, const char* string,
-    Py_ssize_t length, const char* errors, Py_ssize_t* consumed);
+PyAPI_FUNC(int)
+    PyUnicodeWriter_DecodeUTF8Stateful(PyUnicodeWriter* writer, const char* string, Py_ssize_t length,
+                                       const char* errors, Py_ssize_t* consumed);
 
 // The older writer, on the caller's stack; private, but used by generated code.
 typedef struct {
@@ -38,22 +39,22 @@ typedef struct {
   unsigned char readonly;  // buffer is somebody's string
 } _PyUnicodeWriter;
 Py_DEPRECATED() PyAPI_FUNC(void) _PyUnicodeWriter_Init(_PyUnicodeWriter* writer);
-Py_DEPRECATED() PyAPI_FUNC(int) _PyUnicodeWriter_PrepareInternal(_PyUnicodeWriter* writer, Py_ssize_t length,
-    Py_UCS4 maxchar);
+Py_DEPRECATED() PyAPI_FUNC(int)
+    _PyUnicodeWriter_PrepareInternal(_PyUnicodeWriter* writer, Py_ssize_t length, Py_UCS4 maxchar);
 Py_DEPRECATED() PyAPI_FUNC(int) _PyUnicodeWriter_PrepareKindInternal(_PyUnicodeWriter* writer, int kind);
 Py_DEPRECATED() PyAPI_FUNC(int) _PyUnicodeWriter_WriteChar(_PyUnicodeWriter* writer, Py_UCS4 ch);
 Py_DEPRECATED() PyAPI_FUNC(int) _PyUnicodeWriter_WriteStr(_PyUnicodeWriter* writer, PyObject* str);
 Py_DEPRECATED() PyAPI_FUNC(int) _PyUnicodeWriter_WriteSubstring(_PyUnicodeWriter* writer, PyObject* str,
-    Py_ssize_t start, Py_ssize_t end);
-Py_DEPRECATED() PyAPI_FUNC(int) _PyUnicodeWriter_WriteASCIIString(_PyUnicodeWriter* writer, const char* str,
-    Py_ssize_t len);
-Py_DEPRECATED() PyAPI_FUNC(int) _PyUnicodeWriter_WriteLatin1String(_PyUnicodeWriter* writer, const char* str,
-    Py_ssize_t len);
+                                                                Py_ssize_t start, Py_ssize_t end);
+Py_DEPRECATED() PyAPI_FUNC(int)
+    _PyUnicodeWriter_WriteASCIIString(_PyUnicodeWriter* writer, const char* str, Py_ssize_t len);
+Py_DEPRECATED() PyAPI_FUNC(int)
+    _PyUnicodeWriter_WriteLatin1String(_PyUnicodeWriter* writer, const char* str, Py_ssize_t len);
 Py_DEPRECATED() PyAPI_FUNC(PyObject*) _PyUnicodeWriter_Finish(_PyUnicodeWriter* writer);
 Py_DEPRECATED() PyAPI_FUNC(void) _PyUnicodeWriter_Dealloc(_PyUnicodeWriter* writer);
-#define _PyUnicodeWriter_Prepare(writer, length, max) \
+#define _PyUnicodeWriter_Prepare(writer, length, max)                                          \
   (((max) <= (writer)->maxchar && (length) <= (writer)->size - (writer)->pos) || (length) == 0 \
-       ? 0 \
+       ? 0                                                                                     \
        : _PyUnicodeWriter_PrepareInternal((writer), (length), (max)))
 #define _PyUnicodeWriter_PrepareKind(writer, want) \
   ((want) <= (writer)->kind ? 0 : _PyUnicodeWriter_PrepareKindInternal((writer), (want)))
