@@ -19,6 +19,7 @@ enum GcBit : uint8_t {
   kGcFinalized = 1 << 1,    // tp_finalize has run
   kGcUnreachable = 1 << 2,  // being collected now
   kGcFrozen = 1 << 3,       // gc.freeze(): ignored, and everything it refers to is alive
+  kGcOld = 1 << 4,          // has survived a collection
   kGcDeferred = 1 << 6,     // free-threaded: see sync/deferred.h
 };
 
@@ -26,7 +27,7 @@ namespace gc {
 
 #if AMPHIS_GIL
 
-// The bit on top of ob_flags that a reference count of 1 needs is none: one store initialises count and flags.
+// One store initialises the count and the flags.
 AMPHIS_ALWAYS_INLINE void init_header(PyObject* op, PyTypeObject* type) {
   op->ob_refcnt_full = 1;
   op->ob_type = type;
@@ -38,6 +39,9 @@ inline void clear_bits(PyObject* op, uint8_t b) { op->ob_flags = uint16_t(op->ob
 inline constexpr Py_ssize_t kImmortalCount = PY_SSIZE_T_MAX / 2;
 // All references, in a stopped world.
 inline Py_ssize_t reference_count(PyObject* op) { return _Py_IsImmortal(op) ? kImmortalCount : op->ob_refcnt; }
+
+// The collector's own reference to a piece of garbage, taken in a stopped world; Py_DECREF drops it.
+inline void hold(PyObject* op) { Py_INCREF(op); }
 
 // A dying object comes back for the time of its finalizer ...
 inline void resurrect_begin(PyObject* op) { Py_SET_REFCNT(op, 1); }
@@ -71,6 +75,16 @@ inline Py_ssize_t reference_count(PyObject* op) {
   if (local == _Py_IMMORTAL_REFCNT_LOCAL) return kImmortalCount;
   const Py_ssize_t shared = sync::load_relaxed(op->ob_ref_shared) >> _Py_REF_SHARED_SHIFT;
   return Py_ssize_t(local) + shared - (sync::is_deferred(op) ? sync::kDeferredBias : 0);
+}
+
+// Nobody owns garbage: both halves of the count are merged, and a deferred object becomes an ordinary one, so that the
+// last Py_DECREF frees it on the spot.
+inline void hold(PyObject* op) {
+  const Py_ssize_t count = reference_count(op) + 1;
+  sync::store_relaxed(op->ob_tid, uintptr_t(0));
+  sync::store_relaxed(op->ob_ref_local, 0u);
+  sync::store_relaxed(op->ob_ref_shared, _Py_REF_SHARED(count, _Py_REF_MERGED));
+  clear_bits(op, kGcDeferred);
 }
 
 inline void resurrect_begin(PyObject* op) {

@@ -11,6 +11,9 @@
 
 namespace amphis::memory {
 
+constinit std::atomic<uint64_t> g_chunk_map[size_t(1) << (kAddressBits - 22 - 6)]{};
+static_assert(kChunkSize == size_t(1) << 22);
+
 namespace {
 
 struct alignas(128) ChunkHead {
@@ -24,7 +27,7 @@ struct alignas(128) ChunkHead {
 static_assert(sizeof(ChunkHead) == sizeof(Page));
 
 constexpr uint64_t kAllFree = ~uint64_t(1);
-constexpr unsigned kSpareChunks = 2;
+constexpr unsigned kSpareChunks = 16;  // kept mapped: a program that frees much soon needs it again
 constexpr size_t kHugeSlots = 2;
 constexpr size_t kHugeKept = size_t(64) << 20;  // no larger mapping is kept for reuse
 constexpr size_t kTrimAbove = 1024;             // dirty free pages: 64 MiB
@@ -69,11 +72,28 @@ uint64_t run_mask(unsigned first, unsigned pages) {
   return (pages == 64 ? ~uint64_t(0) : (uint64_t(1) << pages) - 1) << first;
 }
 
+void mark_chunk(ChunkHead* c, bool present) {
+  const auto address = reinterpret_cast<uintptr_t>(c);
+  const uint64_t bit = uint64_t(1) << ((address >> 22) & 63);
+  std::atomic<uint64_t>& word = g_chunk_map[address >> 28];
+  if (present) {
+    word.fetch_or(bit, std::memory_order_relaxed);
+  } else {
+    word.fetch_and(~bit, std::memory_order_relaxed);
+  }
+}
+
 ChunkHead* map_chunk(size_t size) {
   auto* c = static_cast<ChunkHead*>(platform::map_pages(size, kChunkSize));
   if (!c) return nullptr;
   c->mapped_size = size;
+  mark_chunk(c, true);
   return c;
+}
+
+void unmap_chunk(ChunkHead* c) {
+  mark_chunk(c, false);
+  platform::unmap_pages(c, c->mapped_size);
 }
 
 }  // namespace
@@ -118,7 +138,7 @@ void release_run(Page* first, unsigned pages) {
   }
   g_chunks.dirty -= size_t(std::popcount(c->dirty_mask));
   unlist(c);
-  platform::unmap_pages(c, c->mapped_size);
+  unmap_chunk(c);
 }
 
 Page* acquire_huge(size_t size) {
@@ -151,13 +171,13 @@ void release_huge(Page* page) {
     g_chunks.huge[0] = c;
     c = evicted;
   }
-  if (c) platform::unmap_pages(c, c->mapped_size);
+  if (c) unmap_chunk(c);
 }
 
 void trim() {
   platform::RawLock lock(g_chunks.mutex);
   for (ChunkHead*& kept : g_chunks.huge) {
-    if (kept) platform::unmap_pages(kept, kept->mapped_size);
+    if (kept) unmap_chunk(kept);
     kept = nullptr;
   }
   if (g_chunks.dirty <= kTrimAbove) return;

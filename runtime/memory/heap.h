@@ -105,6 +105,14 @@ inline Page* page_of(const void* p) {
   return reinterpret_cast<Page*>(chunk + ((address & (kChunkSize - 1)) >> kPageShift) * sizeof(Page));
 }
 
+// One bit for each 4 MiB of user address space: set where a chunk begins.
+inline constexpr unsigned kAddressBits = 47;
+extern std::atomic<uint64_t> g_chunk_map[size_t(1) << (kAddressBits - 22 - 6)];
+inline bool in_chunk(const void* p) {
+  const auto address = reinterpret_cast<uintptr_t>(p);
+  return g_chunk_map[address >> 28].load(std::memory_order_relaxed) >> ((address >> 22) & 63) & 1;
+}
+
 // Slow paths of alloc.h.
 void* alloc_slow(Kind kind, unsigned cls);
 void* alloc_large(Kind kind, size_t size);
