@@ -277,8 +277,4 @@ void PyUnstable_GC_VisitObjects(gcvisitobjects_t callback, void* arg) {
   gc::release_all(objects);
 }
 
-int PyUnstable_Object_EnableDeferredRefcount(PyObject* op) {
-  return PyObject_IS_GC(op) && gc::is_tracked(op) && sync::set_deferred(op);
-}
-
 }  // extern "C"
