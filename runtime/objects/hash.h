@@ -32,4 +32,6 @@ Py_hash_t hash_bytes(const void* data, Py_ssize_t n);
 
 }  // namespace amphis
 
-extern "C" PyAPI_DATA(amphis::HashSecret) _Py_HashSecret;
+extern "C" {
+PyAPI_DATA(amphis::HashSecret) _Py_HashSecret;
+}

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "objects/str.h"
+#include "sync/mutex.h"
 #include "sync/ref.h"
 
 namespace amphis {
@@ -19,7 +20,9 @@ constexpr int kShardBits = 5;
 
 // Sets the header to that of a static object. The caller has made sure that no other thread knows the object.
 void make_immortal(PyObject* s) {
-  static const PyObject kImmortal = PyObject_HEAD_INIT(&PyUnicode_Type);
+  static const struct {
+    PyObject head;
+  } kImmortal = {PyObject_HEAD_INIT(&PyUnicode_Type)};
   memcpy(static_cast<void*>(s), &kImmortal, sizeof(PyObject));
 }
 
@@ -72,7 +75,7 @@ class Shard {
   }
 
   Py_ssize_t used() const { return static_cast<Py_ssize_t>(used_); }
-  PyMutex mutex = {0};
+  sync::Mutex mutex;
 
  private:
   static inline PyObject* const kTombstone = reinterpret_cast<PyObject*>(uintptr_t{1});
@@ -111,15 +114,6 @@ alignas(64) Shard shards[1 << kShardBits];
 
 Shard& shard_for(Py_hash_t hash) { return shards[static_cast<uint64_t>(hash) >> (64 - kShardBits)]; }
 
-class ShardLock {
- public:
-  explicit ShardLock(Shard& shard) : shard_(shard) { PyMutex_Lock(&shard_.mutex); }
-  ~ShardLock() { PyMutex_Unlock(&shard_.mutex); }
-
- private:
-  Shard& shard_;
-};
-
 }  // namespace
 
 void intern_in_place(PyObject** slot, bool immortal) {
@@ -153,7 +147,7 @@ void intern_in_place(PyObject** slot, bool immortal) {
   Shard& shard = shard_for(hash);
   PyObject* found;
   {
-    ShardLock lock(shard);
+    sync::MutexLock lock(shard.mutex);
     found = shard.find_or_add(s, hash);
     if (!found) return;
     if (found == s) {
@@ -184,7 +178,7 @@ bool forget_interned(PyObject* s) {
   if (PyUnicode_CHECK_INTERNED(s) != SSTATE_INTERNED_MORTAL) return false;
   Py_hash_t hash = str_hash(s);
   Shard& shard = shard_for(hash);
-  ShardLock lock(shard);
+  sync::MutexLock lock(shard.mutex);
   shard.remove(s, hash);
   return true;
 }
@@ -192,7 +186,7 @@ bool forget_interned(PyObject* s) {
 Py_ssize_t interned_count() {
   Py_ssize_t n = 0;
   for (Shard& shard : shards) {
-    ShardLock lock(shard);
+    sync::MutexLock lock(shard.mutex);
     n += shard.used();
   }
   return n;

@@ -17,4 +17,6 @@ Py_ssize_t interned_count();
 
 }  // namespace amphis
 
-extern "C" PyAPI_FUNC(void) PyUnicode_InternImmortal(PyObject** slot);
+extern "C" {
+PyAPI_FUNC(void) PyUnicode_InternImmortal(PyObject** slot);
+}

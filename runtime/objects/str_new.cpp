@@ -25,7 +25,9 @@ struct Singletons {
   StaticLatin1Char latin1[128];
 
   static void init_head(PyASCIIObject& head, Py_ssize_t length, bool ascii) {
-    static const PyObject kImmortal = PyObject_HEAD_INIT(&PyUnicode_Type);
+    static const struct {
+    PyObject head;
+  } kImmortal = {PyObject_HEAD_INIT(&PyUnicode_Type)};
     memcpy(static_cast<void*>(&head), &kImmortal, sizeof(PyObject));
     head.length = length;
     head.hash = -1;
