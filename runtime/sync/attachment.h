@@ -20,11 +20,16 @@ bool must_hang(const ThreadState* ts);
 // Switches, stands still, merges counts: whatever of `bits` concerns this variant. Runs no Python code except
 // deallocators.
 void variant_safepoint(ThreadState* ts, uintptr_t bits);
+// Once, before the first thread state.
+void variant_start();
 // With the thread list locked, as `ts` enters it.
 void variant_thread_added(ThreadState* ts);
-// On the native thread that `ts` is now / no longer bound to.
+// Attached, on the native thread that `ts` is now bound to.
 void variant_thread_bound(ThreadState* ts);
+// `ts` is bound to no thread from here on; it is not attached, or about to be bound to the calling thread.
 void variant_thread_unbound(ThreadState* ts);
+// Ends the current state's attachment for good: what others left for it to do is done first.
+void variant_detach_last(ThreadState* ts);
 // `ts` is the only thread left, in the child of a fork, and is attached.
 void variant_after_fork(ThreadState* ts);
 

@@ -174,10 +174,7 @@ void delete_thread(ThreadState* ts) {
 
 void delete_current_thread(ThreadState* ts) {
   empty_trash(ts);
-  // Counts that wait to be merged here must not outlive their owner; that runs deallocators, so while attached.
-  variant_thread_unbound(ts);
-  unbind(ts);
-  detach(ts);
+  variant_detach_last(ts);
   delete_thread(ts);
 }
 
@@ -203,6 +200,7 @@ void hang_thread() {
 
 ThreadState* start_main_thread() {
   InterpreterState* interp = interpreter();
+  sync::variant_start();
   ThreadState* ts = sync::new_thread(kWhenceInit);
   if (!ts) return nullptr;
   interp->main_ident = platform::thread_handle();

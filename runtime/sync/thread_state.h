@@ -108,7 +108,7 @@ struct ThreadHooks {
   bool (*created)(ThreadState*);    // any thread; false: out of memory
   void (*bound)(ThreadState*);      // on the native thread, at its first attach
   void (*clear)(ThreadState*);      // attached (to this or another state): drop references to objects
-  void (*unbound)(ThreadState*);    // on the native thread when it can be, before it ends
+  void (*unbound)(ThreadState*);    // detached, on the native thread when it can be, before it ends
   void (*destroyed)(ThreadState*);  // nobody else can see the state any more: free the rest
 };
 void add_thread_hooks(const ThreadHooks& hooks);

@@ -204,9 +204,11 @@ void variant_safepoint(ThreadState* ts, uintptr_t bits) {
   enter(ts);
 }
 
+void variant_start() {}
 void variant_thread_added(ThreadState*) {}
 void variant_thread_bound(ThreadState*) {}
 void variant_thread_unbound(ThreadState*) {}
+void variant_detach_last(ThreadState* ts) { detach(ts); }
 
 void variant_after_fork(ThreadState* ts) { gil.after_fork(ts); }
 

@@ -1,0 +1,278 @@
+// The slow paths of reference counting in the free-threaded build: references dropped by other threads than the owner,
+// and the meeting of the two halves of a count.
+//
+// ob_ref_shared is count * 4 + flag. Flags only grow: 0, never seen by another thread's weak read; 1, published (readers
+// may add references without holding one); 2, queued for the owner to merge; 3, merged: no owner, the shared half is
+// the whole count. The count may be negative before it is merged: the local half makes up for it.
+#include "sync/free/merge.h"
+
+#include "base/assert.h"
+#include "base/ptr_stack.h"
+#include "platform/raw_mutex.h"
+#include "sync/atomic_field.h"
+#include "sync/deferred.h"
+#include "sync/object_lock.h"
+#include "sync/shared_slot.h"
+#include "sync/stop_the_world.h"
+
+#include <cstdlib>
+#include <new>
+
+namespace amphis::sync {
+
+struct RefQueue {
+  ThreadState* ts;
+  uintptr_t owner;
+  RefQueue* next;
+  PtrStack<PyObject*> objects;
+};
+
+namespace {
+
+constexpr int kBucketBits = 6;
+
+struct alignas(64) Bucket {
+  platform::RawMutex lock;
+  RefQueue* first = nullptr;
+
+  RefQueue* find(uintptr_t owner, RefQueue* from) {
+    while (from && from->owner != owner) from = from->next;
+    return from;
+  }
+  void remove(RefQueue* q) {
+    RefQueue** link = &first;
+    while (*link != q) link = &(*link)->next;
+    *link = q->next;
+  }
+};
+
+constinit Bucket buckets[1 << kBucketBits];
+
+Bucket& bucket_of(uintptr_t owner) {
+  return buckets[((uint64_t(owner) >> 6) * 0x9E3779B97F4A7C15ull) >> (64 - kBucketBits)];
+}
+
+// With the bucket locked: the queue to use, one of an attached state if there is one.
+RefQueue* choose_queue(Bucket& b, uintptr_t owner, bool* only) {
+  RefQueue* q = b.find(owner, b.first);
+  if (!q) return nullptr;
+  RefQueue* other = b.find(owner, q->next);
+  *only = other == nullptr;
+  for (RefQueue* r = other; r; r = b.find(owner, r->next))
+    if (thread_status(r->ts).load(std::memory_order_relaxed) == kAttached) return r;
+  return q;
+}
+
+// A reference dropped by a thread that is not the owner brought the shared half below zero: the owner must look whether
+// any reference is left. The dropped reference now belongs to the queue.
+AMPHIS_NOINLINE void queue_for_owner(PyObject* op) {
+  Py_ssize_t left = 1;
+  uintptr_t owner = load_relaxed(op->ob_tid);
+  if (owner == _Py_UNOWNED_TID) {
+    left = merge_refcount(op, -1);  // the owner merged meanwhile
+  } else {
+    Bucket& b = bucket_of(owner);
+    platform::RawLock lock(b.lock);
+    if (load_relaxed(op->ob_tid) != owner) {
+      left = merge_refcount(op, -1);
+    } else {
+      bool only = false;
+      RefQueue* q = choose_queue(b, owner, &only);
+      uint32_t detached = kDetached;
+      if (!q) {
+        left = merge_refcount(op, -1);  // its thread has ended
+      } else if (only && thread_status(q->ts).compare_exchange_strong(detached, kLent)) {
+        left = merge_refcount(op, -1);  // it cannot attach before this is done
+        thread_status(q->ts).store(kDetached);
+      } else if (q->objects.push(op)) {
+        set_eval_breaker(q->ts, kBreakMerge);
+      }
+      // Without memory for the queue's entry the reference leaks, which is safe.
+    }
+  }
+  if (left == 0) _Py_Dealloc(op);
+}
+
+// Merges what `objects` holds; objects without references go to `dead`.
+void merge_all(PtrStack<PyObject*>& objects, PtrStack<PyObject*>& dead) {
+  while (!objects.empty()) {
+    PyObject* op = objects.pop();
+    if (merge_refcount(op, -1) == 0 && !dead.push(op)) return;
+  }
+}
+
+void free_queue(ThreadState* ts) {
+  RefQueue* q = ts->merge_queue;
+  ts->merge_queue = nullptr;
+  q->~RefQueue();
+  std::free(q);
+}
+
+}  // namespace
+
+Py_ssize_t merge_refcount(PyObject* op, Py_ssize_t extra) {
+  uint32_t local = load_relaxed(op->ob_ref_local);
+  if (local == _Py_IMMORTAL_REFCNT_LOCAL) return 1;
+  // First: once the shared half says "merged", whoever drops the last reference frees the object.
+  store_relaxed(op->ob_ref_local, 0);
+  store_relaxed(op->ob_tid, _Py_UNOWNED_TID);
+  Py_ssize_t shared = load_relaxed(op->ob_ref_shared);
+  Py_ssize_t count;
+  do {
+    count = (shared >> _Py_REF_SHARED_SHIFT) + Py_ssize_t(local) + extra;
+  } while (!compare_exchange(op->ob_ref_shared, shared, _Py_REF_SHARED(count, _Py_REF_MERGED)));
+  return count;
+}
+
+void register_owner(ThreadState* ts) {
+  AMPHIS_ASSERT(!ts->merge_queue);
+  void* memory = std::malloc(sizeof(RefQueue));
+  AMPHIS_CHECK(memory);
+  auto* q = new (memory) RefQueue{ts, ts->owner_id, nullptr, {}};
+  ts->merge_queue = q;
+  Bucket& b = bucket_of(q->owner);
+  platform::RawLock lock(b.lock);
+  q->next = b.first;
+  b.first = q;
+}
+
+void unregister_owner(ThreadState* ts) {
+  RefQueue* q = ts->merge_queue;
+  if (!q) return;
+  PtrStack<PyObject*> dead;
+  Bucket& b = bucket_of(q->owner);
+  {
+    platform::RawLock lock(b.lock);
+    b.remove(q);
+    if (RefQueue* heir = b.find(q->owner, b.first)) {
+      if (!q->objects.empty()) {
+        heir->objects.splice(q->objects);
+        set_eval_breaker(heir->ts, kBreakMerge);
+      }
+    } else {
+      merge_all(q->objects, dead);
+    }
+  }
+  free_queue(ts);
+  // A caller without an attached state cannot run deallocators; then these few objects leak.
+  if (current_thread())
+    while (!dead.empty()) _Py_Dealloc(dead.pop());
+}
+
+void merge_queued(ThreadState* ts) {
+  RefQueue* q = ts->merge_queue;
+  if (!q) return;
+  PtrStack<PyObject*> taken, dead;
+  {
+    platform::RawLock lock(bucket_of(q->owner).lock);
+    taken.swap(q->objects);
+  }
+  merge_all(taken, dead);
+  while (!dead.empty()) _Py_Dealloc(dead.pop());
+}
+
+void detach_owner(ThreadState* ts) {
+  RefQueue* q = ts->merge_queue;
+  if (!q) return detach(ts);
+  Bucket& b = bucket_of(q->owner);
+  for (;;) {
+    b.lock.lock();
+    if (q->objects.empty()) break;
+    b.lock.unlock();
+    merge_queued(ts);
+  }
+  // While the bucket is locked nobody can find out that the owner is gone, so nobody merges in its stead before it
+  // has stopped counting.
+  detach(ts);
+  b.remove(q);
+  b.lock.unlock();
+  free_queue(ts);
+}
+
+void reset_owners_after_fork() {
+  for (Bucket& b : buckets) b.lock.reset();
+}
+
+bool try_incref_shared(PyObject* op) {
+  Py_ssize_t shared = load_relaxed(op->ob_ref_shared);
+  do {
+    // Zero: the owner would free it without looking. Merged and none left: dead.
+    if (shared == 0 || shared == _Py_REF_MERGED) return false;
+  } while (!compare_exchange(op->ob_ref_shared, shared, shared + (Py_ssize_t(1) << _Py_REF_SHARED_SHIFT)));
+  return true;
+}
+
+void publish_slow(PyObject* op) {
+  Py_ssize_t shared = load_relaxed(op->ob_ref_shared);
+  while ((shared & _Py_REF_SHARED_FLAG_MASK) == 0 &&
+         !compare_exchange(op->ob_ref_shared, shared, shared | _Py_REF_MAYBE_WEAKREF)) {
+  }
+}
+
+namespace {
+
+PyObject* take_ref(PyObject* const* slot) {
+  PyObject* op = load_acquire(*const_cast<PyObject**>(slot));
+  if (op) {
+    Py_INCREF(op);
+    publish(op);
+  }
+  return op;
+}
+
+}  // namespace
+
+PyObject* get_ref_stopped(PyObject* const* slot) {
+  StopTheWorld stopped;
+  return take_ref(slot);
+}
+
+PyObject* get_ref_locked(PyObject* const* slot, const void* owner) {
+  ObjectLock lock(owner);
+  return take_ref(slot);
+}
+
+bool set_deferred(PyObject* op) {
+  if (!PyType_IS_GC(Py_TYPE(op)) || _Py_IsImmortal(op)) return false;
+  if (fetch_or(op->ob_gc_bits, kGcBitDeferred) & kGcBitDeferred) return false;
+  fetch_add(op->ob_ref_shared, Py_ssize_t(_Py_REF_SHARED(kDeferredBias, 0)));
+  return true;
+}
+
+}  // namespace amphis::sync
+
+using namespace amphis;
+using namespace amphis::sync;
+
+extern "C" {
+
+void _Py_DecRefShared(PyObject* op) {
+  Py_ssize_t shared = load_relaxed(op->ob_ref_shared);
+  Py_ssize_t next;
+  bool queue;
+  do {
+    queue = shared == 0 || shared == _Py_REF_MAYBE_WEAKREF;
+    next = queue ? Py_ssize_t(_Py_REF_QUEUED) : shared - (Py_ssize_t(1) << _Py_REF_SHARED_SHIFT);
+  } while (!compare_exchange(op->ob_ref_shared, shared, next));
+  if (queue)
+    queue_for_owner(op);
+  else if (next == _Py_REF_MERGED)
+    _Py_Dealloc(op);
+}
+
+void _Py_DecRefSharedDebug(PyObject* op, const char*, int) { _Py_DecRefShared(op); }
+
+void _Py_MergeZeroLocalRefcount(PyObject* op) {
+  Py_ssize_t shared = load_acquire(op->ob_ref_shared);
+  if (shared == 0) [[likely]] return _Py_Dealloc(op);  // no other thread ever held or may take a reference
+  store_relaxed(op->ob_tid, _Py_UNOWNED_TID);
+  Py_ssize_t next;
+  do {
+    next = (shared & ~Py_ssize_t(_Py_REF_SHARED_FLAG_MASK)) | _Py_REF_MERGED;
+  } while (!compare_exchange(op->ob_ref_shared, shared, next));
+  if (next == _Py_REF_MERGED) _Py_Dealloc(op);
+}
+
+AMPHIS_EXPORT uintptr_t _Py_GetThreadLocal_Addr(void) { return _Py_ThreadId(); }
+
+}
