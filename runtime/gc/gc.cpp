@@ -7,6 +7,7 @@
 #include "gc/gc.h"
 
 #include "gc/collector.h"
+#include "sync/fork.h"
 #include "sync/ref.h"
 #include "sync/retire.h"
 #include "sync/stop_the_world.h"
@@ -69,6 +70,7 @@ int init() {
   memory::set_gc_pressure(on_pressure);
   memory::set_deferral(defer_release);
   eval_hooks.run_gc = run_automatic;
+  sync::add_fork_hooks({nullptr, nullptr, memory::after_fork_child});
   memory::gc_reset_growth();
   schedule();
   return 0;

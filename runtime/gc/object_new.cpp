@@ -71,6 +71,11 @@ PyVarObject* PyObject_InitVar(PyVarObject* op, PyTypeObject* type, Py_ssize_t si
   return op;
 }
 
+// A header whose object was kept by its type for reuse begins a new life.
+void _Py_NewReference(PyObject* op) { gc::init_header(op, Py_TYPE(op)); }
+void _Py_NewReferenceNoTotal(PyObject* op) { gc::init_header(op, Py_TYPE(op)); }
+void _Py_ResurrectReference(PyObject* op) { gc::resurrect_begin(op); }
+
 PyObject* _PyObject_New(PyTypeObject* type) { return new_of_size(memory::kPlain, type, size_t(type->tp_basicsize)); }
 
 PyVarObject* _PyObject_NewVar(PyTypeObject* type, Py_ssize_t items) {
