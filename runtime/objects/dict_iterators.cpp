@@ -1,0 +1,221 @@
+// Iterators over keys, values and items of a dictionary, forward and in reverse.
+//
+// An iterator holds the position of an entry and the size that the dictionary had when it began; a change of size, or an
+// entry where all items were already delivered, ends it with RuntimeError. An iterator that is used up lets go of its
+// dictionary in the GIL build; in the free-threaded build, where another thread may be inside the same step, it only
+// remembers that it is used up.
+#include "objects/dict.h"
+
+using namespace amphis;
+
+namespace amphis {
+
+namespace {
+
+struct DictIterator {
+  PyObject_HEAD
+  PyDictObject* dict;  // null once used up (GIL build)
+  Py_ssize_t used;     // size at the beginning; kFailed after an error, kDone when used up
+  Py_ssize_t pos;      // next entry to look at
+  Py_ssize_t left;     // items not delivered yet
+  PyObject* pair;      // items only: the tuple to hand out again when nobody else has kept it
+};
+
+constexpr Py_ssize_t kFailed = -1;
+constexpr Py_ssize_t kDone = -2;
+
+DictIterator* as_iterator(PyObject* op) { return reinterpret_cast<DictIterator*>(op); }
+
+void finish(DictIterator* self) {
+  sync::store_relaxed(self->used, kDone);
+  if constexpr (!kRaces) {
+    PyDictObject* dict = self->dict;
+    self->dict = nullptr;
+    Py_DECREF(dict);
+  }
+}
+
+struct Step {
+  Ref<> key;
+  Ref<> value;
+};
+
+enum class Outcome { kItem, kEnd, kChanged, kUnsure };
+
+// One step at the entries of `keys`; kUnsure asks for another try under the lock.
+template <bool kReverse, bool kLocked>
+Outcome step(DictIterator* self, PyDictObject* dict, DictKeys* keys, bool want_key, bool want_value, Step* out) {
+  const Py_ssize_t n = sync::load_acquire(keys->nentries);
+  Py_ssize_t at = sync::load_relaxed(self->pos);
+  if (kReverse ? at >= n : false) return Outcome::kEnd;
+  for (;; at += kReverse ? -1 : 1) {
+    if (kReverse ? at < 0 : at >= n) return Outcome::kEnd;
+    if (sync::load_acquire(dict_entry(keys, at)->key) != nullptr) break;
+  }
+  StrEntry* entry = dict_entry(keys, at);
+  if (sync::load_relaxed(self->left) <= 0) return Outcome::kChanged;
+  if constexpr (kLocked) {
+    if (want_key) out->key = Ref<>::share(entry->key);
+    if (want_value) out->value = Ref<>::share(entry->value);
+  } else {
+    if (want_key && (!sync::try_get_ref(&entry->key, &out->key) || !out->key)) return Outcome::kUnsure;
+    if (want_value && (!sync::try_get_ref(&entry->value, &out->value) || !out->value)) return Outcome::kUnsure;
+    if (dict_keys(dict) != keys) return Outcome::kUnsure;
+  }
+  sync::store_relaxed(self->pos, at + (kReverse ? -1 : 1));
+  sync::store_relaxed(self->left, sync::load_relaxed(self->left) - 1);
+  return Outcome::kItem;
+}
+
+template <bool kReverse>
+bool advance(DictIterator* self, bool want_key, bool want_value, Step* out) {
+  PyDictObject* dict = self->dict;
+  const Py_ssize_t used = sync::load_relaxed(self->used);
+  if (dict == nullptr || used == kDone) return false;
+  if (used != sync::load_relaxed(dict->ma_used)) {
+    PyErr_SetString(PyExc_RuntimeError, "dictionary changed size during iteration");
+    sync::store_relaxed(self->used, kFailed);
+    return false;
+  }
+  Outcome outcome = Outcome::kUnsure;
+  if constexpr (kRaces) {
+    outcome = step<kReverse, false>(self, dict, dict_keys(dict), want_key, want_value, out);
+  }
+  if (outcome == Outcome::kUnsure) {
+    ObjectLock lock(dict);
+    outcome = step<kReverse, true>(self, dict, dict_keys_field(dict), want_key, want_value, out);
+    if (kRaces && outcome == Outcome::kItem) {
+      if (out->key) sync::publish(out->key.get());
+      if (out->value) sync::publish(out->value.get());
+    }
+  }
+  if (outcome == Outcome::kItem) return true;
+  if (outcome == Outcome::kChanged) {
+    PyErr_SetString(PyExc_RuntimeError, "dictionary keys changed during iteration");
+  }
+  finish(self);
+  return false;
+}
+
+template <bool kReverse>
+PyObject* next_key(PyObject* self) {
+  Step step;
+  return advance<kReverse>(as_iterator(self), true, false, &step) ? step.key.release() : nullptr;
+}
+
+template <bool kReverse>
+PyObject* next_value(PyObject* self) {
+  Step step;
+  return advance<kReverse>(as_iterator(self), false, true, &step) ? step.value.release() : nullptr;
+}
+
+template <bool kReverse>
+PyObject* next_item(PyObject* op) {
+  DictIterator* self = as_iterator(op);
+  Step step;
+  if (!advance<kReverse>(self, true, true, &step)) return nullptr;
+  PyObject* pair = self->pair;
+  if (!kRaces && pair != nullptr && sync::is_unique(pair)) {
+    auto* tuple = reinterpret_cast<PyTupleObject*>(pair);
+    Py_INCREF(pair);
+    Ref<> old_key = Ref<>::steal(tuple->ob_item[0]);
+    Ref<> old_value = Ref<>::steal(tuple->ob_item[1]);
+    tuple->ob_item[0] = step.key.release();
+    tuple->ob_item[1] = step.value.release();
+    tuple->ob_hash = -1;
+    // The collector stops tracking tuples of atoms; this one may hold anything now.
+    if (!PyObject_GC_IsTracked(pair)) PyObject_GC_Track(pair);
+    return pair;
+  }
+  pair = pack_pair(step.key.release(), step.value.release());
+  if (!kRaces && pair != nullptr) Py_XSETREF(self->pair, Py_NewRef(pair));
+  return pair;
+}
+
+void iterator_dealloc(PyObject* op) {
+  DictIterator* self = as_iterator(op);
+  untrack(op);
+  Py_XDECREF(self->dict);
+  Py_XDECREF(self->pair);
+  PyObject_GC_Del(op);
+}
+
+int iterator_traverse(PyObject* op, visitproc visit, void* arg) {
+  Py_VISIT(as_iterator(op)->dict);
+  Py_VISIT(as_iterator(op)->pair);
+  return 0;
+}
+
+Py_ssize_t items_left(DictIterator* self) {
+  const Py_ssize_t used = sync::load_relaxed(self->used);
+  if (self->dict == nullptr || used != sync::load_relaxed(self->dict->ma_used)) return 0;
+  return sync::load_relaxed(self->left);
+}
+
+PyObject* iterator_length_hint(PyObject* op, PyObject*) { return PyLong_FromSsize_t(items_left(as_iterator(op))); }
+
+PyObject* iterator_reduce(PyObject* op, PyObject*) {
+  DictIterator* self = as_iterator(op);
+  Ref<> list;
+  if (self->dict == nullptr || self->used == kDone) {
+    list = Ref<>::steal(PyList_New(0));
+  } else {
+    // What is left is read through a second iterator, so that this one does not move.
+    Ref<> copy = Ref<>::steal(dict_new_iterator(self->dict, Py_TYPE(op)));
+    if (!copy) return nullptr;
+    as_iterator(copy.get())->used = self->used;
+    as_iterator(copy.get())->pos = self->pos;
+    as_iterator(copy.get())->left = self->left;
+    list = Ref<>::steal(PySequence_List(copy.get()));
+  }
+  if (!list) return nullptr;
+  return Py_BuildValue("N(N)", builtin_function("iter"), list.release());
+}
+
+PyMethodDef iterator_methods[] = {
+    {"__length_hint__", iterator_length_hint, METH_NOARGS, "Private method returning an estimate of len(list(it))."},
+    {"__reduce__", iterator_reduce, METH_NOARGS, "Return state information for pickling."},
+    {},
+};
+
+}  // namespace
+
+PyObject* dict_new_iterator(PyDictObject* dict, PyTypeObject* type) {
+  DictIterator* self = make_gc_object<DictIterator>(type);
+  if (self == nullptr) return nullptr;
+  self->pair = nullptr;
+  self->dict = reinterpret_cast<PyDictObject*>(Py_NewRef(dict));
+  const bool reverse =
+      type == &PyDictRevIterKey_Type || type == &PyDictRevIterValue_Type || type == &PyDictRevIterItem_Type;
+  {
+    ObjectLock lock(dict);
+    self->used = self->left = dict->ma_used;
+    DictKeys* keys = dict_keys_field(dict);
+    self->pos = reverse ? static_cast<Py_ssize_t>(keys->nentries) - 1 : static_cast<Py_ssize_t>(keys->live_begin);
+  }
+  track(self);
+  return reinterpret_cast<PyObject*>(self);
+}
+
+}  // namespace amphis
+
+#define AMPHIS_DICT_ITERATOR(symbol, name, next)                          \
+  PyTypeObject symbol = {                                                 \
+      .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)                   \
+      .tp_name = name,                                                    \
+      .tp_basicsize = sizeof(DictIterator),                               \
+      .tp_dealloc = iterator_dealloc,                                     \
+      .tp_getattro = PyObject_GenericGetAttr,                             \
+      .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,                \
+      .tp_traverse = iterator_traverse,                                   \
+      .tp_iter = PyObject_SelfIter,                                       \
+      .tp_iternext = next,                                                \
+      .tp_methods = iterator_methods,                                     \
+  }
+
+AMPHIS_DICT_ITERATOR(PyDictIterKey_Type, "dict_keyiterator", next_key<false>);
+AMPHIS_DICT_ITERATOR(PyDictIterValue_Type, "dict_valueiterator", next_value<false>);
+AMPHIS_DICT_ITERATOR(PyDictIterItem_Type, "dict_itemiterator", next_item<false>);
+AMPHIS_DICT_ITERATOR(PyDictRevIterKey_Type, "dict_reversekeyiterator", next_key<true>);
+AMPHIS_DICT_ITERATOR(PyDictRevIterValue_Type, "dict_reversevalueiterator", next_value<true>);
+AMPHIS_DICT_ITERATOR(PyDictRevIterItem_Type, "dict_reverseitemiterator", next_item<true>);
