@@ -2,12 +2,12 @@
 // allocation; pointers carry a bit that says whether the register owns a reference.
 //
 //   bits 63..48   meaning of the rest
-//   0000          PyObject* in bits 47..0; bit 0 set: borrowed (this register holds no reference)
+//   0000          PyObject* in bits 47..0; bit 0 set: owned (this register holds a reference)
 //   0001..FFFE    double, stored as its bits + 2^48 (NaNs are canonical, so the sum never reaches FFFF)
 //   FFFF          integer, 48-bit two's complement
 //
-// The empty register is the borrowed null pointer (1), so that "owned pointer" is one mask and compare.
-// Only interp/ knows Values; everything else sees PyObject*.
+// The empty register is 0, a borrowed null: fresh stack memory is empty, "owned pointer" is one mask and compare, and a
+// borrowed pointer is the plain pointer. Only interp/ knows Values; everything else sees PyObject*.
 #pragma once
 
 #include <bit>
@@ -21,12 +21,11 @@ namespace amphis {
 
 using Value = uint64_t;
 
-inline constexpr Value kEmpty = 1;
-inline constexpr Value kBorrowed = 1;
+inline constexpr Value kEmpty = 0;
+inline constexpr Value kOwned = 1;
 inline constexpr Value kIntTag = 0xFFFF000000000000u;
 inline constexpr Value kDoubleOffset = 0x0001000000000000u;
 inline constexpr Value kOwnedMask = 0xFFFF000000000001u;
-inline constexpr Value kPointerTop = 0xFFFF000000000000u;
 
 inline constexpr int64_t kValueIntMin = -(int64_t{1} << 47);
 inline constexpr int64_t kValueIntMax = (int64_t{1} << 47) - 1;
@@ -35,11 +34,11 @@ inline bool is_int(Value v) { return v >= kIntTag; }
 inline bool both_int(Value a, Value b) { return (a & b) >= kIntTag; }
 inline bool is_double(Value v) { return v - kDoubleOffset < kIntTag - kDoubleOffset; }
 inline bool is_pointer(Value v) { return v < kDoubleOffset; }
-inline bool is_owned(Value v) { return (v & kOwnedMask) == 0; }
+inline bool is_owned(Value v) { return (v & kOwnedMask) == kOwned; }
 
 inline int64_t int_of(Value v) { return static_cast<int64_t>(v << 16) >> 16; }
 inline double double_of(Value v) { return std::bit_cast<double>(v - kDoubleOffset); }
-inline PyObject* pointer_of(Value v) { return reinterpret_cast<PyObject*>(v & ~kBorrowed); }
+inline PyObject* pointer_of(Value v) { return reinterpret_cast<PyObject*>(v & ~kOwned); }
 
 inline bool fits_int(int64_t i) { return static_cast<uint64_t>(i - kValueIntMin) >> 48 == 0; }
 // i must fit in 48 bits.
@@ -51,20 +50,20 @@ inline Value value_double(double d) {
   }
   return std::bit_cast<uint64_t>(d) + kDoubleOffset;
 }
-inline Value value_owned(PyObject* o) { return reinterpret_cast<Value>(o); }
-inline Value value_borrowed(PyObject* o) { return reinterpret_cast<Value>(o) | kBorrowed; }
+inline Value value_owned(PyObject* o) { return reinterpret_cast<Value>(o) | kOwned; }
+inline Value value_borrowed(PyObject* o) { return reinterpret_cast<Value>(o); }
 
 inline Value value_true() { return value_borrowed(Py_True); }
 inline Value value_false() { return value_borrowed(Py_False); }
 inline Value value_none() { return value_borrowed(Py_None); }
 inline Value value_bool(bool b) { return b ? value_true() : value_false(); }
-inline bool is_true_object(Value v) { return (v | kBorrowed) == value_true(); }
-inline bool is_false_object(Value v) { return (v | kBorrowed) == value_false(); }
-inline bool is_none(Value v) { return (v | kBorrowed) == value_none(); }
+inline bool is_true_object(Value v) { return (v & ~kOwned) == value_true(); }
+inline bool is_false_object(Value v) { return (v & ~kOwned) == value_false(); }
+inline bool is_none(Value v) { return (v & ~kOwned) == value_none(); }
 
 // Drops what the register held, if it owned a reference.
 inline void drop(Value v) {
-  if (is_owned(v)) Py_DECREF(reinterpret_cast<PyObject*>(v));
+  if (is_owned(v)) Py_DECREF(pointer_of(v));
 }
 
 // A new owned (or unboxed, or immortal) copy.
@@ -79,9 +78,9 @@ inline Value copy_value(Value v) {
 
 // Turns a borrowed pointer into an owned one, in place of copy + drop.
 inline Value to_owned(Value v) {
-  if ((v & kOwnedMask) == kBorrowed && v != kEmpty) {
+  if ((v & kOwnedMask) == 0 && v != kEmpty) {
     Py_INCREF(pointer_of(v));
-    return v & ~kBorrowed;
+    return v | kOwned;
   }
   return v;
 }
@@ -96,7 +95,7 @@ inline PyObject* value_to_object(Value v) {
 
 // New reference; takes over v's reference when it has one.
 inline PyObject* value_take_object(Value v) {
-  if (is_owned(v)) return reinterpret_cast<PyObject*>(v);
+  if (is_owned(v)) return pointer_of(v);
   return value_to_object(v);
 }
 

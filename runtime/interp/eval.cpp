@@ -1,0 +1,1077 @@
+// The evaluation loop. It owns control flow: dispatch, calls between Python functions, returns, generators'
+// suspension, unwinding. Instructions that only compute have their short paths here and everything else in op_NAME
+// functions (ops.h), which read and write the frame's registers themselves.
+//
+// Invariant: `f`, `R` (its registers) and `K` (its constants) belong together; f->pc is stored before anything that can
+// raise, call or be observed.
+#include "interp/ops.h"
+
+#include <cmath>
+
+#include "interp/generator.h"
+#include "interp/load.h"
+#include "objects/function.h"
+#include "objects/list.h"
+#include "objects/range.h"
+#include "objects/tuple.h"
+
+namespace amphis {
+
+namespace {
+
+// The loop is compiled with computed goto; every label is an instruction.
+#pragma GCC diagnostic ignored "-Wpedantic"
+
+enum class Arith { kAdd, kSub, kMul, kTrueDiv, kFloorDiv, kMod, kAnd, kOr, kXor, kLshift, kRshift };
+
+// Integer fast path on unboxed operands. False: needs the slow path (overflow, zero division, negative shift).
+template <Arith op>
+[[gnu::always_inline]] inline bool int_arith(Value b, Value c, Value* out) {
+  if constexpr (op == Arith::kAdd) {
+    int64_t r;
+    if (__builtin_add_overflow(static_cast<int64_t>(b << 16), static_cast<int64_t>(c << 16), &r)) return false;
+    *out = (static_cast<uint64_t>(r) >> 16) | kIntTag;
+    return true;
+  } else if constexpr (op == Arith::kSub) {
+    int64_t r;
+    if (__builtin_sub_overflow(static_cast<int64_t>(b << 16), static_cast<int64_t>(c << 16), &r)) return false;
+    *out = (static_cast<uint64_t>(r) >> 16) | kIntTag;
+    return true;
+  } else if constexpr (op == Arith::kMul) {
+    int64_t r;
+    if (__builtin_mul_overflow(int_of(b), static_cast<int64_t>(c << 16), &r)) return false;
+    *out = (static_cast<uint64_t>(r) >> 16) | kIntTag;
+    return true;
+  } else if constexpr (op == Arith::kTrueDiv) {
+    int64_t y = int_of(c);
+    if (y == 0) return false;
+    *out = value_double(static_cast<double>(int_of(b)) / static_cast<double>(y));
+    return true;
+  } else if constexpr (op == Arith::kFloorDiv) {
+    int64_t x = int_of(b), y = int_of(c);
+    if (y == 0) return false;
+    int64_t q = x / y;
+    if ((x % y != 0) && ((x < 0) != (y < 0))) --q;
+    if (!fits_int(q)) return false;
+    *out = value_int(q);
+    return true;
+  } else if constexpr (op == Arith::kMod) {
+    int64_t x = int_of(b), y = int_of(c);
+    if (y == 0) return false;
+    int64_t r = x % y;
+    if (r != 0 && ((r < 0) != (y < 0))) r += y;
+    *out = value_int(r);
+    return true;
+  } else if constexpr (op == Arith::kAnd) {
+    *out = (b & c) | kIntTag;
+    return true;
+  } else if constexpr (op == Arith::kOr) {
+    *out = b | c;
+    return true;
+  } else if constexpr (op == Arith::kXor) {
+    *out = (b ^ c) | kIntTag;
+    return true;
+  } else if constexpr (op == Arith::kLshift) {
+    int64_t x = int_of(b), n = int_of(c);
+    if (static_cast<uint64_t>(n) >= 47) return false;
+    int64_t r = static_cast<int64_t>(static_cast<uint64_t>(x) << n);
+    if (r >> n != x || !fits_int(r)) return false;
+    *out = value_int(r);
+    return true;
+  } else {
+    int64_t n = int_of(c);
+    if (n < 0) return false;
+    *out = value_int(int_of(b) >> (n > 63 ? 63 : n));
+    return true;
+  }
+}
+
+template <Arith op>
+[[gnu::always_inline]] inline bool double_arith(double x, double y, Value* out) {
+  if constexpr (op == Arith::kAdd) {
+    *out = value_double(x + y);
+    return true;
+  } else if constexpr (op == Arith::kSub) {
+    *out = value_double(x - y);
+    return true;
+  } else if constexpr (op == Arith::kMul) {
+    *out = value_double(x * y);
+    return true;
+  } else if constexpr (op == Arith::kTrueDiv) {
+    if (y == 0.0) return false;
+    *out = value_double(x / y);
+    return true;
+  } else {
+    return false;
+  }
+}
+
+// The numeric path for operands of which some are boxed or of mixed kind: still no call of Python code.
+template <Arith op>
+inline bool mixed_arith(Value b, Value c, Value* out) {
+  b = unboxed(b);
+  c = unboxed(c);
+  if (is_pointer(b) || is_pointer(c)) return false;
+  if (both_int(b, c)) return int_arith<op>(b, c, out);
+  return double_arith<op>(is_int(b) ? static_cast<double>(int_of(b)) : double_of(b),
+                          is_int(c) ? static_cast<double>(int_of(c)) : double_of(c), out);
+}
+
+enum class Compare { kLt, kLe, kEq, kNe, kGt, kGe };
+
+template <Compare op, typename T>
+[[gnu::always_inline]] inline bool compare_numbers(T x, T y) {
+  if constexpr (op == Compare::kLt) return x < y;
+  if constexpr (op == Compare::kLe) return x <= y;
+  if constexpr (op == Compare::kEq) return x == y;
+  if constexpr (op == Compare::kNe) return x != y;
+  if constexpr (op == Compare::kGt) return x > y;
+  return x >= y;
+}
+
+// -1: not two numbers (or str for equality); otherwise the truth value. 48-bit integers are exact as doubles.
+template <Compare op>
+inline int mixed_compare(Value b, Value c) {
+  Value x = unboxed(b), y = unboxed(c);
+  if (is_pointer(x) || is_pointer(y)) {
+    if constexpr (op == Compare::kEq || op == Compare::kNe) {
+      if (is_pointer(x) && is_pointer(y) && PyUnicode_CheckExact(pointer_of(x)) &&
+          PyUnicode_CheckExact(pointer_of(y))) {
+        bool equal = x == y || PyUnicode_Equal(pointer_of(x), pointer_of(y)) == 1;
+        return equal == (op == Compare::kEq);
+      }
+    }
+    return -1;
+  }
+  if (both_int(x, y)) return compare_numbers<op>(int_of(x), int_of(y));
+  return compare_numbers<op>(is_int(x) ? static_cast<double>(int_of(x)) : double_of(x),
+                             is_int(y) ? static_cast<double>(int_of(y)) : double_of(y));
+}
+
+// Truth of a value without calling Python code: 0, 1, or -1 for "ask the object".
+[[gnu::always_inline]] inline int quick_truth(Value v) {
+  if (is_true_object(v)) return 1;
+  if (is_false_object(v) || is_none(v)) return 0;
+  if (is_int(v)) return v != kIntTag;
+  if (is_double(v)) return double_of(v) != 0.0;
+  return -1;
+}
+
+}  // namespace
+
+#define A word_a(w)
+#define B word_b(w)
+#define C word_c(w)
+#define BC word_bc(w)
+#define FLAGS word_flags(w)
+#define DISPATCH()                               \
+  do {                                           \
+    w = __atomic_load_n(pc, __ATOMIC_ACQUIRE);   \
+    goto* labels[w & 0xff];                      \
+  } while (0)
+#define NEXT(n) \
+  do {          \
+    pc += (n);  \
+    DISPATCH(); \
+  } while (0)
+#define SET(reg, value)                                    \
+  do {                                                     \
+    Value* slot_ = &R[reg];                                \
+    Value old_ = *slot_;                                   \
+    *slot_ = (value);                                      \
+    if (is_owned(old_)) Py_DECREF(pointer_of(old_));       \
+  } while (0)
+#define KILL(reg)            \
+  do {                       \
+    Value* slot_ = &R[reg];  \
+    Value old_ = *slot_;     \
+    *slot_ = kEmpty;         \
+    drop(old_);              \
+  } while (0)
+// Loads the loop's registers from frame f.
+#define ENTER_FRAME()                  \
+  do {                                 \
+    R = f->regs;                       \
+    pc = f->pc;                        \
+    K = code_extra(f->code)->constants; \
+  } while (0)
+#define POLL()                                             \
+  do {                                                     \
+    if (eval_breaker_set(ts)) {                            \
+      f->pc = pc;                                          \
+      if (handle_eval_breaker(ts) < 0) goto error;         \
+    }                                                      \
+  } while (0)
+
+#define ARITH(NAME, kind)                                                     \
+  L_##NAME : {                                                                \
+    Value b = R[B], c = R[C], r;                                              \
+    if (both_int(b, c)) [[likely]] {                                          \
+      if (int_arith<Arith::kind>(b, c, &r)) [[likely]] {                      \
+        SET(A, r);                                                            \
+        NEXT(2);                                                              \
+      }                                                                       \
+    } else if (is_double(b) && is_double(c)) {                                \
+      if (double_arith<Arith::kind>(double_of(b), double_of(c), &r)) {        \
+        SET(A, r);                                                            \
+        NEXT(2);                                                              \
+      }                                                                       \
+    } else if (mixed_arith<Arith::kind>(b, c, &r)) {                          \
+      if (FLAGS & kKillB) KILL(B);                                            \
+      if (FLAGS & kKillC) KILL(C);                                            \
+      SET(A, r);                                                              \
+      NEXT(2);                                                                \
+    }                                                                         \
+    f->pc = pc;                                                               \
+    if (!op_binary(f, pc)) goto error;                                        \
+    NEXT(2);                                                                  \
+  }
+#define ARITH_IMM(NAME, kind)                                                 \
+  L_##NAME : {                                                                \
+    Value b = R[B], r;                                                        \
+    int64_t imm = static_cast<int16_t>(C);                                    \
+    if (is_int(b)) [[likely]] {                                               \
+      if (int_arith<Arith::kind>(b, value_int(imm), &r)) [[likely]] {         \
+        SET(A, r);                                                            \
+        NEXT(2);                                                              \
+      }                                                                       \
+    } else if (mixed_arith<Arith::kind>(b, value_int(imm), &r)) {             \
+      if (FLAGS & kKillB) KILL(B);                                            \
+      SET(A, r);                                                              \
+      NEXT(2);                                                                \
+    }                                                                         \
+    f->pc = pc;                                                               \
+    if (!op_binary(f, pc)) goto error;                                        \
+    NEXT(2);                                                                  \
+  }
+// After a comparison with a known result: take the fused jump, or write the bool.
+#define FINISH_COMPARE(result, skip)                                             \
+  do {                                                                           \
+    bool result_ = (result);                                                     \
+    if (FLAGS & kFused) {                                                        \
+      Word jump_ = pc[skip];                                                     \
+      pc += (skip) + 1;                                                          \
+      if (result_ == (word_op(jump_) == Op::JUMP_IF_TRUE)) pc += word_bc(jump_); \
+      DISPATCH();                                                                \
+    }                                                                            \
+    SET(A, value_bool(result_));                                                 \
+    NEXT(skip);                                                                  \
+  } while (0)
+#define COMPARE(NAME, kind)                                                      \
+  L_##NAME : {                                                                   \
+    Value b = R[B], c = R[C];                                                    \
+    if (both_int(b, c)) [[likely]]                                               \
+      FINISH_COMPARE((compare_numbers<Compare::kind>(int_of(b), int_of(c))), 2); \
+    int r = mixed_compare<Compare::kind>(b, c);                                  \
+    if (r >= 0) {                                                                \
+      if (FLAGS & kKillB) KILL(B);                                               \
+      if (FLAGS & kKillC) KILL(C);                                               \
+      FINISH_COMPARE(r != 0, 2);                                                 \
+    }                                                                            \
+    f->pc = pc;                                                                  \
+    if (!op_compare(f, pc)) goto error;                                          \
+    NEXT(2);                                                                     \
+  }
+#define COMPARE_IMM(NAME, kind)                                                  \
+  L_##NAME : {                                                                   \
+    Value b = R[B];                                                              \
+    int64_t imm = static_cast<int16_t>(C);                                       \
+    if (is_int(b)) [[likely]]                                                    \
+      FINISH_COMPARE((compare_numbers<Compare::kind>(int_of(b), imm)), 2);       \
+    int r = mixed_compare<Compare::kind>(b, value_int(imm));                     \
+    if (r >= 0) {                                                                \
+      if (FLAGS & kKillB) KILL(B);                                               \
+      FINISH_COMPARE(r != 0, 2);                                                 \
+    }                                                                            \
+    f->pc = pc;                                                                  \
+    if (!op_compare(f, pc)) goto error;                                          \
+    NEXT(2);                                                                     \
+  }
+// Instructions whose whole work is an op_ function.
+#define PLAIN(NAME, function, skip)      \
+  L_##NAME : {                           \
+    f->pc = pc;                          \
+    if (!function(f, pc)) goto error;    \
+    NEXT(skip);                          \
+  }
+#define CONDITIONAL(NAME, jump_when)                             \
+  L_##NAME : {                                                   \
+    Value v = R[A];                                              \
+    int truth = quick_truth(v);                                  \
+    if (truth < 0) [[unlikely]] {                                \
+      f->pc = pc;                                                \
+      truth = PyObject_IsTrue(pointer_of(v));                    \
+      if (truth < 0) goto error;                                 \
+      if (FLAGS & kKillA) KILL(A);                               \
+    }                                                            \
+    ++pc;                                                        \
+    if (truth == (jump_when)) pc += BC;                          \
+    DISPATCH();                                                  \
+  }
+
+PyObject* run_frame(ThreadState* ts, Frame* f) {
+  static const void* const labels[256] = {
+#define AMPHIS_OP(name, caches, format) &&L_##name,
+#include "interp/opcodes.def"
+#undef AMPHIS_OP
+      &&L_invalid,
+#define AMPHIS_OP(name, caches, format)
+#define AMPHIS_SPECIAL(name, general) &&L_##name,
+#include "interp/opcodes.def"
+#undef AMPHIS_SPECIAL
+#undef AMPHIS_OP
+  };
+  const Word* pc;
+  Value* R;
+  const Value* K;
+  Word w;
+  // Between the paths of a call: what is called and with which registers.
+  Value callee;
+  Value* args;
+  uint32_t nargs;
+  Value result;
+
+  ENTER_FRAME();
+  if (f->flags & kFrameThrow) {
+    f->flags &= static_cast<uint8_t>(~kFrameThrow);
+    goto error;
+  }
+  DISPATCH();
+
+  // --- moves and constants
+  L_NOP : NEXT(1);
+  L_LOAD_CONST : {
+    SET(A, K[BC]);
+    NEXT(1);
+  }
+  L_LOAD_INT : {
+    SET(A, value_int(BC));
+    NEXT(1);
+  }
+  L_MOVE : {
+    Value v = R[B];
+    R[B] = kEmpty;
+    SET(A, v);
+    NEXT(1);
+  }
+  L_COPY : {
+    Value v = copy_value(R[B]);
+    SET(A, v);
+    NEXT(1);
+  }
+  L_BORROW : {
+    SET(A, borrow_value(R[B]));
+    NEXT(1);
+  }
+  L_CLEAR : {
+    KILL(A);
+    NEXT(1);
+  }
+  L_CHECK_BOUND : {
+    if (R[A] == kEmpty) [[unlikely]] {
+      f->pc = pc;
+      raise_unbound(f, A);
+      goto error;
+    }
+    NEXT(1);
+  }
+  L_DELETE_FAST : {
+    if (R[A] == kEmpty) [[unlikely]] {
+      f->pc = pc;
+      raise_unbound(f, A);
+      goto error;
+    }
+    KILL(A);
+    NEXT(1);
+  }
+
+  // --- names
+  L_LOAD_GLOBAL_MODULE : {
+    Value v;
+    if (load_dict_cached(f->globals(), pc[1], &v)) [[likely]] {
+      SET(A, v);
+      NEXT(3);
+    }
+    goto L_LOAD_GLOBAL;
+  }
+  L_LOAD_GLOBAL_BUILTIN : {
+    Value v;
+    if (dict_version_is(f->globals(), static_cast<uint32_t>(pc[2])) &&
+        load_dict_cached(f->builtins(), pc[1], &v)) [[likely]] {
+      SET(A, v);
+      NEXT(3);
+    }
+    goto L_LOAD_GLOBAL;
+  }
+  PLAIN(LOAD_GLOBAL, op_load_global, 3)
+  PLAIN(STORE_GLOBAL, op_store_global, 1)
+  PLAIN(DELETE_GLOBAL, op_delete_global, 1)
+  PLAIN(LOAD_NAME, op_load_name, 3)
+  PLAIN(STORE_NAME, op_store_name, 1)
+  PLAIN(DELETE_NAME, op_delete_name, 1)
+  PLAIN(MAKE_CELL, op_make_cell, 1)
+  L_COPY_FREE_VARS : {
+    // Borrowed: the function, which the frame holds, keeps its closure.
+    PyObject* closure = f->func()->func_closure;
+    Value* to = &R[A];
+    for (int32_t i = 0, n = BC; i < n; ++i) to[i] = value_borrowed(PyTuple_GET_ITEM(closure, i));
+    NEXT(1);
+  }
+  L_LOAD_DEREF : {
+    Value v = load_slot(&reinterpret_cast<PyCellObject*>(pointer_of(R[B]))->ob_ref);
+    if (v == kEmpty) [[unlikely]] {
+      f->pc = pc;
+      raise_unbound(f, B);
+      goto error;
+    }
+    SET(A, v);
+    NEXT(1);
+  }
+  PLAIN(STORE_DEREF, op_store_deref, 1)
+  PLAIN(DELETE_DEREF, op_delete_deref, 1)
+  PLAIN(LOAD_LOCALS, op_load_locals, 1)
+  PLAIN(LOAD_FROM_DICT_OR_DEREF, op_load_from_dict_or_deref, 1)
+  PLAIN(LOAD_FROM_DICT_OR_GLOBALS, op_load_from_dict_or_globals, 1)
+  PLAIN(LOAD_BUILD_CLASS, op_load_build_class, 1)
+  PLAIN(LOAD_COMMON_CONSTANT, op_load_common_constant, 1)
+  PLAIN(SETUP_ANNOTATIONS, op_setup_annotations, 1)
+
+  // --- attributes
+  L_LOAD_ATTR_INLINE : {
+    Value b = R[B], v;
+    if (is_pointer(b) && load_attr_inline(pointer_of(b), pc[1], &v)) [[likely]] {
+      if (FLAGS & kKillB) KILL(B);
+      SET(A, v);
+      NEXT(3);
+    }
+    goto L_LOAD_ATTR;
+  }
+  L_LOAD_ATTR_SLOT : {
+    Value b = R[B], v;
+    if (is_pointer(b) && load_attr_slot(pointer_of(b), pc[1], &v)) [[likely]] {
+      if (FLAGS & kKillB) KILL(B);
+      SET(A, v);
+      NEXT(3);
+    }
+    goto L_LOAD_ATTR;
+  }
+  L_LOAD_ATTR_DICT : {
+    Value b = R[B], v;
+    if (is_pointer(b) && load_attr_dict(pointer_of(b), pc[1], code_extra(f->code)->names[C], &v)) [[likely]] {
+      if (FLAGS & kKillB) KILL(B);
+      SET(A, v);
+      NEXT(3);
+    }
+    goto L_LOAD_ATTR;
+  }
+  L_LOAD_ATTR_MODULE : {
+    Value b = R[B], v;
+    if (is_pointer(b) && load_attr_module(pointer_of(b), pc[1], &v)) [[likely]] {
+      if (FLAGS & kKillB) KILL(B);
+      SET(A, v);
+      NEXT(3);
+    }
+    goto L_LOAD_ATTR;
+  }
+  L_LOAD_ATTR_CLASS : {
+    Value b = R[B], v;
+    if (is_pointer(b) && load_attr_class(pointer_of(b), pc[1], &v)) [[likely]] {
+      if (FLAGS & kKillB) KILL(B);
+      SET(A, v);
+      NEXT(3);
+    }
+    goto L_LOAD_ATTR;
+  }
+  PLAIN(LOAD_ATTR, op_load_attr, 3)
+  L_LOAD_METHOD_TYPE : {
+    Value b = R[B], v;
+    if (is_pointer(b) && load_method_type(pointer_of(b), pc[1], &v)) [[likely]] {
+      // The object moves (or is lent) to the self register; A may be B.
+      Value self = FLAGS & kKillB ? b : borrow_value(b);
+      if (FLAGS & kKillB) R[B] = kEmpty;
+      SET(A, v);
+      SET(A + 1, self);
+      NEXT(3);
+    }
+    goto L_LOAD_METHOD;
+  }
+  L_LOAD_METHOD_INLINE : {
+    Value b = R[B], v;
+    if (is_pointer(b) && load_attr_inline(pointer_of(b), pc[1], &v)) [[likely]] {
+      if (FLAGS & kKillB) KILL(B);
+      SET(A, v);
+      SET(A + 1, kEmpty);
+      NEXT(3);
+    }
+    goto L_LOAD_METHOD;
+  }
+  L_LOAD_METHOD_MODULE : {
+    Value b = R[B], v;
+    if (is_pointer(b) && load_attr_module(pointer_of(b), pc[1], &v)) [[likely]] {
+      if (FLAGS & kKillB) KILL(B);
+      SET(A, v);
+      SET(A + 1, kEmpty);
+      NEXT(3);
+    }
+    goto L_LOAD_METHOD;
+  }
+  PLAIN(LOAD_METHOD, op_load_method, 3)
+  L_STORE_ATTR_INLINE : {
+    Value o = R[A];
+    if (is_pointer(o) && store_attr_inline(pointer_of(o), pc[1], R, w)) [[likely]] {
+      if (FLAGS & kKillA) KILL(A);
+      NEXT(3);
+    }
+    goto L_STORE_ATTR;
+  }
+  L_STORE_ATTR_SLOT : {
+    Value o = R[A];
+    if (is_pointer(o) && store_attr_slot(pointer_of(o), pc[1], R, w)) [[likely]] {
+      if (FLAGS & kKillA) KILL(A);
+      NEXT(3);
+    }
+    goto L_STORE_ATTR;
+  }
+  PLAIN(STORE_ATTR, op_store_attr, 3)
+  PLAIN(DELETE_ATTR, op_delete_attr, 1)
+  PLAIN(LOAD_SUPER_ATTR, op_load_super_attr, 1)
+  PLAIN(LOAD_SPECIAL, op_load_special, 1)
+
+  // --- subscripts
+  L_LOAD_SUBSCR : {
+    Value b = R[B], c = R[C], v;
+    if (is_pointer(b) && load_item_fast(pointer_of(b), c, &v)) [[likely]] {
+      if (FLAGS & kKillB) KILL(B);
+      if (FLAGS & kKillC) KILL(C);
+      SET(A, v);
+      NEXT(2);
+    }
+    f->pc = pc;
+    if (!op_load_subscr(f, pc)) goto error;
+    NEXT(2);
+  }
+  L_STORE_SUBSCR : {
+    Value o = R[A];
+    if (is_pointer(o) && store_item_fast(pointer_of(o), R[B], R, w)) [[likely]] {
+      if (FLAGS & kKillA) KILL(A);
+      if (FLAGS & kKillB) KILL(B);
+      NEXT(2);
+    }
+    f->pc = pc;
+    if (!op_store_subscr(f, pc)) goto error;
+    NEXT(2);
+  }
+  PLAIN(DELETE_SUBSCR, op_delete_subscr, 1)
+  PLAIN(BUILD_SLICE, op_build_slice, 1)
+
+  // --- arithmetic
+  ARITH(ADD, kAdd)
+  ARITH(SUB, kSub)
+  ARITH(MUL, kMul)
+  ARITH(TRUEDIV, kTrueDiv)
+  ARITH(FLOORDIV, kFloorDiv)
+  ARITH(MOD, kMod)
+  ARITH(LSHIFT, kLshift)
+  ARITH(RSHIFT, kRshift)
+  ARITH(AND, kAnd)
+  ARITH(OR, kOr)
+  ARITH(XOR, kXor)
+  ARITH_IMM(ADD_IMM, kAdd)
+  ARITH_IMM(SUB_IMM, kSub)
+  ARITH_IMM(MUL_IMM, kMul)
+  ARITH_IMM(FLOORDIV_IMM, kFloorDiv)
+  ARITH_IMM(MOD_IMM, kMod)
+  ARITH_IMM(LSHIFT_IMM, kLshift)
+  ARITH_IMM(RSHIFT_IMM, kRshift)
+  ARITH_IMM(AND_IMM, kAnd)
+  PLAIN(MATMUL, op_binary, 2)
+  PLAIN(POW, op_binary, 2)
+  L_NEG : {
+    Value b = R[B];
+    if (is_int(b) && int_of(b) != kValueIntMin) {
+      SET(A, value_int(-int_of(b)));
+      NEXT(1);
+    }
+    if (is_double(b)) {
+      SET(A, value_double(-double_of(b)));
+      NEXT(1);
+    }
+    f->pc = pc;
+    if (!op_unary(f, pc)) goto error;
+    NEXT(1);
+  }
+  PLAIN(POS, op_unary, 1)
+  L_INVERT : {
+    Value b = R[B];
+    if (is_int(b)) {
+      SET(A, value_int(~int_of(b)));
+      NEXT(1);
+    }
+    f->pc = pc;
+    if (!op_unary(f, pc)) goto error;
+    NEXT(1);
+  }
+  L_NOT : {
+    Value b = R[B];
+    int truth = quick_truth(b);
+    if (truth < 0) {
+      f->pc = pc;
+      truth = PyObject_IsTrue(pointer_of(b));
+      if (truth < 0) goto error;
+      if (FLAGS & kKillB) KILL(B);
+    }
+    SET(A, value_bool(truth == 0));
+    NEXT(1);
+  }
+  L_TO_BOOL : {
+    Value b = R[B];
+    int truth = quick_truth(b);
+    if (truth < 0) {
+      f->pc = pc;
+      truth = PyObject_IsTrue(pointer_of(b));
+      if (truth < 0) goto error;
+      if (FLAGS & kKillB) KILL(B);
+    }
+    SET(A, value_bool(truth != 0));
+    NEXT(1);
+  }
+
+  // --- comparison
+  COMPARE(LT, kLt)
+  COMPARE(LE, kLe)
+  COMPARE(EQ, kEq)
+  COMPARE(NE, kNe)
+  COMPARE(GT, kGt)
+  COMPARE(GE, kGe)
+  COMPARE_IMM(LT_IMM, kLt)
+  COMPARE_IMM(LE_IMM, kLe)
+  COMPARE_IMM(EQ_IMM, kEq)
+  COMPARE_IMM(NE_IMM, kNe)
+  COMPARE_IMM(GT_IMM, kGt)
+  COMPARE_IMM(GE_IMM, kGe)
+  L_IS : {
+    Value b = R[B], c = R[C];
+    bool same = (b & ~kOwned) == (c & ~kOwned) || (!(is_pointer(b) && is_pointer(c)) && same_number(b, c));
+    if (is_int(b) || is_double(b) || is_int(c) || is_double(c)) same = same_number(b, c);
+    if (FLAGS & kKillB) KILL(B);
+    if (FLAGS & kKillC) KILL(C);
+    FINISH_COMPARE(same != ((FLAGS & kNegate) != 0), 1);
+  }
+  L_CONTAINS : {
+    f->pc = pc;
+    int found = op_contains(f, pc);
+    if (found < 0) goto error;
+    FINISH_COMPARE((found != 0) != ((FLAGS & kNegate) != 0), 2);
+  }
+
+  // --- jumps
+  L_JUMP : {
+    pc += 1 + BC;
+    DISPATCH();
+  }
+  L_JUMP_BACK : {
+    POLL();
+    pc += 2 + BC;
+    DISPATCH();
+  }
+  CONDITIONAL(JUMP_IF_FALSE, 0)
+  CONDITIONAL(JUMP_IF_TRUE, 1)
+  L_JUMP_IF_NONE : {
+    bool none = is_none(R[A]);
+    if (FLAGS & kKillA) KILL(A);
+    pc += 1 + (none ? BC : 0);
+    DISPATCH();
+  }
+  L_JUMP_IF_NOT_NONE : {
+    bool none = is_none(R[A]);
+    if (FLAGS & kKillA) KILL(A);
+    pc += 1 + (none ? 0 : BC);
+    DISPATCH();
+  }
+
+  // --- iteration
+  PLAIN(GET_ITER, op_get_iter, 1)
+  L_FOR_ITER : {
+    PyObject* it = pointer_of(R[A]);
+    PyTypeObject* type = Py_TYPE(it);
+    if (type == &PyRangeIter_Type) {
+      int64_t i;
+      if (range_iterator_next(it, &i)) {
+        Value v;
+        if (fits_int(i)) [[likely]] {
+          v = value_int(i);
+        } else {
+          f->pc = pc;
+          PyObject* boxed = int_from_int64(i);
+          if (boxed == nullptr) goto error;
+          v = value_owned(boxed);
+        }
+        SET(static_cast<uint16_t>(pc[1]), v);
+        NEXT(2);
+      }
+      KILL(A);
+      pc += 2 + BC;
+      DISPATCH();
+    }
+    if (type == &PyGen_Type) {
+      auto* gen = reinterpret_cast<GeneratorObject*>(it);
+      f->pc = pc;
+      if (generator_begin(ts, gen)) [[likely]] {
+        f = generator_push(ts, gen, f, static_cast<uint16_t>(pc[1]), 2);
+        ENTER_FRAME();
+        POLL();
+        DISPATCH();
+      }
+      if (ts->current_exception != nullptr) goto error;
+      KILL(A);
+      pc += 2 + BC;
+      DISPATCH();
+    }
+    f->pc = pc;
+    PyObject* item;
+    if (type == &PyListIter_Type) {
+      item = list_iterator_next(it);
+    } else {
+      item = type->tp_iternext(it);
+    }
+    if (item != nullptr) [[likely]] {
+      SET(static_cast<uint16_t>(pc[1]), value_owned(item));
+      NEXT(2);
+    }
+    if (ts->current_exception != nullptr) {
+      if (!PyErr_ExceptionMatches(PyExc_StopIteration)) goto error;
+      PyErr_Clear();
+    }
+    KILL(A);
+    pc += 2 + BC;
+    DISPATCH();
+  }
+  PLAIN(UNPACK_SEQUENCE, op_unpack_sequence, 1)
+  PLAIN(UNPACK_EX, op_unpack_ex, 1)
+  PLAIN(GET_YIELD_FROM_ITER, op_get_yield_from_iter, 1)
+  PLAIN(GET_AITER, op_get_aiter, 1)
+  PLAIN(GET_ANEXT, op_get_anext, 1)
+  PLAIN(GET_AWAITABLE, op_get_awaitable, 1)
+  L_SEND : {
+    f->pc = pc;
+    PyObject* receiver = pointer_of(R[A]);
+    if (Py_IS_TYPE(receiver, &PyGen_Type) || Py_IS_TYPE(receiver, &PyCoro_Type)) {
+      auto* gen = reinterpret_cast<GeneratorObject*>(receiver);
+      if (generator_can_push(gen, is_none(R[A + 1])) && generator_begin(ts, gen)) {
+        Value sent = R[A + 1];
+        R[A + 1] = kEmpty;
+        uint16_t dst = static_cast<uint16_t>(A + 1);
+        f = generator_push_send(ts, gen, f, dst, 1, sent);
+        ENTER_FRAME();
+        POLL();
+        DISPATCH();
+      }
+      if (ts->current_exception != nullptr) goto error;
+    }
+    int sent = op_send(f, pc);
+    if (sent < 0) goto error;
+    ++pc;
+    if (sent == 0) pc += BC;
+    DISPATCH();
+  }
+  PLAIN(CLEANUP_THROW, op_cleanup_throw, 1)
+  PLAIN(END_ASYNC_FOR, op_end_async_for, 1)
+
+  // --- calls
+  L_CALL : {
+    f->pc = pc;
+    callee = R[A];
+    nargs = B;
+    args = &R[A + 1];
+    if (FLAGS & kMethod) {
+      if (*args != kEmpty) {
+        ++nargs;
+      } else {
+        ++args;
+      }
+    }
+    if (!is_pointer(callee)) [[unlikely]] goto call_object;
+    PyTypeObject* type = Py_TYPE(pointer_of(callee));
+    if (type == &PyFunction_Type) [[likely]] {
+      R[A] = kEmpty;
+      goto call_function;
+    }
+    if (type == &PyMethod_Type) {
+      // self goes in front of the arguments, into the callable's own (or the empty self) register.
+      auto* method = reinterpret_cast<PyMethodObject*>(pointer_of(callee));
+      if (Py_IS_TYPE(method->im_func, &PyFunction_Type)) {
+        Value function = copy_value(value_borrowed(method->im_func));
+        Value self = copy_value(value_borrowed(method->im_self));
+        R[A] = kEmpty;
+        if (args == &R[A + 1] && (FLAGS & kMethod)) goto call_method_shifted;
+        --args;
+        ++nargs;
+        *args = self;
+        drop(callee);
+        callee = function;
+        goto call_function;
+      call_method_shifted:
+        // A callable attribute with an explicit self register: cannot be (LOAD_METHOD binds or leaves it empty).
+        drop(function);
+        drop(self);
+        R[A] = callee;
+      }
+    } else if (type == &PyType_Type && (args == &R[A + 1] ? !(FLAGS & kMethod) : true)) {
+      auto* cls = reinterpret_cast<PyTypeObject*>(pointer_of(callee));
+      PyObject* init = class_python_init(cls);
+      if (init != nullptr) {
+        PyObject* self = cls->tp_alloc(cls, 0);
+        if (self == nullptr) {
+          Py_DECREF(init);
+          goto error;
+        }
+        Value* regs = args - 1;
+        R[A] = kEmpty;
+        *regs = value_borrowed(self);
+        drop(callee);
+        callee = value_owned(init);
+        args = regs;
+        ++nargs;
+        f = push_python_call(ts, f, callee, args, nargs, C, 2);
+        if (f == nullptr) {
+          Py_DECREF(self);
+          f = current_frame(ts);
+          R = f->regs;
+          goto error;
+        }
+        f->flags |= kFrameInit;
+        f->pending = self;
+        ENTER_FRAME();
+        POLL();
+        DISPATCH();
+      }
+    }
+  call_object:
+    if (!op_call_object(f, pc, args, nargs)) goto error;
+    NEXT(2);
+  }
+call_function: {
+  Frame* next = push_python_call(ts, f, callee, args, nargs, C, 2);
+  if (next == nullptr) goto error;
+  f = next;
+  ENTER_FRAME();
+  POLL();
+  DISPATCH();
+}
+  L_CALL_KW : {
+    f->pc = pc;
+    callee = R[A];
+    nargs = B;
+    args = &R[A + 1];
+    if (FLAGS & kMethod) {
+      if (*args != kEmpty) {
+        ++nargs;
+      } else {
+        ++args;
+      }
+    }
+    if (is_pointer(callee) && Py_IS_TYPE(pointer_of(callee), &PyFunction_Type)) {
+      R[A] = kEmpty;
+      PyObject* kwnames = pointer_of(K[static_cast<uint32_t>(pc[1])]);
+      Frame* next = push_python_call_kw(ts, f, callee, args, nargs, kwnames, C, 3);
+      if (next == nullptr) goto error;
+      f = next;
+      ENTER_FRAME();
+      POLL();
+      DISPATCH();
+    }
+    if (!op_call_kw_object(f, pc, args, nargs)) goto error;
+    NEXT(3);
+  }
+  PLAIN(CALL_EX, op_call_ex, 1)
+
+  // --- building
+  PLAIN(BUILD_TUPLE, op_build_tuple, 1)
+  PLAIN(BUILD_LIST, op_build_list, 1)
+  PLAIN(BUILD_SET, op_build_set, 1)
+  PLAIN(BUILD_MAP, op_build_map, 1)
+  PLAIN(BUILD_STRING, op_build_string, 1)
+  PLAIN(LIST_APPEND, op_list_append, 1)
+  PLAIN(SET_ADD, op_set_add, 1)
+  PLAIN(MAP_ADD, op_map_add, 1)
+  PLAIN(LIST_EXTEND, op_list_extend, 1)
+  PLAIN(SET_UPDATE, op_set_update, 1)
+  PLAIN(DICT_UPDATE, op_dict_update, 1)
+  PLAIN(DICT_MERGE, op_dict_merge, 1)
+  PLAIN(LIST_TO_TUPLE, op_list_to_tuple, 1)
+  PLAIN(FORMAT_SIMPLE, op_format_simple, 1)
+  PLAIN(FORMAT_WITH_SPEC, op_format_with_spec, 1)
+  PLAIN(CONVERT, op_convert, 1)
+  PLAIN(BUILD_INTERPOLATION, op_build_interpolation, 1)
+  PLAIN(BUILD_TEMPLATE, op_build_template, 1)
+  PLAIN(MAKE_FUNCTION, op_make_function, 2)
+
+  // --- exceptions
+  L_RAISE : {
+    f->pc = pc;
+    if (op_raise(f, pc)) goto unwind;  // a bare raise keeps the traceback that it has
+    goto error;
+  }
+  PLAIN(PUSH_EXC_INFO, op_push_exc_info, 1)
+  PLAIN(POP_EXCEPT, op_pop_except, 1)
+  L_RERAISE : {
+    f->pc = pc;
+    op_reraise(f, pc);
+    goto unwind;
+  }
+  PLAIN(CHECK_EXC_MATCH, op_check_exc_match, 1)
+  PLAIN(CHECK_EG_MATCH, op_check_eg_match, 1)
+  PLAIN(WITH_EXCEPT_START, op_with_except_start, 1)
+
+  // --- returns and generators
+  L_RETURN_CONST : {
+    result = K[BC];
+    if (is_pointer(result)) result = copy_value(result);
+    goto return_result;
+  }
+  L_RETURN : {
+    result = R[A];
+    if (is_owned(result)) {
+      R[A] = kEmpty;
+    } else {
+      result = to_owned(result);
+    }
+  }
+return_result: {
+  if (f->flags & kFrameGenerator) goto return_from_generator;
+  if (f->object != nullptr) [[unlikely]] frame_object_detach(f);
+  for (Value *r = R, *end = R + code_extra(f->code)->nlocalsplus; r != end; ++r) {
+    Value v = *r;
+    if (is_owned(v)) {
+      *r = kEmpty;
+      Py_DECREF(pointer_of(v));
+    }
+  }
+  Frame* done = f;
+  f = done->prev;
+  set_current_frame(ts, f);
+  ts->frame_top = reinterpret_cast<char*>(done);
+  ts->reg_top = done->caller_top;
+  ++ts->py_recursion_remaining;
+  drop(done->function);
+  if (done->flags & (kFrameEntry | kFrameInit)) [[unlikely]] {
+    if (done->flags & kFrameEntry) {
+      Py_XDECREF(done->locals);
+      return value_take_object(result);
+    }
+    if (!is_none(result)) {
+      raise_init_result(result);
+      drop(result);
+      Py_DECREF(done->pending);
+      R = f->regs;
+      goto error;
+    }
+    result = value_owned(done->pending);
+  }
+  R = f->regs;
+  K = code_extra(f->code)->constants;
+  pc = f->pc + done->skip;
+  SET(done->dst, result);
+  DISPATCH();
+}
+return_from_generator: {
+  GeneratorObject* gen = generator_of(f);
+  Frame* done = f;
+  f = done->prev;
+  bool entry = done->flags & kFrameEntry;
+  generator_finish(ts, gen);
+  if (entry) {
+    gen->returned = true;
+    return value_take_object(result);
+  }
+  // The caller waits in FOR_ITER or SEND: exhaustion is a jump there.
+  R = f->regs;
+  K = code_extra(f->code)->constants;
+  pc = f->pc;
+  w = *pc;
+  if (word_op(w) == Op::SEND) {
+    SET(A + 1, result);
+    KILL(A);
+    pc += 1 + BC;
+  } else {
+    drop(result);
+    KILL(A);
+    pc += 2 + BC;
+  }
+  DISPATCH();
+}
+  L_RETURN_GENERATOR : {
+    f->pc = pc;
+    PyObject* gen = generator_new(ts, f);
+    if (gen == nullptr) goto error;
+    result = value_owned(gen);
+    goto return_result;
+  }
+  L_YIELD_VALUE : {
+    f->pc = pc;
+    result = R[B];
+    if (is_owned(result)) {
+      R[B] = kEmpty;
+    } else {
+      result = to_owned(result);
+    }
+    Frame* done = f;
+    f = done->prev;
+    bool entry = done->flags & kFrameEntry;
+    uint16_t dst = done->dst;
+    uint8_t skip = done->skip;
+    generator_suspend(ts, generator_of(done));
+    if (entry) return value_take_object(result);
+    R = f->regs;
+    K = code_extra(f->code)->constants;
+    pc = f->pc + skip;
+    SET(dst, result);
+    DISPATCH();
+  }
+  PLAIN(INTRINSIC_1, op_intrinsic_1, 1)
+  PLAIN(INTRINSIC_2, op_intrinsic_2, 1)
+  PLAIN(IMPORT_NAME, op_import_name, 1)
+  PLAIN(IMPORT_FROM, op_import_from, 1)
+  PLAIN(MATCH_SEQUENCE, op_match_sequence, 1)
+  PLAIN(MATCH_MAPPING, op_match_mapping, 1)
+  PLAIN(MATCH_CLASS, op_match_class, 1)
+  PLAIN(MATCH_KEYS, op_match_keys, 1)
+  PLAIN(GET_LEN, op_get_len, 1)
+
+L_invalid:
+  f->pc = pc;
+  PyErr_Format(PyExc_SystemError, "unknown instruction %d", static_cast<int>(w & 0xff));
+
+error:
+  add_traceback(f);
+unwind: {
+  CodeExtra* extra = code_extra(f->code);
+  uint32_t at = f->index();
+  for (uint32_t i = 0; i < extra->range_count; ++i) {
+    const ExceptionRange& range = extra->ranges[i];
+    if (at - range.start < range.end - range.start) {
+      R = f->regs;
+      K = extra->constants;
+      for (uint32_t r = range.depth; r < extra->register_count; ++r) KILL(r);
+      PyObject* exc = PyErr_GetRaisedException();
+      R[range.depth] = value_owned(exc);
+      pc = code_words(f->code) + range.target;
+      POLL();
+      DISPATCH();
+    }
+  }
+  // Nobody handles it here: the frame ends.
+  Frame* done = f;
+  f = done->prev;
+  bool entry = done->flags & kFrameEntry;
+  if (done->flags & kFrameGenerator) {
+    generator_fail(ts, generator_of(done));
+  } else {
+    pop_frame(ts, done);
+  }
+  if (entry) return nullptr;
+  goto error;
+}
+}
+
+}  // namespace amphis
