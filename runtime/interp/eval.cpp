@@ -796,27 +796,22 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       R[A] = kEmpty;
       goto call_function;
     }
-    if (type == &PyMethod_Type) {
+    // A self register that is filled belongs to a function found by LOAD_METHOD, never to these callables.
+    const bool self_given = (FLAGS & kMethod) && args == &R[A + 1];
+    if (type == &PyMethod_Type && !self_given) {
       // self goes in front of the arguments, into the callable's own (or the empty self) register.
       auto* method = reinterpret_cast<PyMethodObject*>(pointer_of(callee));
       if (Py_IS_TYPE(method->im_func, &PyFunction_Type)) {
         Value function = copy_value(value_borrowed(method->im_func));
         Value self = copy_value(value_borrowed(method->im_self));
         R[A] = kEmpty;
-        if (args == &R[A + 1] && (FLAGS & kMethod)) goto call_method_shifted;
-        --args;
+        *--args = self;
         ++nargs;
-        *args = self;
         drop(callee);
         callee = function;
         goto call_function;
-      call_method_shifted:
-        // A callable attribute with an explicit self register: cannot be (LOAD_METHOD binds or leaves it empty).
-        drop(function);
-        drop(self);
-        R[A] = callee;
       }
-    } else if (type == &PyType_Type && (args == &R[A + 1] ? !(FLAGS & kMethod) : true)) {
+    } else if (type == &PyType_Type && !self_given) {
       auto* cls = reinterpret_cast<PyTypeObject*>(pointer_of(callee));
       PyObject* init = class_python_init(cls);
       if (init != nullptr) {
@@ -832,13 +827,12 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
         callee = value_owned(init);
         args = regs;
         ++nargs;
-        f = push_python_call(ts, f, callee, args, nargs, C, 2);
-        if (f == nullptr) {
+        Frame* next = push_python_call(ts, f, callee, args, nargs, C, 2);
+        if (next == nullptr) {
           Py_DECREF(self);
-          f = current_frame(ts);
-          R = f->regs;
           goto error;
         }
+        f = next;
         f->flags |= kFrameInit;
         f->pending = self;
         ENTER_FRAME();

@@ -21,6 +21,7 @@ enum FrameFlags : uint8_t {
   kFrameEntry = 1,      // called from C: returning leaves the evaluation loop
   kFrameGenerator = 2,  // record and registers belong to a generator object
   kFrameInit = 4,       // an __init__ called by a class call: the result is the instance in `pending`
+  kFrameThrow = 8,      // resumed with an exception set: unwinding starts at once
 };
 
 struct Frame {
