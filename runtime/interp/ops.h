@@ -112,6 +112,11 @@ void raise_init_result(Value result);
 // Adds the frame to the traceback of the exception that is set.
 void add_traceback(Frame* f);
 
+// Writes another form of the same instruction over its opcode; operands and flags stay.
+inline void rewrite_op(Word* word, Op op) {
+  __atomic_store_n(reinterpret_cast<uint8_t*>(word), static_cast<uint8_t>(op), __ATOMIC_RELEASE);
+}
+
 // An operand as PyObject*: borrowed from the register, or boxed for the lifetime of this handle.
 class Operand {
   PyObject* o_;

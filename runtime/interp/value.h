@@ -111,4 +111,12 @@ inline Value unboxed(Value v) {
   return v;
 }
 
+// A fresh arithmetic result for a register: an unshared number is unboxed at once. Takes over the reference.
+inline Value unboxed_result(PyObject* o) {
+  Value v = unboxed(value_borrowed(o));
+  if (is_pointer(v)) return value_owned(o);
+  Py_DECREF(o);
+  return v;
+}
+
 }  // namespace amphis

@@ -1,0 +1,422 @@
+// Operators, subscripts, building of containers and strings: the general forms.
+#include "interp/load.h"
+#include "interp/ops.h"
+#include "objects/int.h"
+#include "objects/list.h"
+#include "sync/ref.h"
+
+namespace amphis {
+
+namespace {
+
+// Two integers whose result does not fit a register. Null without an exception: use the number protocol.
+PyObject* wide_int_result(Op op, int64_t x, int64_t y) {
+  int64_t r;
+  switch (op) {
+    case Op::ADD:
+      return __builtin_add_overflow(x, y, &r) ? nullptr : int_from_int64(r);
+    case Op::SUB:
+      return __builtin_sub_overflow(x, y, &r) ? nullptr : int_from_int64(r);
+    case Op::MUL:
+      return __builtin_mul_overflow(x, y, &r) ? nullptr : int_from_int64(r);
+    default:
+      return nullptr;
+  }
+}
+
+// Immediate forms name the operation that they abbreviate.
+Op operation_of(Op op, bool* immediate) {
+  *immediate = true;
+  switch (op) {
+    case Op::ADD_IMM: return Op::ADD;
+    case Op::SUB_IMM: return Op::SUB;
+    case Op::MUL_IMM: return Op::MUL;
+    case Op::FLOORDIV_IMM: return Op::FLOORDIV;
+    case Op::MOD_IMM: return Op::MOD;
+    case Op::LSHIFT_IMM: return Op::LSHIFT;
+    case Op::RSHIFT_IMM: return Op::RSHIFT;
+    case Op::AND_IMM: return Op::AND;
+    case Op::LT_IMM: return Op::LT;
+    case Op::LE_IMM: return Op::LE;
+    case Op::EQ_IMM: return Op::EQ;
+    case Op::NE_IMM: return Op::NE;
+    case Op::GT_IMM: return Op::GT;
+    case Op::GE_IMM: return Op::GE;
+    default:
+      *immediate = false;
+      return op;
+  }
+}
+
+using BinaryFunction = PyObject* (*)(PyObject*, PyObject*);
+PyObject* power(PyObject* a, PyObject* b) { return PyNumber_Power(a, b, Py_None); }
+PyObject* inplace_power(PyObject* a, PyObject* b) { return PyNumber_InPlacePower(a, b, Py_None); }
+
+struct BinaryEntry {
+  BinaryFunction plain, inplace;
+};
+BinaryEntry binary_entry(Op op) {
+  switch (op) {
+    case Op::ADD: return {PyNumber_Add, PyNumber_InPlaceAdd};
+    case Op::SUB: return {PyNumber_Subtract, PyNumber_InPlaceSubtract};
+    case Op::MUL: return {PyNumber_Multiply, PyNumber_InPlaceMultiply};
+    case Op::MATMUL: return {PyNumber_MatrixMultiply, PyNumber_InPlaceMatrixMultiply};
+    case Op::TRUEDIV: return {PyNumber_TrueDivide, PyNumber_InPlaceTrueDivide};
+    case Op::FLOORDIV: return {PyNumber_FloorDivide, PyNumber_InPlaceFloorDivide};
+    case Op::MOD: return {PyNumber_Remainder, PyNumber_InPlaceRemainder};
+    case Op::POW: return {power, inplace_power};
+    case Op::LSHIFT: return {PyNumber_Lshift, PyNumber_InPlaceLshift};
+    case Op::RSHIFT: return {PyNumber_Rshift, PyNumber_InPlaceRshift};
+    case Op::AND: return {PyNumber_And, PyNumber_InPlaceAnd};
+    case Op::OR: return {PyNumber_Or, PyNumber_InPlaceOr};
+    default: return {PyNumber_Xor, PyNumber_InPlaceXor};
+  }
+}
+
+// s += t and s = s + t where the register holds the only reference: grow s in place instead of copying it.
+bool append_string(const Regs& x, PyObject* right) {
+  Value left = x.B();
+  x.r[x.b()] = kEmpty;
+  PyObject* s = value_take_object(left);
+  if (s == nullptr) return false;
+  PyUnicode_Append(&s, right);
+  x.kill_c();
+  return x.set_a(s);
+}
+
+}  // namespace
+
+bool op_binary(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  bool immediate;
+  const Op op = operation_of(word_op(x.w), &immediate);
+  Value b = x.B();
+  Value c = immediate ? value_int(static_cast<int16_t>(x.c())) : x.C();
+  PyObject* result = nullptr;
+  if (both_int(b, c)) result = wide_int_result(op, int_of(b), int_of(c));
+  if (result == nullptr) {
+    Operand left(b);
+    Operand right(c);
+    if (left.get() == nullptr || right.get() == nullptr) return false;
+    if (op == Op::ADD && x.a() == x.b() && is_owned(b) && PyUnicode_CheckExact(left.get()) &&
+        PyUnicode_CheckExact(right.get()) && (immediate || x.b() != x.c())) {
+      return append_string(x, right);
+    }
+    BinaryEntry entry = binary_entry(op);
+    result = (x.flag(kInPlace) ? entry.inplace : entry.plain)(left, right);
+    if (result == nullptr) return false;
+  }
+  x.kill_b();
+  if (!immediate) x.kill_c();
+  x.set(x.a(), unboxed_result(result));
+  return true;
+}
+
+bool op_unary(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Operand o(x.B());
+  if (o.get() == nullptr) return false;
+  PyObject* result;
+  switch (word_op(x.w)) {
+    case Op::NEG:
+      result = PyNumber_Negative(o);
+      break;
+    case Op::POS:
+      result = PyNumber_Positive(o);
+      break;
+    default:
+      result = PyNumber_Invert(o);
+  }
+  if (result == nullptr) return false;
+  x.kill_b();
+  x.set(x.a(), value_owned(result));
+  return true;
+}
+
+bool op_compare(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  bool immediate;
+  const Op op = operation_of(word_op(x.w), &immediate);
+  Operand left(x.B());
+  Operand right(immediate ? value_int(static_cast<int16_t>(x.c())) : x.C());
+  if (left.get() == nullptr || right.get() == nullptr) return false;
+  int how;
+  switch (op) {
+    case Op::LT: how = Py_LT; break;
+    case Op::LE: how = Py_LE; break;
+    case Op::EQ: how = Py_EQ; break;
+    case Op::NE: how = Py_NE; break;
+    case Op::GT: how = Py_GT; break;
+    default: how = Py_GE; break;
+  }
+  PyObject* result = PyObject_RichCompare(left, right, how);
+  if (result == nullptr) return false;
+  x.kill_b();
+  if (!immediate) x.kill_c();
+  x.set(x.a(), value_owned(result));
+  return true;
+}
+
+int op_contains(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Operand item(x.B());
+  Operand container(x.C());
+  if (item.get() == nullptr || container.get() == nullptr) return -1;
+  int found = PySequence_Contains(container, item);
+  if (found < 0) return -1;
+  x.kill_b();
+  x.kill_c();
+  return found;
+}
+
+bool op_load_subscr(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Operand o(x.B());
+  Operand key(x.C());
+  if (o.get() == nullptr || key.get() == nullptr) return false;
+  PyObject* result = PyObject_GetItem(o, key);
+  if (result == nullptr) return false;
+  x.kill_b();
+  x.kill_c();
+  x.set(x.a(), value_owned(result));
+  return true;
+}
+
+bool op_store_subscr(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Operand o(x.A());
+  Operand key(x.B());
+  Operand value(x.C());
+  if (o.get() == nullptr || key.get() == nullptr || value.get() == nullptr) return false;
+  if (PyObject_SetItem(o, key, value) < 0) return false;
+  x.kill_c();
+  x.kill_b();
+  x.kill_a();
+  return true;
+}
+
+bool op_delete_subscr(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Operand o(x.A());
+  Operand key(x.B());
+  if (o.get() == nullptr || key.get() == nullptr) return false;
+  if (PyObject_DelItem(o, key) < 0) return false;
+  x.kill_b();
+  x.kill_a();
+  return true;
+}
+
+bool op_build_slice(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Ref<> start = Ref<>::steal(x.take(x.b()));
+  Ref<> stop = Ref<>::steal(x.take(x.b() + 1));
+  Ref<> step;
+  if (x.c() == 3) step = Ref<>::steal(x.take(x.b() + 2));
+  if (!start || !stop || (x.c() == 3 && !step)) return false;
+  return x.set_a(PySlice_New(start, stop, step));
+}
+
+bool op_build_tuple(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  const uint32_t n = x.c();
+  PyObject* tuple = PyTuple_New(static_cast<Py_ssize_t>(n));
+  if (tuple == nullptr) return false;
+  for (uint32_t i = 0; i < n; ++i) {
+    PyObject* item = x.take(x.b() + i);
+    if (item == nullptr) {
+      Py_DECREF(tuple);
+      return false;
+    }
+    PyTuple_SET_ITEM(tuple, static_cast<Py_ssize_t>(i), item);
+  }
+  return x.set_a(tuple);
+}
+
+bool op_build_list(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  const uint32_t n = x.c();
+  PyObject* list = PyList_New(static_cast<Py_ssize_t>(n));
+  if (list == nullptr) return false;
+  for (uint32_t i = 0; i < n; ++i) {
+    PyObject* item = x.take(x.b() + i);
+    if (item == nullptr) {
+      Py_DECREF(list);
+      return false;
+    }
+    PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), item);
+  }
+  return x.set_a(list);
+}
+
+bool op_build_set(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Ref<> set = Ref<>::steal(PySet_New(nullptr));
+  if (!set) return false;
+  for (uint32_t i = 0; i < x.c(); ++i) {
+    Ref<> item = Ref<>::steal(x.take(x.b() + i));
+    if (!item || PySet_Add(set, item) < 0) return false;
+  }
+  return x.set_a(set.release());
+}
+
+bool op_build_map(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  const uint32_t n = x.c();
+  Ref<> dict = Ref<>::steal(n > 5 ? dict_new_presized(static_cast<Py_ssize_t>(n)) : PyDict_New());
+  if (!dict) return false;
+  for (uint32_t i = 0; i < n; ++i) {
+    Ref<> key = Ref<>::steal(x.take(x.b() + 2 * i));
+    Ref<> value = Ref<>::steal(x.take(x.b() + 2 * i + 1));
+    if (!key || !value || PyDict_SetItem(dict, key, value) < 0) return false;
+  }
+  return x.set_a(dict.release());
+}
+
+bool op_build_string(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  const uint32_t n = x.c();
+  // Each piece is a str already (FORMAT_*, constants): join without an intermediate list.
+  Ref<> pieces = Ref<>::steal(PyTuple_New(static_cast<Py_ssize_t>(n)));
+  if (!pieces) return false;
+  for (uint32_t i = 0; i < n; ++i) {
+    PyObject* item = x.take(x.b() + i);
+    if (item == nullptr) return false;
+    PyTuple_SET_ITEM(pieces.get(), static_cast<Py_ssize_t>(i), item);
+  }
+  Ref<> empty = Ref<>::steal(PyUnicode_FromStringAndSize(nullptr, 0));
+  if (!empty) return false;
+  return x.set_a(PyUnicode_Join(empty, pieces));
+}
+
+bool op_list_append(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  PyObject* value = take_operand(x.r, x.b(), x.flag(kKillB));
+  if (value == nullptr) return false;
+  return list_append_take(reinterpret_cast<PyListObject*>(pointer_of(x.A())), value) == 0;
+}
+
+bool op_set_add(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Operand value(x.B());
+  if (value.get() == nullptr || PySet_Add(pointer_of(x.A()), value) < 0) return false;
+  x.kill_b();
+  return true;
+}
+
+bool op_map_add(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Operand key(x.B());
+  Operand value(x.C());
+  if (key.get() == nullptr || value.get() == nullptr) return false;
+  if (PyDict_SetItem(pointer_of(x.A()), key, value) < 0) return false;
+  x.kill_b();
+  x.kill_c();
+  return true;
+}
+
+bool op_list_extend(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Operand iterable(x.B());
+  if (iterable.get() == nullptr) return false;
+  if (PyList_Extend(pointer_of(x.A()), iterable) < 0) {
+    // Something that is not iterable at all gets the text of the construct it stands in.
+    PyObject* o = iterable;
+    if (PyErr_ExceptionMatches(PyExc_TypeError) && Py_TYPE(o)->tp_iter == nullptr && !PySequence_Check(o)) {
+      PyErr_Clear();
+      PyErr_Format(PyExc_TypeError, "Value after * must be an iterable, not %.200s", Py_TYPE(o)->tp_name);
+    }
+    return false;
+  }
+  x.kill_b();
+  return true;
+}
+
+bool op_set_update(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Operand iterable(x.B());
+  if (iterable.get() == nullptr) return false;
+  Ref<> iterator = Ref<>::steal(PyObject_GetIter(iterable));
+  if (!iterator) return false;
+  for (;;) {
+    PyObject* item;
+    int more = PyIter_NextItem(iterator, &item);
+    if (more < 0) return false;
+    if (more == 0) break;
+    int status = PySet_Add(pointer_of(x.A()), item);
+    Py_DECREF(item);
+    if (status < 0) return false;
+  }
+  x.kill_b();
+  return true;
+}
+
+bool op_dict_update(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Operand mapping(x.B());
+  if (mapping.get() == nullptr) return false;
+  if (PyDict_Update(pointer_of(x.A()), mapping) < 0) {
+    if (PyErr_ExceptionMatches(PyExc_AttributeError)) {
+      PyErr_Format(PyExc_TypeError, "'%.200s' object is not a mapping", Py_TYPE(mapping.get())->tp_name);
+    }
+    return false;
+  }
+  x.kill_b();
+  return true;
+}
+
+bool op_list_to_tuple(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  PyObject* tuple = PyList_AsTuple(pointer_of(x.B()));
+  if (tuple == nullptr) return false;
+  x.kill_b();
+  return x.set_a(tuple);
+}
+
+bool op_format_simple(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Operand o(x.B());
+  if (o.get() == nullptr) return false;
+  PyObject* text;
+  if (PyUnicode_CheckExact(o.get())) {
+    text = Py_NewRef(o.get());
+  } else {
+    text = PyObject_Format(o, nullptr);
+    if (text == nullptr) return false;
+  }
+  x.kill_b();
+  return x.set_a(text);
+}
+
+bool op_format_with_spec(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Operand o(x.B());
+  Operand spec(x.C());
+  if (o.get() == nullptr || spec.get() == nullptr) return false;
+  PyObject* text = PyObject_Format(o, spec);
+  if (text == nullptr) return false;
+  x.kill_b();
+  x.kill_c();
+  return x.set_a(text);
+}
+
+bool op_convert(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Operand o(x.B());
+  if (o.get() == nullptr) return false;
+  PyObject* text = x.c() == 1 ? PyObject_Str(o) : x.c() == 2 ? PyObject_Repr(o) : PyObject_ASCII(o);
+  if (text == nullptr) return false;
+  x.kill_b();
+  return x.set_a(text);
+}
+
+bool op_get_len(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Operand o(x.B());
+  if (o.get() == nullptr) return false;
+  Py_ssize_t n = PyObject_Size(o);
+  if (n < 0) return false;
+  x.set(x.a(), value_int(n));
+  return true;
+}
+
+}  // namespace amphis
