@@ -774,8 +774,16 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     if (sent == 0) pc += BC;
     DISPATCH();
   }
-  PLAIN(CLEANUP_THROW, op_cleanup_throw, 1)
-  PLAIN(END_ASYNC_FOR, op_end_async_for, 1)
+  L_CLEANUP_THROW : {
+    f->pc = pc;
+    if (!op_cleanup_throw(f, pc)) goto unwind;
+    NEXT(1);
+  }
+  L_END_ASYNC_FOR : {
+    f->pc = pc;
+    if (!op_end_async_for(f, pc)) goto unwind;
+    NEXT(1);
+  }
 
   // --- calls
   L_CALL : {

@@ -210,8 +210,8 @@ bool op_load_method(Frame* f, const Word* pc) {
   PyObject* name = name_at(f, x.c());
   Operand o(x.B());
   if (o.get() == nullptr) return false;
-  PyObject* method = nullptr;
-  int unbound = object_get_method(o, name, &method);
+  bool unbound = false;
+  PyObject* method = object_get_method(o, name, &unbound);
   if (method == nullptr) return false;
   if (should_specialize(pc)) specialize_load(pc, o, name, true);
   Value self = unbound ? value_owned(Py_NewRef(o.get())) : kEmpty;
