@@ -147,7 +147,7 @@ class Gil {
 constinit Gil gil;
 
 void leave(ThreadState* ts) {
-  bool hand_over = ts->eval_breaker & kBreakGilDrop;
+  bool hand_over = __atomic_load_n(&ts->eval_breaker, __ATOMIC_RELAXED) & kBreakGilDrop;
   if (hand_over) clear_eval_breaker(ts, kBreakGilDrop);
   ts->holds_gil = 0;
   __atomic_store_n(&ts->state, 0, __ATOMIC_RELAXED);
