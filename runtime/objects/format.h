@@ -1,0 +1,13 @@
+// Formatting by a format specification: what the __format__ methods of the numbers call. The specification is a str
+// that is not empty.
+#pragma once
+
+#include "Python.h"
+
+namespace amphis {
+
+PyObject* format_long(PyObject* value, PyObject* spec);
+PyObject* format_float(PyObject* value, PyObject* spec);
+PyObject* format_complex(PyObject* value, PyObject* spec);
+
+}  // namespace amphis
