@@ -8,8 +8,8 @@
 #include "sync/thread_api.h"
 
 #include <cstdlib>
-#include <gnu/libc-version.h>
 #include <pthread.h>
+#include <unistd.h>
 
 namespace amphis::sync {
 
@@ -132,8 +132,10 @@ PyObject* PyThread_GetInfo(void) {
   }
   Ref<> info = steal(PyStructSequence_New(type));
   if (!info) return nullptr;
-  PyObject* values[] = {PyUnicode_FromString("pthread"), PyUnicode_FromString("pymutex"),
-                        PyUnicode_FromFormat("glibc %s", gnu_get_libc_version())};
+  char version[64] = "";
+  confstr(_CS_GNU_LIBPTHREAD_VERSION, version, sizeof(version));
+  PyObject* values[] = {PyUnicode_FromString("pthread"), PyUnicode_FromString("semaphore"),
+                        PyUnicode_FromString(version)};
   for (int i = 0; i < 3; i++) PyStructSequence_SetItem(info, i, values[i]);
   return PyErr_Occurred() ? nullptr : info.release();
 }
