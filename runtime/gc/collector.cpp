@@ -152,6 +152,7 @@ bool counting(visitproc visit) {
 bool Collector::find_garbage() {
   StopTheWorld stopped;
   memory::drain_all_heaps();
+  settle_type_counts();
   if (!census()) return false;
   mark_roots();
   subtract();

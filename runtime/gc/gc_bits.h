@@ -9,6 +9,7 @@
 
 #include "Python.h"
 #include "base/compiler.h"
+#include "memory/heap.h"
 #include "sync/atomic_field.h"
 #include "sync/deferred.h"
 
@@ -39,6 +40,11 @@ inline void clear_bits(PyObject* op, uint8_t b) { op->ob_flags = uint16_t(op->ob
 inline constexpr Py_ssize_t kImmortalCount = PY_SSIZE_T_MAX / 2;
 // All references, in a stopped world.
 inline Py_ssize_t reference_count(PyObject* op) { return _Py_IsImmortal(op) ? kImmortalCount : op->ob_refcnt; }
+
+// References from instances to their (heap) type.
+inline void incref_type(PyTypeObject* type) { Py_INCREF(reinterpret_cast<PyObject*>(type)); }
+inline void decref_type(PyTypeObject* type) { Py_DECREF(reinterpret_cast<PyObject*>(type)); }
+inline void settle_type_counts() {}
 
 // The collector's own reference to a piece of garbage, taken in a stopped world; Py_DECREF drops it.
 inline void hold(PyObject* op) { Py_INCREF(op); }
@@ -77,9 +83,30 @@ inline Py_ssize_t reference_count(PyObject* op) {
   return Py_ssize_t(local) + shared - (sync::is_deferred(op) ? sync::kDeferredBias : 0);
 }
 
+// References from instances to their (heap) type. Every thread makes instances of the same classes: each counts for
+// itself, in a tally numbered by the type's unique_id (type_counts.cpp), and the collector adds the tallies to the
+// type's own count. Only deferred types are counted so, for only the collector frees them.
+AMPHIS_NOINLINE void count_type_slow(PyTypeObject* type, int64_t change);
+AMPHIS_ALWAYS_INLINE void count_type(PyTypeObject* type, int64_t change) {
+  memory::Heap* h = memory::this_heap();
+  const size_t id = size_t(sync::load_relaxed(reinterpret_cast<PyHeapTypeObject*>(type)->unique_id)) - 1;
+  if (id < h->tally_count) [[likely]] {
+    h->tallies[id] += change;
+  } else {
+    count_type_slow(type, change);
+  }
+}
+inline void incref_type(PyTypeObject* type) { count_type(type, 1); }
+inline void decref_type(PyTypeObject* type) { count_type(type, -1); }
+// World stopped: afterwards every type's own count is the whole count.
+void settle_type_counts();
+// World stopped and counts settled: from here on the type is counted like any object.
+void end_type_counting(PyTypeObject* type);
+
 // Nobody owns garbage: both halves of the count are merged, and a deferred object becomes an ordinary one, so that the
 // last Py_DECREF frees it on the spot.
 inline void hold(PyObject* op) {
+  if (PyType_Check(op) && sync::is_deferred(op)) end_type_counting(reinterpret_cast<PyTypeObject*>(op));
   const Py_ssize_t count = reference_count(op) + 1;
   sync::store_relaxed(op->ob_tid, uintptr_t(0));
   sync::store_relaxed(op->ob_ref_local, 0u);

@@ -39,7 +39,7 @@ AMPHIS_ALWAYS_INLINE T* new_gc_object_sized(PyTypeObject* type, size_t bytes) {
 // Any type: the header, and a reference to a heap type.
 inline void init_object(PyObject* op, PyTypeObject* type) {
   gc::init_header(op, type);
-  if (PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) Py_INCREF(reinterpret_cast<PyObject*>(type));
+  if (PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) gc::incref_type(type);
 }
 
 // An instance of any type, everything behind the header zeroed, inline values made empty, not tracked.

@@ -397,6 +397,28 @@ void gc_reset_growth() {
   g.live_base.store(live, std::memory_order_relaxed);
 }
 
+Heap* grow_tallies(size_t count) {
+  Heap* h = own_heap();
+  if (!h || h->tally_count >= count) return h;
+  size_t size = h->tally_count ? h->tally_count : 64;
+  while (size < count) size *= 2;
+  auto* grown = static_cast<int64_t*>(mi_recalloc(h->tallies, size, sizeof(int64_t)));
+  if (!grown) return nullptr;
+  h->tallies = grown;
+  h->tally_count = size;
+  return h;
+}
+
+void take_tallies(void (*visit)(size_t index, int64_t value, void* arg), void* arg) {
+  for (Heap* h = g.registry; h; h = h->registry_next) {
+    for (size_t i = 0; i < h->tally_count; ++i) {
+      if (h->tallies[i] == 0) continue;
+      visit(i, h->tallies[i], arg);
+      h->tallies[i] = 0;
+    }
+  }
+}
+
 void for_each_gc_page(PageVisitor visit, void* arg) {
   // Not under the mutex: the world is stopped, and the visitor may run code that allocates raw memory.
   for (Heap* h = g.registry; h; h = h->registry_next)

@@ -89,6 +89,10 @@ struct Heap {
   int64_t gc_gross = 0;
   int64_t gc_check_at = 1000;
   std::atomic<int64_t> gc_live{0};  // the last exact count
+  // Counters that this thread keeps for itself, so that counting dirties no shared cache line; whoever numbers them sums
+  // them up with the world stopped. Grown by grow_tallies.
+  int64_t* tallies = nullptr;
+  size_t tally_count = 0;
   Heap* registry_next = nullptr;
   Heap* idle_next = nullptr;
 
@@ -146,6 +150,11 @@ int64_t gc_live_blocks();
 // Declares that the population counts as collected now: growth starts from `gc_live_blocks()`. World stopped.
 void gc_reset_growth();
 int64_t gc_growth();
+
+// This thread's heap with room for at least `count` tallies; null when there is no memory.
+Heap* grow_tallies(size_t count);
+// Calls visit(index, value, arg) for every tally of every heap that is not zero, and zeroes it. World stopped.
+void take_tallies(void (*visit)(size_t index, int64_t value, void* arg), void* arg);
 
 // Every page of kind kGc, large ones and those of exited threads included. World stopped.
 using PageVisitor = void (*)(Page* page, void* arg);
