@@ -132,6 +132,8 @@ void fill_chars(int kind, void* data, Py_ssize_t start, Py_ssize_t n, Py_UCS4 ch
 
 // Whether the one reference that the caller holds is the only one, so that the object may be changed in place.
 bool str_modifiable(PyObject* s);
+// Makes a modifiable string longer, with room to spare; the new characters are for the caller to write.
+bool str_grow_in_place(PyObject** slot, Py_ssize_t n);
 void str_dealloc(PyObject* s);
 
 inline bool same_chars(PyObject* a, PyObject* b) {

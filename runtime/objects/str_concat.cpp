@@ -158,7 +158,7 @@ void PyUnicode_Append(PyObject** slot, PyObject* b) {
   // In place when nobody else can see the string and the new characters fit its kind.
   if (n > 0 && m <= PY_SSIZE_T_MAX - n && PyUnicode_MAX_CHAR_VALUE(b) <= PyUnicode_MAX_CHAR_VALUE(a) && a != b &&
       str_modifiable(a)) {
-    if (PyUnicode_Resize(slot, n + m) < 0) {
+    if (!str_grow_in_place(slot, n + m)) {
       Py_CLEAR(*slot);
       return;
     }

@@ -10,21 +10,13 @@
 
 #include "objects/str.h"
 #include "sync/mutex.h"
-#include "sync/ref.h"
+#include "sync/shared_slot.h"
 
 namespace amphis {
 namespace {
 
 constexpr bool kInternedMayDie = AMPHIS_GIL;
 constexpr int kShardBits = 5;
-
-// Sets the header to that of a static object. The caller has made sure that no other thread knows the object.
-void make_immortal(PyObject* s) {
-  static const struct {
-    PyObject head;
-  } kImmortal = {PyObject_HEAD_INIT(&PyUnicode_Type)};
-  memcpy(static_cast<void*>(s), &kImmortal, sizeof(PyObject));
-}
 
 void set_interned(PyObject* s, unsigned char state) {
   if constexpr (kInternedMayDie) {
@@ -131,8 +123,8 @@ void intern_in_place(PyObject** slot, bool immortal) {
   }
   if (!kInternedMayDie) immortal = true;
   Py_hash_t hash = str_hash(s);
-  if (immortal && !kInternedMayDie && !PyUnicode_CHECK_INTERNED(s) && !PyUnstable_IsImmortal(s) &&
-      !PyUnstable_Object_IsUniquelyReferenced(s)) {
+  if (immortal && !kInternedMayDie && !PyUnicode_CHECK_INTERNED(s) && !_Py_IsImmortal(s) &&
+      !sync::is_unique(s)) {
     // Others may be counting references to this object at this moment: look it up, and put in a copy if it is new.
     PyObject* copy = str_copy(s);
     if (!copy) {
@@ -151,14 +143,14 @@ void intern_in_place(PyObject** slot, bool immortal) {
     found = shard.find_or_add(s, hash);
     if (!found) return;
     if (found == s) {
-      if (immortal && !PyUnstable_IsImmortal(s)) make_immortal(s);
+      if (immortal && !_Py_IsImmortal(s)) _Py_SetImmortalUntracked(s);
       if (PyUnicode_CHECK_INTERNED(s) < SSTATE_INTERNED_IMMORTAL) {
-        set_interned(s, PyUnstable_IsImmortal(s) ? SSTATE_INTERNED_IMMORTAL : SSTATE_INTERNED_MORTAL);
+        set_interned(s, _Py_IsImmortal(s) ? SSTATE_INTERNED_IMMORTAL : SSTATE_INTERNED_MORTAL);
       }
       return;
     }
-    if (immortal && !PyUnstable_IsImmortal(found)) {
-      make_immortal(found);
+    if (immortal && !_Py_IsImmortal(found)) {
+      _Py_SetImmortalUntracked(found);
       set_interned(found, SSTATE_INTERNED_IMMORTAL);
     }
     Py_INCREF(found);

@@ -1,10 +1,10 @@
 // Making, resizing and freeing str objects, and the characters below U+0100 that exist once.
 #include "objects/str.h"
 
-#include <new>
-
+#include "gc/object_new.h"
+#include "memory/alloc.h"
 #include "objects/str_intern.h"
-#include "sync/ref.h"
+#include "sync/shared_slot.h"
 
 namespace amphis {
 namespace {
@@ -95,8 +95,9 @@ void drop_utf8_cache(PyObject* s) {
   compact->utf8_length = 0;
 }
 
-// Resizes a modifiable compact string where it stands, or moves it.
-PyObject* resize_compact(PyObject* s, Py_ssize_t n) {
+// Resizes a modifiable compact string where it stands, or moves it. `slack` asks for room to grow further when it moves:
+// repeated appending then costs linear time, since the room that a block has left is used before it moves again.
+PyObject* resize_compact(PyObject* s, Py_ssize_t n, bool slack) {
   int kind = static_cast<int>(PyUnicode_KIND(s));
   Py_ssize_t bytes = compact_size(n, kind, PyUnicode_IS_ASCII(s));
   if (bytes < 0) {
@@ -104,12 +105,16 @@ PyObject* resize_compact(PyObject* s, Py_ssize_t n) {
     return nullptr;
   }
   drop_utf8_cache(s);
-  void* moved = PyObject_Realloc(s, static_cast<size_t>(bytes));
-  if (!moved) {
-    PyErr_NoMemory();
-    return nullptr;
+  size_t wanted = static_cast<size_t>(bytes), room = object_block_size(s);
+  if (wanted > room || (!slack && wanted < room / 2)) {
+    if (slack) wanted += wanted / 8;
+    void* moved = realloc_object(s, wanted);
+    if (!moved) {
+      PyErr_NoMemory();
+      return nullptr;
+    }
+    s = static_cast<PyObject*>(moved);
   }
-  s = static_cast<PyObject*>(moved);
   ascii_head(s)->length = n;
   write_terminator(kind, PyUnicode_DATA(s), n);
   return s;
@@ -260,7 +265,7 @@ void fill_chars(int kind, void* data, Py_ssize_t start, Py_ssize_t n, Py_UCS4 ch
 
 bool str_modifiable(PyObject* s) {
   PyASCIIObject* head = ascii_head(s);
-  return PyUnicode_CheckExact(s) && PyUnstable_Object_IsUniquelyReferenced(s) && !PyUnicode_CHECK_INTERNED(s) &&
+  return PyUnicode_CheckExact(s) && sync::is_unique(s) && !PyUnicode_CHECK_INTERNED(s) &&
          !head->state.statically_allocated && head->state.compact &&
          __atomic_load_n(&head->hash, __ATOMIC_RELAXED) == -1;
 }
@@ -273,10 +278,17 @@ void str_dealloc(PyObject* s) {
     if (!PyUnicode_IS_COMPACT(s) && legacy_head(s)->data.any) PyMem_Free(legacy_head(s)->data.any);
   }
   if (PyUnicode_CheckExact(s)) {
-    PyObject_Free(s);
+    free_object(s);
   } else {
     Py_TYPE(s)->tp_free(s);
   }
+}
+
+bool str_grow_in_place(PyObject** slot, Py_ssize_t n) {
+  PyObject* moved = resize_compact(*slot, n, true);
+  if (!moved) return false;
+  *slot = moved;
+  return true;
 }
 
 }  // namespace amphis
@@ -299,9 +311,8 @@ PyObject* PyUnicode_New(Py_ssize_t n, Py_UCS4 max_char) {
   int kind = kind_for(max_char);
   Py_ssize_t bytes = compact_size(n, kind, ascii);
   if (bytes < 0) return PyErr_NoMemory();
-  PyObject* s = static_cast<PyObject*>(PyObject_Malloc(static_cast<size_t>(bytes)));
+  PyObject* s = new_object_sized<PyObject>(&PyUnicode_Type, static_cast<size_t>(bytes));
   if (!s) return PyErr_NoMemory();
-  PyObject_Init(s, &PyUnicode_Type);
   PyASCIIObject* head = ascii_head(s);
   head->length = n;
   head->hash = -1;
@@ -335,7 +346,7 @@ int PyUnicode_Resize(PyObject** slot, Py_ssize_t n) {
     return 0;
   }
   if (str_modifiable(s)) {
-    PyObject* moved = resize_compact(s, n);
+    PyObject* moved = resize_compact(s, n, false);
     if (!moved) return -1;
     *slot = moved;
     return 0;

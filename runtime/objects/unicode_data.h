@@ -36,11 +36,11 @@ struct Record {
   uint32_t flags;
   uint8_t category;
   uint8_t combining;
-  uint8_t bidirectional;    // index into bidirectional_names
-  uint8_t east_asian_width;  // index into east_asian_width_names
+  uint8_t bidirectional;     // see bidirectional_name()
+  uint8_t east_asian_width;  // see east_asian_width_name()
   uint8_t decimal;           // 255: none
   uint8_t digit;             // 255: none
-  uint8_t age;               // index into the Unicode versions; 0: unassigned. Ages up to kAge32 are of version 3.2
+  uint8_t age;               // 0: unassigned, 1: since Unicode 3.2 or earlier, 2: later
   uint8_t quick_check;       // two bits each for NFD, NFKD, NFC, NFKC: 0 yes, 1 maybe, 2 no
   uint16_t case_index;       // record of case mappings, 0: none
   uint16_t numeric_index;    // index into numeric values, 0: none
@@ -85,7 +85,7 @@ int character_name(Py_UCS4 ch, char out[kMaxNameLength]);
 int lookup_name(const char* name, Py_ssize_t n, bool sequences, Py_UCS4* out);
 
 extern const char* const kUnicodeVersion;
-// The age number of Unicode 3.2 in Record::age.
-extern const int kAge32;
+// The single character that ch decomposed to before a correction of the years after Unicode 3.2, or 0.
+Py_UCS4 mapping_before_correction(Py_UCS4 ch);
 
 }  // namespace amphis::unicode
