@@ -6,6 +6,8 @@
 #define AMPHIS_COLD __attribute__((noinline, cold))
 // Thread-local variables of the library are read with one segment-relative load.
 #define AMPHIS_TLS_IE __attribute__((tls_model("initial-exec")))
+// A variable of the library that is declared in a header: reached without the global offset table.
+#define AMPHIS_HIDDEN __attribute__((visibility("hidden")))
 // For the C API that no public header declares but that the library exports.
 #define AMPHIS_EXPORT __attribute__((visibility("default")))
 

@@ -365,3 +365,22 @@ PyTypeObject* make_rlock_type(PyObject* module) {
 PyObject* new_lock(PyTypeObject* lock_type) { return lock_type->tp_alloc(lock_type, 0); }
 
 }  // namespace amphis::thread_module
+
+extern "C" int PyThread_ParseTimeoutArg(PyObject* arg, int blocking, long long* timeout_us) {
+  if (!arg || arg == Py_None) {
+    *timeout_us = blocking ? -1 : 0;
+    return 0;
+  }
+  if (!blocking) {
+    PyErr_SetString(PyExc_ValueError, "can't specify a timeout for a non-blocking call");
+    return -1;
+  }
+  int64_t ns;
+  if (!amphis::thread_module::seconds_to_ns(arg, &ns)) return -1;
+  if (ns < 0) {
+    PyErr_SetString(PyExc_ValueError, "timeout value must be a non-negative number");
+    return -1;
+  }
+  *timeout_us = ns / 1000 + (ns % 1000 != 0);
+  return 0;
+}

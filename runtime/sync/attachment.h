@@ -22,8 +22,12 @@ bool must_hang(const ThreadState* ts);
 void variant_safepoint(ThreadState* ts, uintptr_t bits);
 // Once, before the first thread state.
 void variant_start();
-// With the thread list locked, as `ts` enters it.
-void variant_thread_added(ThreadState* ts);
+// With the thread list locked, before `ts` enters it: false asks for variant_prepare_thread without the lock, and for
+// another try.
+bool variant_may_add(ThreadState* ts);
+void variant_prepare_thread(ThreadState* ts);
+// With the thread list locked, after a state left it.
+void variant_thread_removed();
 // Attached, on the native thread that `ts` is now bound to.
 void variant_thread_bound(ThreadState* ts);
 // `ts` is bound to no thread from here on; it is not attached, or about to be bound to the calling thread.

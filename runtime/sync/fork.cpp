@@ -45,6 +45,7 @@ PyThreadState* take_dead_threads(ThreadState* self) {
   interp->threads = self;
   self->prev = self->next = nullptr;
   interp->thread_count.fetch_sub(count);
+  variant_thread_removed();
   return dead;
 }
 

@@ -28,7 +28,7 @@ using InterpreterState = ::_is;
 // ThreadState::_whence: who made it.
 enum Whence : int { kWhenceUnknown = 0, kWhenceInit = 1, kWhenceThreading = 3, kWhenceGilState = 4 };
 
-extern constinit InterpreterState the_interpreter;
+extern constinit InterpreterState the_interpreter AMPHIS_HIDDEN;
 
 inline InterpreterState* interpreter() { return &the_interpreter; }
 

@@ -43,6 +43,7 @@ void unlink(ThreadState* ts) {
   (ts->prev ? ts->prev->next : interp->threads) = ts->next;
   if (ts->next) ts->next->prev = ts->prev;
   interp->thread_count.fetch_sub(1);
+  sync::variant_thread_removed();
   if (interp->main_thread.load() == ts) interp->main_thread.store(nullptr);
 }
 
@@ -93,13 +94,18 @@ ThreadState* new_thread(int whence) {
       return nullptr;
     }
   }
-  platform::RawLock lock(interp->list_lock);
+  interp->list_lock.lock();
+  while (!variant_may_add(ts)) {
+    interp->list_lock.unlock();
+    variant_prepare_thread(ts);
+    interp->list_lock.lock();
+  }
   ts->next = interp->threads;
   if (ts->next) ts->next->prev = ts;
   interp->threads = ts;
   ts->linked = true;
   interp->thread_count.fetch_add(1);
-  variant_thread_added(ts);
+  interp->list_lock.unlock();
   return ts;
 }
 

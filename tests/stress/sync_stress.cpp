@@ -378,6 +378,44 @@ void threads_take_turns() {
   for (auto& t : turns) CHECK(t > 0);
 }
 
+// The only thread locks objects with plain instructions until another one appears.
+void another_thread_appears() {
+  Ref<> shared = make_node(0);
+  static Node* node;
+  node = reinterpret_cast<Node*>(shared.get());
+  long mine = 0;
+  constexpr long kTheirs = 500;
+  long rounds = 0;
+  int64_t end = platform::now_ns() + test_ns;
+  while (platform::now_ns() < end) {
+    std::atomic<bool> done{false};
+    std::thread outsider([&done] {
+      PyGILState_STATE s = PyGILState_Ensure();
+      for (long i = 0; i < kTheirs; i++) {
+        ObjectLock lock(node);
+        node->value++;
+        poll();
+      }
+      PyGILState_Release(s);
+      done = true;
+    });
+    while (!done) {
+      {
+        ObjectLock lock(node);
+        node->value++;
+        mine++;
+      }
+      poll();
+    }
+    {
+      Detached d;
+      outsider.join();
+    }
+    rounds++;
+  }
+  CHECK(node->value == mine + rounds * kTheirs);
+}
+
 void pending_calls_arrive() {
   static std::atomic<long> added, ran;
   on_threads(3, [](int) {
@@ -410,6 +448,7 @@ struct Test {
     {"world_stops", world_stops},
     {"retired_blocks_stay_readable", retired_blocks_stay_readable},
     {"threads_take_turns", threads_take_turns},
+    {"another_thread_appears", another_thread_appears},
     {"pending_calls_arrive", pending_calls_arrive},
 };
 

@@ -95,6 +95,8 @@ bool attach_or_give_up(ThreadState* ts, bool wait) {
 
 }  // namespace
 
+std::atomic<bool> many_threads{false};
+
 void attach(ThreadState* ts) { attach_or_give_up(ts, true); }
 bool try_attach(ThreadState* ts) { return attach_or_give_up(ts, false); }
 
@@ -128,9 +130,26 @@ void variant_safepoint(ThreadState* ts, uintptr_t bits) {
 
 void variant_start() { start_epochs(); }
 
-void variant_thread_added(ThreadState* ts) {
+bool variant_may_add(ThreadState* ts) {
+  if (!many_threads.load(std::memory_order_relaxed) && interpreter()->thread_count.load() != 0) {
+    // From here on object locks are real. The one thread there is must notice: it is the caller, or it has to come to
+    // a stand first.
+    if (!tls_current) return false;
+    many_threads.store(true, std::memory_order_release);
+  }
   // Born into a stopped world: it waits like everybody.
   if (world.stopper.load(std::memory_order_relaxed)) thread_status(ts).store(kSuspended);
+  return true;
+}
+
+void variant_prepare_thread(ThreadState* ts) {
+  stop_the_world(ts);
+  many_threads.store(true, std::memory_order_release);
+  start_the_world(ts);
+}
+
+void variant_thread_removed() {
+  if (interpreter()->thread_count.load() <= 1) many_threads.store(false, std::memory_order_release);
 }
 
 void variant_thread_bound(ThreadState* ts) { register_owner(ts); }

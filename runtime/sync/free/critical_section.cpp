@@ -90,12 +90,36 @@ using namespace amphis;
 extern "C" {
 
 void PyCriticalSection_Begin(PyCriticalSection* c, PyObject* op) { sync::section_begin(c, &op->ob_mutex); }
-void PyCriticalSection_BeginMutex(PyCriticalSection* c, PyMutex* m) { sync::section_begin(c, m); }
-void PyCriticalSection_End(PyCriticalSection* c) { sync::section_end(c); }
+void PyCriticalSection_BeginMutex(PyCriticalSection* c, PyMutex* m) { sync::section_begin_mutex(c, m); }
+// It may have begun on either kind of mutex.
+void PyCriticalSection_End(PyCriticalSection* c) { sync::section_end_mutex(c); }
 void PyCriticalSection2_Begin(PyCriticalSection2* c, PyObject* a, PyObject* b) {
   sync::section_begin2(c, &a->ob_mutex, &b->ob_mutex);
 }
-void PyCriticalSection2_BeginMutex(PyCriticalSection2* c, PyMutex* m1, PyMutex* m2) { sync::section_begin2(c, m1, m2); }
-void PyCriticalSection2_End(PyCriticalSection2* c) { sync::section_end2(c); }
+void PyCriticalSection2_BeginMutex(PyCriticalSection2* c, PyMutex* m1, PyMutex* m2) {
+  ThreadState* ts = current_thread();
+  if (m1 == m2) {
+    c->_cs_mutex2 = nullptr;
+    sync::section_begin_mutex(&c->_cs_base, m1);
+  } else {
+    sync::section_begin2_slow(ts, c, m1 < m2 ? m1 : m2, m1 < m2 ? m2 : m1, false);
+  }
+}
+void PyCriticalSection2_End(PyCriticalSection2* c) {
+  if (!c->_cs_base._cs_mutex) return;
+  if (c->_cs_mutex2) sync::mutex_unlock(c->_cs_mutex2);
+  sync::mutex_unlock(c->_cs_base._cs_mutex);
+  sync::section_pop(current_thread(), &c->_cs_base);
+}
+
+// The halves that CPython's own headers call from inline code.
+void _PyCriticalSection_BeginSlow(PyCriticalSection* c, PyMutex* m) {
+  sync::section_begin_slow(current_thread(), c, m);
+}
+void _PyCriticalSection2_BeginSlow(PyCriticalSection2* c, PyMutex* m1, PyMutex* m2, int first_locked) {
+  sync::section_begin2_slow(current_thread(), c, m1, m2, first_locked != 0);
+}
+void _PyCriticalSection_Resume(PyThreadState* ts) { sync::section_resume(thread_state(ts)); }
+void _PyCriticalSection_SuspendAll(PyThreadState* ts) { sync::section_suspend_all(thread_state(ts)); }
 
 }

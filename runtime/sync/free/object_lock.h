@@ -35,14 +35,47 @@ inline void section_pop(ThreadState* ts, PyCriticalSection* c) {
   if (outer & kSectionSuspended) [[unlikely]] section_resume(ts);
 }
 
+// False while the process has one thread state: then nobody else can want an object's mutex, and plain instructions lock
+// it. Before a second state appears the first one has passed a safepoint, or is the one that makes it.
+extern std::atomic<bool> many_threads AMPHIS_HIDDEN;
+
+AMPHIS_ALWAYS_INLINE bool object_try_lock(PyMutex* m) {
+  if (many_threads.load(std::memory_order_acquire)) return mutex_try_lock(m);
+  if (m->_bits) [[unlikely]] return false;
+  m->_bits = 1;
+  return true;
+}
+AMPHIS_ALWAYS_INLINE void object_unlock(PyMutex* m) {
+  if (many_threads.load(std::memory_order_acquire))
+    mutex_unlock(m);
+  else if (m->_bits == 1) [[likely]]
+    m->_bits = 0;
+  else
+    mutex_unlock_slow(m);
+}
+
+// `m` is the mutex of an object; sections on other mutexes, which threads without a state may hold, begin with
+// section_begin_mutex.
 AMPHIS_ALWAYS_INLINE void section_begin(PyCriticalSection* c, PyMutex* m) {
+  ThreadState* ts = current_thread();
+  if (object_try_lock(m)) [[likely]]
+    section_push(ts, c, m, 0);
+  else
+    section_begin_slow(ts, c, m);
+}
+AMPHIS_ALWAYS_INLINE void section_end(PyCriticalSection* c) {
+  if (!c->_cs_mutex) [[unlikely]] return;
+  object_unlock(c->_cs_mutex);
+  section_pop(current_thread(), c);
+}
+inline void section_begin_mutex(PyCriticalSection* c, PyMutex* m) {
   ThreadState* ts = current_thread();
   if (mutex_try_lock(m)) [[likely]]
     section_push(ts, c, m, 0);
   else
     section_begin_slow(ts, c, m);
 }
-AMPHIS_ALWAYS_INLINE void section_end(PyCriticalSection* c) {
+inline void section_end_mutex(PyCriticalSection* c) {
   if (!c->_cs_mutex) [[unlikely]] return;
   mutex_unlock(c->_cs_mutex);
   section_pop(current_thread(), c);
@@ -59,8 +92,8 @@ inline void section_begin2(PyCriticalSection2* c, PyMutex* m1, PyMutex* m2) {
     m2 = t;
   }
   ThreadState* ts = current_thread();
-  if (mutex_try_lock(m1)) {
-    if (mutex_try_lock(m2)) [[likely]] {
+  if (object_try_lock(m1)) {
+    if (object_try_lock(m2)) [[likely]] {
       c->_cs_mutex2 = m2;
       section_push(ts, &c->_cs_base, m1, kSectionTwo);
     } else {
@@ -72,8 +105,8 @@ inline void section_begin2(PyCriticalSection2* c, PyMutex* m1, PyMutex* m2) {
 }
 inline void section_end2(PyCriticalSection2* c) {
   if (!c->_cs_base._cs_mutex) [[unlikely]] return;
-  if (c->_cs_mutex2) mutex_unlock(c->_cs_mutex2);
-  mutex_unlock(c->_cs_base._cs_mutex);
+  if (c->_cs_mutex2) object_unlock(c->_cs_mutex2);
+  object_unlock(c->_cs_base._cs_mutex);
   section_pop(current_thread(), &c->_cs_base);
 }
 
@@ -109,8 +142,8 @@ class [[nodiscard]] MutexSection {
   PyCriticalSection c_;
 
  public:
-  explicit MutexSection(PyMutex* m) { sync::section_begin(&c_, m); }
-  ~MutexSection() { sync::section_end(&c_); }
+  explicit MutexSection(PyMutex* m) { sync::section_begin_mutex(&c_, m); }
+  ~MutexSection() { sync::section_end_mutex(&c_); }
   MutexSection(const MutexSection&) = delete;
   MutexSection& operator=(const MutexSection&) = delete;
 };

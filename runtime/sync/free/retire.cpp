@@ -6,6 +6,7 @@
 #include "memory/heap.h"
 #include "platform/raw_mutex.h"
 #include "sync/interpreter_state.h"
+#include "sync/object_lock.h"
 
 #include <cstdlib>
 #include <new>
@@ -161,8 +162,7 @@ void retire_with(void (*fn)(void*), void* ptr) {
     }
     return;
   }
-  // A full barrier: a thread that this misses sees the block unlinked.
-  if (interpreter()->thread_count.fetch_add(0) == 1) {
+  if (!many_threads.load(std::memory_order_acquire)) {
     fn(ptr);
     return;
   }

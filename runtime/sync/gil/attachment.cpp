@@ -205,7 +205,9 @@ void variant_safepoint(ThreadState* ts, uintptr_t bits) {
 }
 
 void variant_start() {}
-void variant_thread_added(ThreadState*) {}
+bool variant_may_add(ThreadState*) { return true; }
+void variant_prepare_thread(ThreadState*) {}
+void variant_thread_removed() {}
 void variant_thread_bound(ThreadState*) {}
 void variant_thread_unbound(ThreadState*) {}
 void variant_detach_last(ThreadState* ts) { detach(ts); }
