@@ -798,8 +798,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
         ++args;
       }
     }
-    if (!is_pointer(callee)) [[unlikely]] goto call_object;
-    PyTypeObject* type = Py_TYPE(pointer_of(callee));
+    PyTypeObject* type = is_pointer(callee) ? Py_TYPE(pointer_of(callee)) : nullptr;
     if (type == &PyFunction_Type) [[likely]] {
       R[A] = kEmpty;
       goto call_function;
@@ -848,7 +847,6 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
         DISPATCH();
       }
     }
-  call_object:
     if (!op_call_object(f, pc, args, nargs)) goto error;
     NEXT(2);
   }

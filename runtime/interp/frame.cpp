@@ -222,6 +222,7 @@ PyObject* eval_code(PyObject* code, PyObject* globals, PyObject* locals, PyObjec
 PyObject* eval_class_body(PyObject* function, PyObject* ns) { return run_with_namespace(function, ns); }
 
 int interp_init() {
+  function_entry = function_vectorcall;
   add_thread_hooks({interp_thread_created, nullptr, nullptr, nullptr, interp_thread_destroyed});
   return 0;
 }

@@ -14,6 +14,7 @@
 #include "objects/dict.h"
 #include "objects/instance.h"
 #include "objects/list.h"
+#include "objects/range.h"
 #include "objects/type.h"
 #include "sync/deferred.h"
 #include "sync/shared_slot.h"
@@ -292,6 +293,30 @@ inline bool load_item_fast(PyObject* o, Value c, Value* out) {
     return true;
   }
   return false;
+}
+
+// The next number of a range iterator. Two threads on one iterator may get the same number, never memory errors.
+inline bool range_iterator_next(PyObject* iterator, int64_t* out) {
+  auto* it = reinterpret_cast<RangeIterator*>(iterator);
+  int64_t left = sync::load_relaxed(it->left);
+  if (left <= 0) return false;
+  int64_t next = sync::load_relaxed(it->next);
+  sync::store_relaxed(it->left, left - 1);
+  *out = next;
+  sync::store_relaxed(it->next, static_cast<int64_t>(static_cast<uint64_t>(next) + static_cast<uint64_t>(it->step)));
+  return true;
+}
+
+// The next item of a list iterator (new reference); null without an exception at the end.
+inline PyObject* list_iterator_next(PyObject* iterator) {
+  if constexpr (kRaces) {
+    return PyListIter_Type.tp_iternext(iterator);
+  } else {
+    auto* it = reinterpret_cast<ListIterator*>(iterator);
+    PyListObject* list = it->seq;
+    if (list == nullptr || it->index >= PyList_GET_SIZE(list)) return PyListIter_Type.tp_iternext(iterator);
+    return Py_NewRef(list->ob_item[it->index++]);
+  }
 }
 
 // o[key] = R[C] for an exact list. Kills C when it succeeds.

@@ -2,7 +2,7 @@
 #include "interp/load.h"
 #include "interp/ops.h"
 #include "objects/names.h"
-#include "objects/object.h"
+#include "objects/method.h"
 #include "objects/type.h"
 #include "sync/ref.h"
 #include "sync/retire.h"

@@ -2,7 +2,6 @@
 #include "interp/generator.h"
 #include "interp/load.h"
 #include "interp/ops.h"
-#include "objects/object.h"
 #include "sync/ref.h"
 
 namespace amphis {

@@ -1,0 +1,411 @@
+// The Python-visible frame: created on demand over a running Frame, it takes the variables over when the frame ends
+// while somebody still refers to it (tracebacks, sys._getframe).
+#include "interp/frame_variables.h"
+#include "interp/generator.h"
+#include "interp/load.h"
+#include "interp/ops.h"
+#include "objects/names.h"
+#include "sync/object_lock.h"
+#include "sync/ref.h"
+
+namespace amphis {
+
+namespace {
+
+FrameObject* as_frame(void* o) { return static_cast<FrameObject*>(o); }
+Frame* record(void* o) { return as_frame(o)->frame; }
+
+int current_line(Frame* f) {
+  Position at = code_position(f->code, f->index());
+  return at.line;
+}
+
+void frame_drop_kept(FrameObject* o) {
+  if (!o->detached || o->kept_regs == nullptr) return;
+  Value* regs = o->kept_regs;
+  o->kept_regs = nullptr;
+  uint32_t count = code_extra(o->kept.code)->nlocalsplus;
+  for (uint32_t i = 0; i < count; ++i) {
+    Value v = regs[i];
+    regs[i] = kEmpty;
+    drop(v);
+  }
+  PyMem_Free(regs);
+}
+
+void frame_dealloc(PyObject* self) {
+  FrameObject* o = as_frame(self);
+  PyObject_GC_UnTrack(self);
+  frame_drop_kept(o);
+  if (o->detached) {
+    drop(o->kept.function);
+    Py_CLEAR(o->kept.locals);
+    Py_CLEAR(o->back);
+  }
+  Py_CLEAR(o->extra_locals);
+  Py_CLEAR(o->overwritten);
+  Py_CLEAR(o->trace);
+  PyObject_GC_Del(self);
+}
+
+int frame_traverse(PyObject* self, visitproc visit, void* arg) {
+  FrameObject* o = as_frame(self);
+  Py_VISIT(o->extra_locals);
+  Py_VISIT(o->overwritten);
+  Py_VISIT(o->trace);
+  if (!o->detached) return 0;
+  Py_VISIT(o->back);
+  Py_VISIT(o->kept.locals);
+  if (is_owned(o->kept.function)) Py_VISIT(pointer_of(o->kept.function));
+  if (o->kept_regs != nullptr) {
+    for (uint32_t i = 0; i < code_extra(o->kept.code)->nlocalsplus; ++i) {
+      if (is_owned(o->kept_regs[i])) Py_VISIT(pointer_of(o->kept_regs[i]));
+    }
+  }
+  return 0;
+}
+
+int frame_tp_clear(PyObject* self) {
+  FrameObject* o = as_frame(self);
+  Py_CLEAR(o->trace);
+  Py_CLEAR(o->extra_locals);
+  Py_CLEAR(o->overwritten);
+  if (o->detached && o->kept_regs != nullptr) {
+    for (uint32_t i = 0; i < code_extra(o->kept.code)->nlocalsplus; ++i) {
+      Value v = o->kept_regs[i];
+      o->kept_regs[i] = kEmpty;
+      drop(v);
+    }
+  }
+  return 0;
+}
+
+PyObject* frame_clear(PyObject* self, PyObject*) {
+  FrameObject* o = as_frame(self);
+  Frame* f = o->frame;
+  if (o->detached) {
+    frame_tp_clear(self);
+    Py_RETURN_NONE;
+  }
+  if (f->flags & kFrameGenerator) {
+    GeneratorObject* gen = generator_of(f);
+    uint8_t state = __atomic_load_n(&gen->state, __ATOMIC_ACQUIRE);
+    if (state == kGenSuspended) {
+      PyErr_SetString(PyExc_RuntimeError, "cannot clear a suspended frame");
+      return nullptr;
+    }
+    if (state == kGenCreated) {
+      for (uint32_t i = 0; i < gen->register_count; ++i) {
+        Value v = gen->regs[i];
+        gen->regs[i] = kEmpty;
+        drop(v);
+      }
+      __atomic_store_n(&gen->state, static_cast<uint8_t>(kGenFinished), __ATOMIC_RELEASE);
+      Py_RETURN_NONE;
+    }
+  }
+  PyErr_SetString(PyExc_RuntimeError, "cannot clear an executing frame");
+  return nullptr;
+}
+
+PyObject* frame_repr(PyObject* self) {
+  Frame* f = record(self);
+  return PyUnicode_FromFormat("<frame at %p, file %R, line %d, code %S>", self, f->code->co_filename,
+                              current_line(f), f->code->co_name);
+}
+
+PyObject* get_back(PyObject* self, void*) {
+  PyObject* back = reinterpret_cast<PyObject*>(PyFrame_GetBack(reinterpret_cast<PyFrameObject*>(self)));
+  if (back == nullptr) {
+    if (PyErr_Occurred()) return nullptr;
+    Py_RETURN_NONE;
+  }
+  return back;
+}
+PyObject* get_code(PyObject* self, void*) { return Py_NewRef(reinterpret_cast<PyObject*>(record(self)->code)); }
+PyObject* get_globals(PyObject* self, void*) { return Py_NewRef(record(self)->globals()); }
+PyObject* get_builtins(PyObject* self, void*) { return Py_NewRef(record(self)->builtins()); }
+PyObject* get_lasti(PyObject* self, void*) { return PyLong_FromLong(static_cast<long>(record(self)->index()) * 2); }
+PyObject* get_lineno(PyObject* self, void*) {
+  int line = current_line(record(self));
+  if (line < 0) Py_RETURN_NONE;
+  return PyLong_FromLong(line);
+}
+int set_lineno(PyObject*, PyObject*, void*) {
+  PyErr_SetString(PyExc_ValueError, "f_lineno can only be set in a trace function");
+  return -1;
+}
+PyObject* get_locals(PyObject* self, void*) { return PyFrame_GetLocals(reinterpret_cast<PyFrameObject*>(self)); }
+PyObject* get_trace(PyObject* self, void*) {
+  PyObject* trace = as_frame(self)->trace;
+  return Py_NewRef(trace != nullptr ? trace : Py_None);
+}
+int set_trace(PyObject* self, PyObject* value, void*) {
+  ObjectLock lock(self);
+  Py_XSETREF(as_frame(self)->trace, value == nullptr || value == Py_None ? nullptr : Py_NewRef(value));
+  return 0;
+}
+PyObject* get_generator(PyObject* self, void*) {
+  PyObject* gen = PyFrame_GetGenerator(reinterpret_cast<PyFrameObject*>(self));
+  if (gen == nullptr) Py_RETURN_NONE;
+  return gen;
+}
+
+PyObject* frame_sizeof(PyObject* self, PyObject*) {
+  return PyLong_FromSize_t(sizeof(FrameObject) + code_extra(record(self)->code)->register_count * sizeof(Value));
+}
+
+PyMemberDef frame_members[] = {
+    {"f_trace_lines", Py_T_BOOL, offsetof(FrameObject, trace_lines), 0, nullptr},
+    {"f_trace_opcodes", Py_T_BOOL, offsetof(FrameObject, trace_opcodes), 0, nullptr},
+    {},
+};
+
+PyGetSetDef frame_getsets[] = {
+    {"f_back", get_back, nullptr, nullptr, nullptr},
+    {"f_code", get_code, nullptr, nullptr, nullptr},
+    {"f_globals", get_globals, nullptr, nullptr, nullptr},
+    {"f_builtins", get_builtins, nullptr, nullptr, nullptr},
+    {"f_lasti", get_lasti, nullptr, nullptr, nullptr},
+    {"f_lineno", get_lineno, set_lineno, nullptr, nullptr},
+    {"f_locals", get_locals, nullptr, nullptr, nullptr},
+    {"f_trace", get_trace, set_trace, nullptr, nullptr},
+    {"f_generator", get_generator, nullptr, nullptr, nullptr},
+    {},
+};
+
+PyMethodDef frame_methods[] = {
+    {"clear", frame_clear, METH_NOARGS, "clear($self, /)\n--\n\nClear all references held by the frame."},
+    {"__sizeof__", frame_sizeof, METH_NOARGS, "Return the size of the frame in memory, in bytes."},
+    {},
+};
+
+}  // namespace
+
+FrameObject* frame_object(Frame* f) {
+  if (f->object != nullptr) {
+    return as_frame(Py_NewRef(reinterpret_cast<PyObject*>(f->object)));
+  }
+  auto* o = PyObject_GC_New(FrameObject, &PyFrame_Type);
+  if (o == nullptr) return nullptr;
+  o->frame = f;
+  o->back = nullptr;
+  o->extra_locals = nullptr;
+  o->overwritten = nullptr;
+  o->trace = nullptr;
+  o->detached = false;
+  o->trace_lines = true;
+  o->trace_opcodes = false;
+  o->kept = {};
+  o->kept_regs = nullptr;
+  PyObject_GC_Track(o);
+  f->object = reinterpret_cast<PyFrameObject*>(Py_NewRef(reinterpret_cast<PyObject*>(o)));
+  return o;
+}
+
+void frame_object_detach(Frame* f) {
+  FrameObject* o = as_frame(f->object);
+  f->object = nullptr;
+  if (sync::is_unique(reinterpret_cast<PyObject*>(o))) {
+    o->detached = true;  // nothing was kept
+    o->kept.function = kEmpty;
+    o->kept.code = f->code;
+    Py_DECREF(o);
+    return;
+  }
+  Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
+  const uint32_t count = code_extra(f->code)->nlocalsplus;
+  auto* regs = static_cast<Value*>(PyMem_Malloc((count + 1) * sizeof(Value)));
+  o->kept = *f;
+  o->kept.function = copy_value(value_borrowed(pointer_of(f->function)));
+  o->kept.locals = Py_XNewRef(f->locals);
+  o->kept.object = nullptr;
+  o->kept.pending = nullptr;
+  o->kept.prev = nullptr;
+  o->kept.regs = regs;
+  if (regs != nullptr) {
+    for (uint32_t i = 0; i < count; ++i) {
+      regs[i] = to_owned(f->regs[i]);
+      f->regs[i] = kEmpty;
+    }
+  }
+  o->kept_regs = regs;
+  if (f->prev != nullptr && (f->flags & kFrameGenerator) == 0) {
+    o->back = reinterpret_cast<PyObject*>(frame_object(f->prev));
+    if (o->back == nullptr) PyErr_Clear();
+  }
+  o->frame = &o->kept;
+  o->detached = true;
+  Py_DECREF(o);
+  if (exc) PyErr_SetRaisedException(exc.release());
+}
+
+Value frame_variable(Frame* f, uint32_t i) {
+  if (f->regs == nullptr) return kEmpty;
+  Value v = f->regs[i];
+  auto kind = static_cast<uint8_t>(PyBytes_AS_STRING(f->code->co_localspluskinds)[i]);
+  if ((kind & (kLocalCell | kLocalFree)) && is_pointer(v) && v != kEmpty && PyCell_Check(pointer_of(v))) {
+    return load_slot(&reinterpret_cast<PyCellObject*>(pointer_of(v))->ob_ref);
+  }
+  return copy_value(v);
+}
+
+bool frame_has_fast_locals(Frame* f) { return (f->code->co_flags & CO_OPTIMIZED) != 0; }
+
+PyObject* frame_locals_snapshot(FrameObject* o) {
+  Frame* f = o->frame;
+  Ref<> dict = Ref<>::steal(PyDict_New());
+  if (!dict) return nullptr;
+  const uint32_t count = code_extra(f->code)->nlocalsplus;
+  for (uint32_t i = 0; i < count; ++i) {
+    auto kind = static_cast<uint8_t>(PyBytes_AS_STRING(f->code->co_localspluskinds)[i]);
+    if (kind & kLocalHidden) continue;
+    Value v = frame_variable(f, i);
+    if (v == kEmpty) continue;
+    Ref<> value = Ref<>::steal(value_take_object(v));
+    if (!value || PyDict_SetItem(dict, PyTuple_GET_ITEM(f->code->co_localsplusnames, i), value) < 0) return nullptr;
+  }
+  if (o->extra_locals != nullptr && PyDict_Update(dict, o->extra_locals) < 0) return nullptr;
+  return dict.release();
+}
+
+}  // namespace amphis
+
+extern "C" {
+
+using namespace amphis;
+
+PyTypeObject PyFrame_Type = {
+    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
+    .tp_name = "frame",
+    .tp_basicsize = sizeof(FrameObject),
+    .tp_dealloc = frame_dealloc,
+    .tp_repr = frame_repr,
+    .tp_getattro = PyObject_GenericGetAttr,
+    .tp_setattro = PyObject_GenericSetAttr,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_traverse = frame_traverse,
+    .tp_clear = frame_tp_clear,
+    .tp_methods = frame_methods,
+    .tp_members = frame_members,
+    .tp_getset = frame_getsets,
+};
+
+PyFrameObject* PyEval_GetFrame(void) {
+  Frame* f = current_frame(current_thread());
+  if (f == nullptr) return nullptr;
+  FrameObject* o = frame_object(f);
+  Py_XDECREF(o);  // the frame keeps it: borrowed
+  return reinterpret_cast<PyFrameObject*>(o);
+}
+
+PyFrameObject* PyThreadState_GetFrame(PyThreadState* ts) {
+  Frame* f = current_frame(thread_state(ts));
+  return f == nullptr ? nullptr : reinterpret_cast<PyFrameObject*>(frame_object(f));
+}
+
+PyCodeObject* PyFrame_GetCode(PyFrameObject* frame) {
+  return reinterpret_cast<PyCodeObject*>(Py_NewRef(reinterpret_cast<PyObject*>(record(frame)->code)));
+}
+
+PyFrameObject* PyFrame_GetBack(PyFrameObject* frame) {
+  FrameObject* o = as_frame(frame);
+  if (o->detached) return reinterpret_cast<PyFrameObject*>(Py_XNewRef(o->back));
+  Frame* prev = o->frame->prev;
+  return prev == nullptr ? nullptr : reinterpret_cast<PyFrameObject*>(frame_object(prev));
+}
+
+int PyFrame_GetLineNumber(PyFrameObject* frame) {
+  int line = current_line(record(frame));
+  return line < 0 ? 0 : line;
+}
+
+int PyFrame_GetLasti(PyFrameObject* frame) { return static_cast<int>(record(frame)->index()) * 2; }
+
+PyObject* PyFrame_GetGlobals(PyFrameObject* frame) { return Py_NewRef(record(frame)->globals()); }
+PyObject* PyFrame_GetBuiltins(PyFrameObject* frame) { return Py_NewRef(record(frame)->builtins()); }
+
+PyObject* PyFrame_GetLocals(PyFrameObject* frame) {
+  Frame* f = record(frame);
+  if (!frame_has_fast_locals(f)) {
+    if (f->locals != nullptr) return Py_NewRef(f->locals);
+    return PyDict_New();
+  }
+  return frame_locals_proxy_new(reinterpret_cast<PyObject*>(frame));
+}
+
+PyObject* PyFrame_GetGenerator(PyFrameObject* frame) {
+  FrameObject* o = as_frame(frame);
+  if (o->detached || (o->frame->flags & kFrameGenerator) == 0) return nullptr;
+  return Py_NewRef(reinterpret_cast<PyObject*>(generator_of(o->frame)));
+}
+
+PyObject* PyFrame_GetVar(PyFrameObject* frame, PyObject* name) {
+  if (!PyUnicode_Check(name)) {
+    PyErr_Format(PyExc_TypeError, "name must be str, not %s", Py_TYPE(name)->tp_name);
+    return nullptr;
+  }
+  Frame* f = record(frame);
+  for (uint32_t i = 0; i < code_extra(f->code)->nlocalsplus; ++i) {
+    if (PyUnicode_Equal(PyTuple_GET_ITEM(f->code->co_localsplusnames, i), name) != 1) continue;
+    Value v = frame_variable(f, i);
+    if (v == kEmpty) break;
+    return value_take_object(v);
+  }
+  PyErr_Format(PyExc_NameError, "variable %R does not exist", name);
+  return nullptr;
+}
+
+PyObject* PyFrame_GetVarString(PyFrameObject* frame, const char* name) {
+  Ref<> text = Ref<>::steal(PyUnicode_FromString(name));
+  return text ? PyFrame_GetVar(frame, text) : nullptr;
+}
+
+PyObject* PyEval_GetBuiltins(void) {
+  ThreadState* ts = current_thread();
+  Frame* f = current_frame(ts);
+  if (f != nullptr) return f->builtins();
+  return interpreter_builtins();
+}
+
+PyObject* PyEval_GetGlobals(void) {
+  Frame* f = current_frame(current_thread());
+  return f != nullptr ? f->globals() : nullptr;
+}
+
+PyObject* PyEval_GetFrameGlobals(void) { return Py_XNewRef(PyEval_GetGlobals()); }
+PyObject* PyEval_GetFrameBuiltins(void) { return Py_XNewRef(PyEval_GetBuiltins()); }
+
+PyObject* PyEval_GetFrameLocals(void) {
+  Frame* f = current_frame(current_thread());
+  if (f == nullptr) {
+    PyErr_SetString(PyExc_SystemError, "frame does not exist");
+    return nullptr;
+  }
+  if (!frame_has_fast_locals(f)) {
+    return f->locals != nullptr ? Py_NewRef(f->locals) : PyDict_New();
+  }
+  Ref<> o = Ref<>::steal(frame_object(f));
+  return o ? frame_locals_snapshot(as_frame(o.get())) : nullptr;
+}
+
+PyObject* PyEval_GetLocals(void) {
+  Frame* f = current_frame(current_thread());
+  if (f == nullptr) {
+    PyErr_SetString(PyExc_SystemError, "frame does not exist");
+    return nullptr;
+  }
+  if (!frame_has_fast_locals(f)) return f->locals;
+  // Borrowed from the frame object, as this old call promises.
+  Ref<> o = Ref<>::steal(frame_object(f));
+  if (!o) return nullptr;
+  PyObject* snapshot = frame_locals_snapshot(as_frame(o.get()));
+  if (snapshot == nullptr) return nullptr;
+  FrameObject* frame = as_frame(o.get());
+  if (frame->overwritten == nullptr) frame->overwritten = PyList_New(0);
+  int status = frame->overwritten != nullptr ? PyList_Append(frame->overwritten, snapshot) : -1;
+  Py_DECREF(snapshot);
+  return status < 0 ? nullptr : snapshot;
+}
+
+}  // extern "C"

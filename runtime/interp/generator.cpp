@@ -1,0 +1,199 @@
+// The life of a generator's frame: creation, resumption, suspension, end. The Python-visible types are in
+// generator_types.cpp and async_generator.cpp.
+#include "interp/generator.h"
+
+#include "interp/load.h"
+#include "objects/function.h"
+#include "sync/ref.h"
+
+namespace amphis {
+
+namespace {
+
+const char* kind_name(GeneratorObject* gen) {
+  if (Py_IS_TYPE(gen, &PyCoro_Type)) return "coroutine";
+  if (Py_IS_TYPE(gen, &PyAsyncGen_Type)) return "async generator";
+  return "generator";
+}
+
+Op waiting_op(const GeneratorObject* gen) { return word_op(*gen->frame.pc); }
+
+// The record leaves the chain of frames; what the generator handles is no longer what the thread handles.
+void leave_chain(ThreadState* ts, GeneratorObject* gen) {
+  ts->exc_info = gen->exc_state.previous_item;
+  gen->exc_state.previous_item = nullptr;
+  set_current_frame(ts, gen->frame.prev);
+  gen->frame.prev = nullptr;
+  ++ts->py_recursion_remaining;
+}
+
+void set_state(GeneratorObject* gen, GeneratorState state) {
+  __atomic_store_n(&gen->state, static_cast<uint8_t>(state), __ATOMIC_RELEASE);
+}
+
+// Drops what the frame owns. The state is kGenFinished already: nobody else looks at the registers.
+void clear_frame(GeneratorObject* gen) {
+  Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
+  Frame* f = &gen->frame;
+  if (f->object != nullptr) frame_object_detach(f);
+  for (uint32_t i = 0; i < gen->register_count; ++i) {
+    Value v = gen->regs[i];
+    gen->regs[i] = kEmpty;
+    drop(v);
+  }
+  Py_CLEAR(gen->exc_state.exc_value);
+  if (exc) PyErr_SetRaisedException(exc.release());
+}
+
+}  // namespace
+
+PyObject* generator_new(ThreadState*, Frame* f) {
+  const int flags = f->code->co_flags;
+  PyTypeObject* type = flags & CO_COROUTINE          ? &PyCoro_Type
+                       : flags & CO_ASYNC_GENERATOR ? &PyAsyncGen_Type
+                                                    : &PyGen_Type;
+  CodeExtra* extra = code_extra(f->code);
+  auto* gen = reinterpret_cast<GeneratorObject*>(
+      PyUnstable_Object_GC_NewWithExtraData(type, extra->register_count * sizeof(Value)));
+  if (gen == nullptr) return nullptr;
+  gen->weakrefs = nullptr;
+  gen->name = Py_NewRef(f->func()->func_name);
+  gen->qualname = Py_NewRef(f->func()->func_qualname);
+  gen->origin_or_finalizer = nullptr;
+  gen->exc_state = {};
+  gen->state = kGenCreated;
+  gen->returned = gen->hooks_inited = gen->ag_closed = gen->ag_running_async = false;
+  gen->register_count = extra->register_count;
+  for (uint32_t i = 0; i < extra->nlocalsplus; ++i) {
+    gen->regs[i] = to_owned(f->regs[i]);
+    f->regs[i] = kEmpty;
+  }
+  for (uint32_t i = extra->nlocalsplus; i < extra->register_count; ++i) gen->regs[i] = kEmpty;
+  gen->frame = {};
+  gen->frame.pc = f->pc;
+  gen->frame.regs = gen->regs;
+  gen->frame.code = f->code;
+  gen->frame.function = copy_value(value_borrowed(pointer_of(f->function)));
+  gen->frame.flags = kFrameGenerator;
+  PyObject_GC_Track(gen);
+  return reinterpret_cast<PyObject*>(gen);
+}
+
+bool generator_begin(ThreadState* ts, GeneratorObject* gen) {
+  uint8_t state = __atomic_load_n(&gen->state, __ATOMIC_ACQUIRE);
+  if (state == kGenFinished) return false;
+  bool claimed = state != kGenRunning;
+  if (claimed) {
+    if constexpr (kRaces) {
+      claimed = __atomic_compare_exchange_n(&gen->state, &state, static_cast<uint8_t>(kGenRunning), false,
+                                            __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    } else {
+      gen->state = kGenRunning;
+    }
+  }
+  if (!claimed) {
+    if (state == kGenFinished) return false;
+    PyErr_Format(PyExc_ValueError, "%s already executing", kind_name(gen));
+    return false;
+  }
+  if (ts->py_recursion_remaining <= 0) [[unlikely]] {
+    set_state(gen, static_cast<GeneratorState>(state));
+    PyErr_SetString(PyExc_RecursionError, "maximum recursion depth exceeded");
+    return false;
+  }
+  return true;
+}
+
+bool generator_can_push(GeneratorObject* gen, bool sends_none) {
+  uint8_t state = __atomic_load_n(&gen->state, __ATOMIC_ACQUIRE);
+  return state == kGenSuspended || (state == kGenCreated && sends_none);
+}
+
+Frame* generator_push(ThreadState* ts, GeneratorObject* gen, Frame* caller, uint16_t dst, uint8_t skip) {
+  return generator_push_send(ts, gen, caller, dst, skip, value_none());
+}
+
+Frame* generator_push_send(ThreadState* ts, GeneratorObject* gen, Frame* caller, uint16_t dst, uint8_t skip,
+                           Value sent) {
+  Frame* f = &gen->frame;
+  if (waiting_op(gen) == Op::YIELD_VALUE) {
+    Value* slot = &gen->regs[word_a(*f->pc)];
+    Value old = *slot;
+    *slot = to_owned(sent);
+    drop(old);
+  } else {
+    drop(sent);
+  }
+  ++f->pc;
+  f->prev = caller;
+  f->dst = dst;
+  f->skip = skip;
+  f->flags = kFrameGenerator;
+  gen->exc_state.previous_item = ts->exc_info;
+  ts->exc_info = &gen->exc_state;
+  set_current_frame(ts, f);
+  --ts->py_recursion_remaining;
+  return f;
+}
+
+void generator_suspend(ThreadState* ts, GeneratorObject* gen) {
+  leave_chain(ts, gen);
+  set_state(gen, kGenSuspended);
+}
+
+void generator_finish(ThreadState* ts, GeneratorObject* gen) {
+  leave_chain(ts, gen);
+  set_state(gen, kGenFinished);
+  clear_frame(gen);
+}
+
+void generator_fail(ThreadState* ts, GeneratorObject* gen) { generator_finish(ts, gen); }
+
+PyObject* generator_resume(GeneratorObject* gen, PyObject* sent) {
+  ThreadState* ts = current_thread();
+  if (sent != nullptr && sent != Py_None && __atomic_load_n(&gen->state, __ATOMIC_ACQUIRE) == kGenCreated) {
+    PyErr_Format(PyExc_TypeError, "can't send non-None value to a just-started %s", kind_name(gen));
+    return nullptr;
+  }
+  Ref<> thrown;
+  if (sent == nullptr) thrown = Ref<>::steal(PyErr_GetRaisedException());
+  gen->returned = false;
+  if (!generator_begin(ts, gen)) {
+    // A finished generator raises what is thrown into it.
+    if (thrown && !PyErr_Occurred()) PyErr_SetRaisedException(thrown.release());
+    return nullptr;
+  }
+  if (Py_EnterRecursiveCall("")) {
+    set_state(gen, waiting_op(gen) == Op::YIELD_VALUE ? kGenSuspended : kGenCreated);
+    return nullptr;
+  }
+  Frame* caller = current_frame(ts);
+  Frame* f = &gen->frame;
+  if (sent != nullptr) {
+    generator_push_send(ts, gen, caller, 0, 0, copy_value(value_borrowed(sent)));
+  } else {
+    // Unwinding starts at the instruction that waits: its ranges apply.
+    f->prev = caller;
+    gen->exc_state.previous_item = ts->exc_info;
+    ts->exc_info = &gen->exc_state;
+    set_current_frame(ts, f);
+    --ts->py_recursion_remaining;
+    f->flags = kFrameGenerator | kFrameThrow;
+    // Set with the generator's own handled exception as context, as a raise inside it would.
+    PyErr_SetRaisedException(thrown.release());
+  }
+  f->flags |= kFrameEntry;
+  PyObject* result = run_frame(ts, f);
+  Py_LeaveRecursiveCall();
+  return result;
+}
+
+PyObject* generator_delegate(GeneratorObject* gen) {
+  uint8_t state = __atomic_load_n(&gen->state, __ATOMIC_ACQUIRE);
+  if (state != kGenSuspended) return nullptr;
+  Word w = *gen->frame.pc;
+  if (word_op(w) != Op::YIELD_VALUE || word_c(w) != 1) return nullptr;
+  return pointer_of(gen->regs[word_b(w) - 1]);
+}
+
+}  // namespace amphis
