@@ -195,7 +195,7 @@ void abandon_heap() {
   Heap* h = this_heap();
   set_this_heap(&g_no_heap);
   if (h == &g_no_heap) return;
-  drain(h);
+  // What others freed stays where it is: the thread is detached by now and cannot retire pages.
   h->gc_live.store(count_live(h), std::memory_order_relaxed);
   platform::RawLock lock(g.mutex);
   h->idle_next = g.idle;

@@ -1,0 +1,137 @@
+#include "catch.h"
+
+#include <atomic>
+#include <cstring>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "memory/alloc.h"
+
+using namespace amphis;
+
+namespace {
+
+struct Held {
+  unsigned char* p;
+  size_t size;
+};
+
+// Allocates, checks, resizes and frees at random; `shared` passes blocks between threads. Returns false on corruption.
+bool churn(unsigned seed, long steps, std::vector<std::atomic<unsigned char*>>* shared) {
+  std::mt19937_64 random(seed);
+  std::vector<Held> held;
+  auto size_of_next = [&]() -> size_t {
+    const unsigned kind = random() % 1000;
+    if (kind < 950) return 32 + random() % 600;
+    if (kind < 999) return 32 + random() % 40000;
+    return 32 + random() % 6000000;
+  };
+  auto clear_header = [](unsigned char* p) { std::memset(p, 0, sizeof(PyObject)); };
+  for (long i = 0; i < steps; ++i) {
+    const unsigned what = random() % 100;
+    if (what < 50 || held.empty()) {
+      const size_t size = size_of_next();
+      auto* p = static_cast<unsigned char*>(random() & 1 ? alloc_object(size) : alloc_gc_object(size));
+      if (!p || reinterpret_cast<uintptr_t>(p) % 16 != 0 || object_block_size(p) < size) return false;
+      clear_header(p);
+      if (size > sizeof(PyObject)) p[size - 1] = static_cast<unsigned char>(size);
+      held.push_back({p, size});
+    } else {
+      const size_t at = random() % held.size();
+      Held h = held[at];
+      held[at] = held.back();
+      held.pop_back();
+      if (h.size > sizeof(PyObject) && h.p[h.size - 1] != static_cast<unsigned char>(h.size)) return false;
+      if (what < 55) {
+        const size_t size = 32 + random() % 2000;
+        auto* moved = static_cast<unsigned char*>(realloc_object(h.p, size));
+        if (!moved || object_block_size(moved) < size) return false;
+        if (size > sizeof(PyObject)) moved[size - 1] = static_cast<unsigned char>(size);
+        held.push_back({moved, size});
+      } else if (shared && what < 75) {
+        if (auto* other = (*shared)[random() % shared->size()].exchange(h.p)) free_object(other);
+      } else {
+        free_object(h.p);
+      }
+    }
+  }
+  for (const Held& h : held) free_object(h.p);
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("size classes cover every size with bounded waste") {
+  for (size_t size = 1; size <= memory::kMaxSmall; ++size) {
+    const size_t block = memory::class_block_size(memory::size_class(size));
+    REQUIRE(block >= size);
+    REQUIRE(block % 16 == 0);
+    if (size > memory::kFineLimit) REQUIRE(block - size <= size / 3);
+  }
+}
+
+TEST_CASE("a freed block is the next one allocated") {
+  void* p = alloc_object(48);
+  free_object(p);
+  REQUIRE(alloc_object(48) == p);
+  free_object(p);
+}
+
+TEST_CASE("the page of a block knows its kind and its size") {
+  void* plain = alloc_object(100);
+  void* tracked = alloc_gc_object(100);
+  REQUIRE(memory::in_chunk(plain));
+  REQUIRE(memory::page_of(plain)->kind == memory::kPlain);
+  REQUIRE(memory::page_of(tracked)->kind == memory::kGc);
+  REQUIRE(object_block_size(plain) == 112);
+  const memory::Page* page = memory::page_of(tracked);
+  REQUIRE(page->block(page->index_of(tracked)) == tracked);
+  free_object(plain);
+  free_object(tracked);
+  int local;
+  REQUIRE(!memory::in_chunk(&local));
+}
+
+TEST_CASE("random allocation leaves nothing behind") {
+  const int64_t before = memory::allocated_blocks();
+  REQUIRE(churn(1, 300000, nullptr));
+  REQUIRE(memory::allocated_blocks() == before);
+}
+
+TEST_CASE("blocks freed by other threads come back to their owners") {
+  if (!memory::kThreadHeaps) return;  // one heap, guarded by the GIL
+  memory::drain_all_heaps();
+  const int64_t before = memory::allocated_blocks();
+  std::vector<std::atomic<unsigned char*>> shared(1000);
+  std::atomic<bool> good{true};
+  for (int round = 0; round < 2; ++round) {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i)
+      threads.emplace_back([&, i] {
+        PyGILState_STATE state = PyGILState_Ensure();
+        if (!churn(unsigned(10 * round + i), 100000, &shared)) good = false;
+        PyGILState_Release(state);
+      });
+    Py_BEGIN_ALLOW_THREADS
+    for (auto& t : threads) t.join();
+    Py_END_ALLOW_THREADS
+  }
+  REQUIRE(good);
+  for (auto& slot : shared)
+    if (auto* p = slot.exchange(nullptr)) free_object(p);
+  memory::drain_all_heaps();
+  REQUIRE(memory::allocated_blocks() == before);
+}
+
+TEST_CASE("huge objects get memory of their own") {
+  for (size_t size : {size_t(5) << 20, size_t(100) << 20}) {
+    auto* p = static_cast<unsigned char*>(alloc_gc_object(size));
+    REQUIRE(p);
+    std::memset(p, 0, sizeof(PyObject));
+    p[size - 1] = 1;
+    REQUIRE(object_block_size(p) >= size);
+    free_object(p);
+  }
+  REQUIRE(alloc_object(size_t(1) << 62) == nullptr);
+}
