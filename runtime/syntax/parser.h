@@ -9,7 +9,7 @@
 
 #include "source/arena.h"
 #include "syntax/ast.h"
-#include "syntax/syntax_error.h"
+#include "source/diagnostic.h"
 
 namespace amphis {
 
@@ -25,7 +25,9 @@ struct ParseOptions {
   bool dont_imply_dedent = false;
   bool type_comments = false;    // accepted and ignored
   bool barry_as_FLUFL = false;   // `<>` in place of `!=`
+  bool from_file = false;        // words an error about null bytes
   int first_line = 1;            // number of the first line, for errors and positions
+  int max_int_digits = 4300;     // longest decimal literal (sys.set_int_max_str_digits), 0 for any
 };
 
 struct ParseResult {
