@@ -117,7 +117,7 @@ void Collector::mark_roots() {
   // From PyImport_GetModuleDict nearly everything can be reached; it is borrowed from the interpreter.
   if (PyObject* modules = PyImport_GetModuleDict()) mark(modules);
   for (unsigned i = 0; i < g_root_visitor_count; ++i) g_root_visitors[i](visit_mark, this);
-  if (visit_interpreter_stacks) visit_interpreter_stacks(visit_mark, this);
+  if (visit_interpreter_stacks) visit_interpreter_stacks(visit_register, this);
   drain_marks();
 }
 
@@ -154,8 +154,23 @@ void Collector::subtract() {
   });
 }
 
-bool counting(visitproc visit) {
-  return visit == Collector::visit_subtract || visit == Collector::visit_subtract_garbage;
+// Whether an address that may be stale is that of an object which is not known to be alive yet.
+static bool is_candidate(PyObject* op) {
+  Count* count = entry(op);
+  if (!count || *count == kAlive) return false;
+  const memory::Page* page = memory::page_of(op);
+  return page->block(page->index_of(op)) == op;
+}
+
+int Collector::visit_register(PyObject* op, void* arg) {
+  if (op && is_candidate(op)) static_cast<Collector*>(arg)->mark(op);
+  return 0;
+}
+
+int visit_uncounted(PyObject* op, visitproc visit, void* arg) {
+  if (visit != Collector::visit_mark && visit != Collector::visit_register) return 0;
+  if (op && is_candidate(op) && sync::is_deferred(op)) static_cast<Collector*>(arg)->mark(op);
+  return 0;
 }
 
 bool Collector::find_garbage() {
@@ -217,8 +232,6 @@ void Collector::drop_resurrected() {
       *entry(op) = others >= kMaxCount ? kMaxCount : Count(others);
     }
     for (PyObject* op : garbage_) Py_TYPE(op)->tp_traverse(op, visit_subtract_garbage, this);
-    // Uncounted references may have been made meanwhile.
-    if (visit_interpreter_stacks) visit_interpreter_stacks(visit_mark, this);
     for (PyObject* op : garbage_)
       if (*entry(op) > 0) mark(op);
     drain_marks();

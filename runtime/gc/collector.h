@@ -111,8 +111,9 @@ class Collector {
 
   static int visit_subtract(PyObject* op, void* arg);
   static int visit_mark(PyObject* op, void* arg);
+  static int visit_register(PyObject* op, void* arg);
   static int visit_subtract_garbage(PyObject* op, void* arg);
-  friend bool counting(visitproc visit);
+  friend int visit_uncounted(PyObject* op, visitproc visit, void* arg);
 
   Count* storage_ = nullptr;
   Array<PyObject*> marks_;    // alive, their references not yet visited

@@ -1,11 +1,12 @@
 // Owns what the collector must know of references that nobody counts, and where it may begin to mark.
 //
-// Frames hold objects in registers that are borrowed, and (free-threaded build) deferred objects whose references from
-// registers are not counted. Such objects must be found by scanning:
-//  - interp/ sets visit_interpreter_stacks: with the world stopped it calls visit(op, arg) for every object in a
-//    register of every frame that lies on a thread's stack, owned or not.
-//  - A suspended frame is the body of a generator: its owner's tp_traverse calls Py_VISIT for owned registers and
-//    gc::visit_uncounted for the others, so that no reference is subtracted that was never counted.
+// Frames hold objects in registers that are borrowed; those are kept alive by whoever owns them. But (free-threaded build)
+// a borrowed register may be the only reference to a deferred object. Such objects must be found by scanning:
+//  - interp/ sets visit_interpreter_stacks: with the world stopped it calls visit(op, arg) for every owned register and
+//    visit_uncounted(op, visit, arg) for every other pointer in the registers of every frame on a thread's stack.
+//  - A suspended frame is the body of a generator: its tp_traverse does the same with Py_VISIT and visit_uncounted, so
+//    that no reference is subtracted that was never counted.
+// A register that is dead may hold the address of something long freed: visit_uncounted copes with that.
 #pragma once
 
 #include "Python.h"
@@ -20,12 +21,8 @@ extern RootVisitor visit_interpreter_stacks;
 // for correctness where the references are counted, but marking from them saves work. At most 16; start-up only.
 void add_root_visitor(RootVisitor visitor);
 
-// True while references are being subtracted: only counted ones may be visited then.
-bool counting(visitproc visit);
-
-// For tp_traverse: visits a reference that is not counted.
-inline int visit_uncounted(PyObject* op, visitproc visit, void* arg) {
-  return op && !counting(visit) ? visit(op, arg) : 0;
-}
+// For tp_traverse and stack visitors: a reference that is not counted, possibly stale. Nothing happens unless the
+// collector is marking and op is a live deferred object.
+int visit_uncounted(PyObject* op, visitproc visit, void* arg);
 
 }  // namespace amphis::gc

@@ -448,14 +448,18 @@ int generator_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(gen->qualname);
   Py_VISIT(gen->origin_or_finalizer);
   Py_VISIT(gen->exc_state.exc_value);
-  if (is_owned(gen->frame.function)) Py_VISIT(pointer_of(gen->frame.function));
+  if (is_owned(gen->frame.function)) {
+    Py_VISIT(pointer_of(gen->frame.function));
+  } else if (gen->frame.function != kEmpty) {
+    gc::visit_uncounted(pointer_of(gen->frame.function), visit, arg);
+  }
   Py_VISIT(reinterpret_cast<PyObject*>(gen->frame.object));
   for (uint32_t i = 0; i < gen->register_count; ++i) {
     Value v = gen->regs[i];
     if (is_owned(v)) {
       Py_VISIT(pointer_of(v));
-    } else if (is_pointer(v) && v != kEmpty && i < code_extra(gen->frame.code)->nlocalsplus) {
-      if (int status = gc::visit_uncounted(pointer_of(v), visit, arg)) return status;
+    } else if (is_pointer(v) && v != kEmpty) {
+      gc::visit_uncounted(pointer_of(v), visit, arg);
     }
   }
   return 0;

@@ -8,18 +8,21 @@ namespace amphis {
 
 namespace {
 
+void visit_register(Value v, visitproc visit, void* arg) {
+  if (is_owned(v)) {
+    visit(pointer_of(v), arg);
+  } else if (is_pointer(v) && v != kEmpty) {
+    gc::visit_uncounted(pointer_of(v), visit, arg);  // a dead temporary may be stale: this allows for it
+  }
+}
+
 void visit_stacks(visitproc visit, void* arg) {
   for_each_thread([=](ThreadState* ts) {
     for (Frame* f = current_frame(ts); f != nullptr; f = f->prev) {
-      if (f->function != kEmpty) visit(pointer_of(f->function), arg);
+      visit_register(f->function, visit, arg);
       if (f->flags & kFrameGenerator) continue;
       const CodeExtra* extra = code_extra(f->code);
-      for (uint32_t i = 0; i < extra->register_count; ++i) {
-        Value v = f->regs[i];
-        // A dead temporary may hold a borrowed pointer to something freed: only what a frame owns, its variables and
-        // objects that only the collector frees may be looked at.
-        if (is_owned(v) || (is_pointer(v) && v != kEmpty && i < extra->nlocalsplus)) visit(pointer_of(v), arg);
-      }
+      for (uint32_t i = 0; i < extra->register_count; ++i) visit_register(f->regs[i], visit, arg);
     }
   });
 }

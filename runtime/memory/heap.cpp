@@ -134,6 +134,7 @@ void retire_page(Page* page) {
   queue_remove(h->available[page->kind][page->size_class], page);
   list_remove(h->all[page->kind], page);
   page->state = PageState::kUnused;
+  page->gc_table = nullptr;
   run_deferred(page, page_reusable);
 }
 
@@ -255,6 +256,7 @@ void free_large(Page* page) {
     list_remove(g.large[page->kind], page);
   }
   g.large_count[page->kind].fetch_sub(1, std::memory_order_relaxed);
+  page->gc_table = nullptr;
   run_deferred(page, large_reusable);
 }
 

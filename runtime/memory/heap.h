@@ -54,7 +54,7 @@ struct alignas(128) Page {
   Page* remote_next;  // on Heap::remote_pages while remote_free is not empty
   Page *next, *prev;          // the queue of available pages
   Page *all_next, *all_prev;  // every page of the heap (or large object) of this kind
-  void* gc_table;             // the collector's, for the time of a collection; an array indexed by block
+  void* gc_table;             // the collector's: an array indexed by block; null in pages out of use
   size_t large_size;          // bytes usable by a large object
   uint32_t reciprocal;        // ceil(2^32 / block_size)
 
