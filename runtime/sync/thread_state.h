@@ -121,7 +121,12 @@ void attach(ThreadState* ts);
 // Gives it up; critical sections are suspended. `ts` is the current state.
 void detach(ThreadState* ts);
 
-// Switch interval of the GIL in microseconds (sys.setswitchinterval); remembered but without effect in the free build.
+// Whether threads take turns (sys._is_gil_enabled). The free-threaded build can enable and disable the GIL at run
+// time (PYTHON_GIL, -X gil, extension modules that need it); the caller is attached. False: this build cannot do that.
+bool gil_enabled();
+bool enable_gil(bool on);
+
+// Switch interval of the GIL in microseconds (sys.setswitchinterval).
 void set_switch_interval(unsigned long microseconds);
 unsigned long switch_interval();
 

@@ -378,6 +378,32 @@ void threads_take_turns() {
   for (auto& t : turns) CHECK(t > 0);
 }
 
+// Between two polls the GIL is on or off for good; while it is on, threads exclude each other.
+void gil_can_be_switched() {
+  static std::atomic<int> inside;
+  static std::atomic<long> exclusive, switches;
+  on_threads(4, [](int i) {
+    uint32_t seed = 7 + i;
+    while (!stop) {
+      if (sync::gil_enabled()) {
+        CHECK(inside.fetch_add(1) == 0);
+        for (int k = 0; k < 50; k++) platform::spin_pause();
+        inside.fetch_sub(1);
+        exclusive++;
+      }
+      uint32_t r = next_random(seed);
+      if (i == 0 && r % 20 == 0) {
+        sync::enable_gil(r % 40 == 0);
+        switches++;
+      }
+      if (r % 16 == 0) Detached d;
+      poll();
+    }
+  });
+  sync::enable_gil(false);
+  CHECK(exclusive > 0 && switches > 0);
+}
+
 // The only thread locks objects with plain instructions until another one appears.
 void another_thread_appears() {
   Ref<> shared = make_node(0);
@@ -448,6 +474,7 @@ struct Test {
     {"world_stops", world_stops},
     {"retired_blocks_stay_readable", retired_blocks_stay_readable},
     {"threads_take_turns", threads_take_turns},
+    {"gil_can_be_switched", gil_can_be_switched},
     {"another_thread_appears", another_thread_appears},
     {"pending_calls_arrive", pending_calls_arrive},
 };

@@ -8,13 +8,16 @@
 //   suspended -> detached  whoever stopped the world
 //   detached -> lent -> detached  another attached thread, for a moment, to merge counts in the owner's stead
 // Stopping: the requester sets kBreakStop on attached threads and takes detached ones, round after round until all stand.
-// A lock that all threads share (PYTHON_GIL=1) would be taken in enter() and given up in leave().
+//
+// The GIL may be enabled at run time: then a thread holds it from before it becomes attached until after it detaches.
+// A thread that waits for it counts as detached, so the world can be stopped meanwhile.
 #include "sync/attachment.h"
 
 #include "base/assert.h"
 #include "platform/os.h"
 #include "sync/free/epoch.h"
 #include "sync/free/merge.h"
+#include "sync/gil_lock.h"
 #include "sync/interpreter_state.h"
 #include "sync/mutex.h"
 #include "sync/object_lock.h"
@@ -32,11 +35,23 @@ struct World {
   std::atomic<uint32_t> progress{0};     // changes whenever some thread came to a stand
 };
 constinit World world;
-std::atomic<unsigned long> interval_us{5000};
+constinit Gil gil;
+std::atomic<bool> use_gil{false};  // changes in a stopped world only
 
 void report_progress() {
   world.progress.fetch_add(1);
   platform::wake_one(&world.progress);
+}
+
+void drop_gil(ThreadState* ts) {
+  if (!ts->holds_gil) [[likely]] return;
+  ts->holds_gil = 0;
+  gil.release(ts);
+}
+
+AMPHIS_COLD void take_gil(ThreadState* ts) {
+  gil.acquire(ts);
+  ts->holds_gil = 1;
 }
 
 // The thread stands still from here on if the world is being stopped.
@@ -53,19 +68,30 @@ AMPHIS_COLD void leave_into_stop(ThreadState* ts) {
 void leave(ThreadState* ts) {
   if (ts->critical_section && !(ts->critical_section & kSectionSuspended)) section_suspend_all(ts);
   ts->quiescent.store(0, std::memory_order_release);
-  if (__atomic_load_n(&ts->eval_breaker, __ATOMIC_RELAXED) & kBreakStop) [[unlikely]] return leave_into_stop(ts);
-  thread_status(ts).exchange(kDetached);
-  // Pairs with the requester, who sets the bit and then looks at the state.
-  if (__atomic_load_n(&ts->eval_breaker, __ATOMIC_SEQ_CST) & kBreakStop) [[unlikely]] report_progress();
+  if (__atomic_load_n(&ts->eval_breaker, __ATOMIC_RELAXED) & kBreakStop) [[unlikely]] {
+    leave_into_stop(ts);
+  } else {
+    thread_status(ts).exchange(kDetached);
+    // Pairs with the requester, who sets the bit and then looks at the state.
+    if (__atomic_load_n(&ts->eval_breaker, __ATOMIC_SEQ_CST) & kBreakStop) [[unlikely]] report_progress();
+  }
+  drop_gil(ts);
 }
 
 bool enter(ThreadState* ts, bool wait) {
   for (;;) {
+    if (use_gil.load(std::memory_order_acquire)) [[unlikely]] take_gil(ts);
     // Before the state changes, so that whoever retires memory sees either this reader or is seen by it.
     ts->quiescent.store(epoch_now(), std::memory_order_release);
     uint32_t state = kDetached;
-    if (thread_status(ts).compare_exchange_strong(state, kAttached)) [[likely]] return true;
+    if (thread_status(ts).compare_exchange_strong(state, kAttached)) [[likely]] {
+      // Now that the world cannot be stopped: is the GIL still what it was?
+      if (use_gil.load(std::memory_order_acquire) == (ts->holds_gil != 0)) [[likely]] return true;
+      leave(ts);
+      continue;
+    }
     ts->quiescent.store(0, std::memory_order_release);
+    drop_gil(ts);
     AMPHIS_ASSERT(state != kAttached);
     if (state == kLent)
       platform::spin_pause();
@@ -109,16 +135,31 @@ void detach(ThreadState* ts) {
   errno = saved;
 }
 
-void set_switch_interval(unsigned long microseconds) { interval_us.store(microseconds ? microseconds : 1); }
-unsigned long switch_interval() { return interval_us.load(); }
+void set_switch_interval(unsigned long microseconds) { gil.set_interval(microseconds); }
+unsigned long switch_interval() { return gil.interval(); }
+bool gil_enabled() { return use_gil.load(std::memory_order_acquire); }
+
+bool enable_gil(bool on) {
+  ThreadState* ts = tls_current;
+  StopTheWorld stopped;
+  if (on != use_gil.load()) {
+    use_gil.store(on, std::memory_order_release);
+    if (on)
+      take_gil(ts);
+    else
+      drop_gil(ts);
+  }
+  return true;
+}
 
 void variant_safepoint(ThreadState* ts, uintptr_t bits) {
-  if (bits & kBreakStop) {
+  if ((bits & kBreakStop) || ((bits & kBreakGilDrop) && ts->holds_gil && gil.contended())) {
     detach(ts);
     attach(ts);
   }
-  if (bits & (kBreakGilDrop | kBreakQuiesce)) {
-    clear_eval_breaker(ts, kBreakGilDrop | kBreakQuiesce);
+  if (bits & kBreakGilDrop) clear_eval_breaker(ts, kBreakGilDrop);
+  if (bits & kBreakQuiesce) {
+    clear_eval_breaker(ts, kBreakQuiesce);
     ts->quiescent.store(epoch_now(), std::memory_order_release);
     reclaim_retired();
   }
@@ -167,6 +208,7 @@ void variant_detach_last(ThreadState* ts) {
 void variant_after_fork(ThreadState* ts) {
   reset_owners_after_fork();
   reset_epochs_after_fork();
+  gil.after_fork(ts->holds_gil ? ts : nullptr);
   AMPHIS_CHECK(world.stopper.load() == ts);
 }
 

@@ -29,6 +29,9 @@ struct RefQueue {
 
 namespace {
 
+// While one thread state exists no other thread counts, so plain instructions do.
+bool alone() { return !many_threads.load(std::memory_order_acquire); }
+
 constexpr int kBucketBits = 6;
 
 struct alignas(64) Bucket {
@@ -204,6 +207,10 @@ bool try_incref_shared(PyObject* op) {
 
 void publish_slow(PyObject* op) {
   Py_ssize_t shared = load_relaxed(op->ob_ref_shared);
+  if (alone()) {
+    store_relaxed(op->ob_ref_shared, shared | _Py_REF_MAYBE_WEAKREF);
+    return;
+  }
   while ((shared & _Py_REF_SHARED_FLAG_MASK) == 0 &&
          !compare_exchange(op->ob_ref_shared, shared, shared | _Py_REF_MAYBE_WEAKREF)) {
   }
@@ -253,6 +260,10 @@ void _Py_DecRefShared(PyObject* op) {
   do {
     queue = shared == 0 || shared == _Py_REF_MAYBE_WEAKREF;
     next = queue ? Py_ssize_t(_Py_REF_QUEUED) : shared - (Py_ssize_t(1) << _Py_REF_SHARED_SHIFT);
+    if (alone()) {
+      store_relaxed(op->ob_ref_shared, next);
+      break;
+    }
   } while (!compare_exchange(op->ob_ref_shared, shared, next));
   if (queue)
     queue_for_owner(op);
@@ -264,7 +275,8 @@ void _Py_DecRefSharedDebug(PyObject* op, const char*, int) { _Py_DecRefShared(op
 
 void _Py_MergeZeroLocalRefcount(PyObject* op) {
   Py_ssize_t shared = load_acquire(op->ob_ref_shared);
-  if (shared == 0) [[likely]] return _Py_Dealloc(op);  // no other thread ever held or may take a reference
+  // No other thread holds or may take a reference.
+  if (shared == 0 || (alone() && (shared >> _Py_REF_SHARED_SHIFT) == 0)) [[likely]] return _Py_Dealloc(op);
   store_relaxed(op->ob_tid, _Py_UNOWNED_TID);
   Py_ssize_t next;
   do {
