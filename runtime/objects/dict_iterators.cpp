@@ -5,6 +5,7 @@
 // dictionary in the GIL build; in the free-threaded build, where another thread may be inside the same step, it only
 // remembers that it is used up.
 #include "objects/dict.h"
+#include "objects/tuple.h"
 
 using namespace amphis;
 
@@ -114,22 +115,8 @@ PyObject* next_item(PyObject* op) {
   DictIterator* self = as_iterator(op);
   Step step;
   if (!advance<kReverse>(self, true, true, &step)) return nullptr;
-  PyObject* pair = self->pair;
-  if (!kRaces && pair != nullptr && sync::is_unique(pair)) {
-    auto* tuple = reinterpret_cast<PyTupleObject*>(pair);
-    Py_INCREF(pair);
-    Ref<> old_key = Ref<>::steal(tuple->ob_item[0]);
-    Ref<> old_value = Ref<>::steal(tuple->ob_item[1]);
-    tuple->ob_item[0] = step.key.release();
-    tuple->ob_item[1] = step.value.release();
-    tuple->ob_hash = -1;
-    // The collector stops tracking tuples of atoms; this one may hold anything now.
-    if (!PyObject_GC_IsTracked(pair)) PyObject_GC_Track(pair);
-    return pair;
-  }
-  pair = pack_pair(step.key.release(), step.value.release());
-  if (!kRaces && pair != nullptr) Py_XSETREF(self->pair, Py_NewRef(pair));
-  return pair;
+  if constexpr (kRaces) return tuple_pair_take(step.key.release(), step.value.release());
+  return reuse_pair(&self->pair, step.key.release(), step.value.release());
 }
 
 void iterator_dealloc(PyObject* op) {

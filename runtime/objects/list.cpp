@@ -306,7 +306,7 @@ int extend_from_range(PyListObject* list, PyObject* range) {
   if (length == 0) return 0;
   if (list_reserve(list, size + length) < 0) return -1;
   for (int64_t i = 0; i < length; i++) {
-    PyObject* item = PyLong_FromLongLong(start + i * step);
+    PyObject* item = PyLong_FromLongLong(range_value(start, step, i));
     if (item == nullptr || list_append_locked(list, item) < 0) return -1;
   }
   return 0;

@@ -1,7 +1,7 @@
 // Ranges and their iterators: the layouts, for the interpreter's counting loops and for whoever reads a range fast.
 //
-// A range holds start, stop, step and length as int objects. Where all four fit in int64 it also holds them as such
-// (`fast`), and everything but arithmetic on huge ranges uses these.
+// A range holds start, stop and step as int objects. Where they and the length fit in int64 it also holds them as such
+// (`fast`), and everything but arithmetic on huge ranges uses these; else it holds the length as an int object.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ struct RangeObject {
   PyObject* start;
   PyObject* stop;
   PyObject* step;
-  PyObject* length;
+  PyObject* length;  // null in a fast range
   bool fast;
   int64_t start64;
   int64_t stop64;
@@ -31,6 +31,12 @@ struct RangeIterator {
   int64_t step;
   int64_t left;
 };
+
+// The value at an index. The product may pass int64 where the sum does not, hence unsigned.
+inline int64_t range_value(int64_t start, int64_t step, int64_t index) {
+  return static_cast<int64_t>(static_cast<uint64_t>(start) +
+                              static_cast<uint64_t>(index) * static_cast<uint64_t>(step));
+}
 
 // False where the range does not fit in int64 (its values or its length).
 inline bool range_as_int64(PyObject* op, int64_t* start, int64_t* step, int64_t* length) {

@@ -8,6 +8,7 @@
 
 #include "base/compiler.h"
 #include "objects/list.h"
+#include "sync/shared_slot.h"
 
 using namespace amphis;
 
@@ -37,6 +38,25 @@ PyObject* tuple_from_array_take(PyObject* const* items, Py_ssize_t n) {
   memcpy(tuple->ob_item, items, static_cast<size_t>(n) * sizeof(PyObject*));
   track(tuple);
   return reinterpret_cast<PyObject*>(tuple);
+}
+
+PyObject* reuse_pair(PyObject** slot, PyObject* first, PyObject* second) {
+  PyObject* pair = *slot;
+  if (pair != nullptr && sync::is_unique(pair)) {
+    auto* tuple = reinterpret_cast<PyTupleObject*>(pair);
+    Py_INCREF(pair);
+    Ref<> old_first = Ref<>::steal(tuple->ob_item[0]);
+    Ref<> old_second = Ref<>::steal(tuple->ob_item[1]);
+    tuple->ob_item[0] = first;
+    tuple->ob_item[1] = second;
+    tuple->ob_hash = -1;
+    // The collector stops tracking tuples of atoms; this one may hold anything now.
+    track(pair);
+    return pair;
+  }
+  pair = tuple_pair_take(first, second);
+  if (pair != nullptr) Py_XSETREF(*slot, Py_NewRef(pair));
+  return pair;
 }
 
 namespace {

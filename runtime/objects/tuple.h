@@ -43,6 +43,10 @@ inline PyObject* tuple_pair_take(PyObject* first, PyObject* second) {
   return reinterpret_cast<PyObject*>(tuple);
 }
 
+// (first, second) in the tuple at *slot if nobody else holds it any more, else in a new one that is kept there. For
+// iterators whose steps no two threads run at once. Takes over the references.
+PyObject* reuse_pair(PyObject** slot, PyObject* first, PyObject* second);
+
 // tuple[index] with the errors of the type: a new reference.
 PyObject* tuple_subscript(PyObject* self, PyObject* index);
 

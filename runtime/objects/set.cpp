@@ -1,0 +1,354 @@
+// The hash table of sets and frozensets, and their C API. See set.h for the invariants.
+//
+// The order in which a set is walked can be seen, so the probe sequence and the growth policy follow those of CPython:
+// start at hash & mask, look at up to nine neighbours, then jump by a perturbed 5*i + 1; a table is full at 3/5 and then
+// grows to four times the elements (twice, from 50,000 on).
+#include "objects/set.h"
+
+#include <cstring>
+
+#include "base/compiler.h"
+#include "objects/dict.h"
+
+using namespace amphis;
+
+namespace amphis {
+
+PyObject set_dummy_object[1] = {PyObject_HEAD_INIT(&PyBaseObject_Type)};
+
+namespace {
+
+// Calls visit(entry) along the probe sequence until it returns true; the result is that entry.
+template <class Visit>
+inline setentry* probe(setentry* table, size_t mask, Py_hash_t hash, Visit&& visit) {
+  size_t perturb = static_cast<size_t>(hash);
+  size_t at = perturb & mask;
+  for (;;) {
+    setentry* entry = &table[at];
+    const size_t neighbours = at + kSetLinearProbes <= mask ? kSetLinearProbes : 0;
+    for (setentry* last = entry + neighbours; entry <= last; entry++) {
+      if (visit(entry)) return entry;
+    }
+    perturb >>= 5;
+    at = (at * 5 + 1 + perturb) & mask;
+  }
+}
+
+// Places a key that is not in the table, which has no dummies.
+void place(setentry* table, size_t mask, PyObject* key, Py_hash_t hash) {
+  setentry* entry = probe(table, mask, hash, [](setentry* e) { return e->key == nullptr; });
+  entry->key = key;
+  entry->hash = hash;
+}
+
+// Rebuilds the table with room for more than `minimum` elements.
+int resize(PySetObject* set, Py_ssize_t minimum) {
+  size_t size = PySet_MINSIZE;
+  while (size <= static_cast<size_t>(minimum)) size <<= 1;
+  setentry* old = set->table;
+  const size_t old_mask = static_cast<size_t>(set->mask);
+  setentry local[PySet_MINSIZE];
+  setentry* fresh;
+  if (size == PySet_MINSIZE) {
+    if (old == set->smalltable) {
+      if (set->fill == set->used) return 0;
+      memcpy(local, old, sizeof(local));
+      old = local;
+    }
+    fresh = set->smalltable;
+  } else {
+    fresh = static_cast<setentry*>(PyMem_Malloc(size * sizeof(setentry)));
+    if (fresh == nullptr) {
+      PyErr_NoMemory();
+      return -1;
+    }
+  }
+  memset(fresh, 0, size * sizeof(setentry));
+  for (size_t i = 0; i <= old_mask; i++) {
+    if (set_entry_live(&old[i])) place(fresh, size - 1, old[i].key, old[i].hash);
+  }
+  set->mask = static_cast<Py_ssize_t>(size - 1);
+  set->table = fresh;
+  set->fill = set->used;
+  if (old != set->smalltable && old != local) PyMem_Free(old);
+  return 0;
+}
+
+int grow_if_full(PySetObject* set) {
+  if (set->fill * 5 < set->mask * 3) return 0;
+  return resize(set, set->used > 50000 ? set->used * 2 : set->used * 4);
+}
+
+// Adds the elements of another set, whose hashes are known. Both are locked.
+int merge_set(PySetObject* set, PySetObject* other) {
+  if (set == other || other->used == 0) return 0;
+  if ((set->fill + other->used) * 5 >= set->mask * 3 && resize(set, (set->used + other->used) * 2) < 0) return -1;
+  // Without comparisons where there is nothing to compare with.
+  if (set->fill == 0) {
+    for (Py_ssize_t i = 0; i <= other->mask; i++) {
+      setentry* entry = &other->table[i];
+      if (set_entry_live(entry)) {
+        place(set->table, static_cast<size_t>(set->mask), Py_NewRef(entry->key), entry->hash);
+      }
+    }
+    set->fill = other->used;
+    sync::store_relaxed(set->used, other->used);
+    return 0;
+  }
+  Py_ssize_t pos = 0;
+  setentry* entry;
+  while (set_next(other, &pos, &entry)) {
+    const Py_hash_t hash = entry->hash;
+    Ref<> key = Ref<>::share(entry->key);
+    if (set_add(set, key.get(), hash) < 0) return -1;
+  }
+  return 0;
+}
+
+int merge_dict(PySetObject* set, PyObject* dict) {
+  const Py_ssize_t n = PyDict_GET_SIZE(dict);
+  if ((set->fill + n) * 5 >= set->mask * 3 && resize(set, (set->used + n) * 2) < 0) return -1;
+  Py_ssize_t pos = 0;
+  PyObject* next;
+  while (dict_next_ref(reinterpret_cast<PyDictObject*>(dict), &pos, &next, nullptr)) {
+    Ref<> key = Ref<>::steal(next);
+    const Py_hash_t hash = PyObject_Hash(key.get());
+    if (hash == -1 || set_add(set, key.get(), hash) < 0) return -1;
+  }
+  return 0;
+}
+
+bool check_set(PyObject* op, bool ok) {
+  if (op != nullptr && ok) return true;
+  PyErr_BadInternalCall();
+  return false;
+}
+
+}  // namespace
+
+Py_hash_t set_hash_element(PyObject* element) {
+  if (PyUnicode_CheckExact(element)) return str_hash(element);
+  const Py_hash_t hash = PyObject_Hash(element);
+  if (hash == -1) explain_unhashable(element, "set element");
+  return hash;
+}
+
+setentry* set_find(PySetObject* set, PyObject* key, Py_hash_t hash) {
+  const bool key_is_str = PyUnicode_CheckExact(key);
+  for (;;) {
+    setentry* table = set->table;
+    enum { kDone, kFailed, kAgain } outcome = kDone;
+    setentry* found = probe(table, static_cast<size_t>(set->mask), hash, [&](setentry* entry) {
+      PyObject* other = entry->key;
+      if (other == nullptr || other == key) return true;
+      if (entry->hash != hash || other == set_dummy()) return false;
+      if (key_is_str && PyUnicode_CheckExact(other)) return str_equal(other, key);
+      Ref<> hold = Ref<>::share(other);
+      const int equal = PyObject_RichCompareBool(other, key, Py_EQ);
+      if (equal < 0) {
+        outcome = kFailed;
+        return true;
+      }
+      if (set->table != table || entry->key != other) {
+        outcome = kAgain;
+        return true;
+      }
+      return equal > 0;
+    });
+    if (outcome == kDone) return found;
+    if (outcome == kFailed) return nullptr;
+  }
+}
+
+int set_add(PySetObject* set, PyObject* key, Py_hash_t hash) {
+  setentry* entry = set_find(set, key, hash);
+  if (entry == nullptr) return -1;
+  if (entry->key != nullptr) return 0;
+  entry->key = Py_NewRef(key);
+  entry->hash = hash;
+  set->fill++;
+  sync::store_relaxed(set->used, set->used + 1);
+  return grow_if_full(set) < 0 ? -1 : 1;
+}
+
+int set_discard(PySetObject* set, PyObject* key, Py_hash_t hash) {
+  setentry* entry = set_find(set, key, hash);
+  if (entry == nullptr) return -1;
+  if (entry->key == nullptr) return 0;
+  PyObject* old = entry->key;
+  entry->key = set_dummy();
+  entry->hash = -1;
+  sync::store_relaxed(set->used, set->used - 1);
+  Py_DECREF(old);
+  return 1;
+}
+
+int set_has(PySetObject* set, PyObject* key, Py_hash_t hash) {
+  setentry* entry = set_find(set, key, hash);
+  return entry == nullptr ? -1 : entry->key != nullptr;
+}
+
+void set_clear(PySetObject* set) {
+  setentry* old = set->table;
+  const size_t n = static_cast<size_t>(set->mask) + 1;
+  if (set->fill == 0 && old == set->smalltable) return;
+  setentry local[PySet_MINSIZE];
+  const bool was_small = old == set->smalltable;
+  if (was_small) {
+    memcpy(local, old, sizeof(local));
+    old = local;
+  }
+  memset(set->smalltable, 0, sizeof(set->smalltable));
+  set->fill = 0;
+  sync::store_relaxed(set->used, Py_ssize_t{0});
+  set->mask = PySet_MINSIZE - 1;
+  set->table = set->smalltable;
+  set->hash = -1;
+  for (size_t i = 0; i < n; i++) {
+    if (set_entry_live(&old[i])) Py_DECREF(old[i].key);
+  }
+  if (!was_small) PyMem_Free(old);
+}
+
+bool set_next(PySetObject* set, Py_ssize_t* pos, setentry** entry) {
+  for (Py_ssize_t at = *pos; at <= set->mask; at++) {
+    if (set_entry_live(&set->table[at])) {
+      *entry = &set->table[at];
+      *pos = at + 1;
+      return true;
+    }
+  }
+  *pos = set->mask + 1;
+  return false;
+}
+
+int set_update(PyObject* op, PyObject* iterable) {
+  PySetObject* set = as_set(op);
+  if (PyAnySet_Check(iterable)) {
+    ObjectLock2 lock(set, iterable);
+    return merge_set(set, as_set(iterable));
+  }
+  if (PyDict_CheckExact(iterable)) {
+    ObjectLock2 lock(set, iterable);
+    return merge_dict(set, iterable);
+  }
+  Ref<> iterator = Ref<>::steal(PyObject_GetIter(iterable));
+  if (!iterator) return -1;
+  iternextfunc next = Py_TYPE(iterator.get())->tp_iternext;
+  for (;;) {
+    Ref<> key = Ref<>::steal(next(iterator.get()));
+    if (!key) return iteration_ended() ? 0 : -1;
+    const Py_hash_t hash = set_hash_element(key.get());
+    if (hash == -1) return -1;
+    ObjectLock lock(set);
+    if (set_add(set, key.get(), hash) < 0) return -1;
+  }
+}
+
+PyObject* set_make(PyTypeObject* type, PyObject* iterable) {
+  PySetObject* set;
+  if (type == &PySet_Type || type == &PyFrozenSet_Type) {
+    set = make_gc_object<PySetObject>(type);
+    if (set == nullptr) return nullptr;
+    memset(set->smalltable, 0, sizeof(set->smalltable));
+    set->weakreflist = nullptr;
+  } else {
+    set = as_set(type->tp_alloc(type, 0));
+    if (set == nullptr) return nullptr;
+  }
+  set->fill = 0;
+  set->used = 0;
+  set->mask = PySet_MINSIZE - 1;
+  set->table = set->smalltable;
+  set->hash = -1;
+  set->finger = 0;
+  if (type == &PySet_Type || type == &PyFrozenSet_Type) track(set);
+  Ref<> result = Ref<>::steal(set);
+  if (iterable != nullptr && set_update(result.get(), iterable) < 0) return nullptr;
+  return result.release();
+}
+
+}  // namespace amphis
+
+extern "C" {
+
+PyObject* PySet_New(PyObject* iterable) { return set_make(&PySet_Type, iterable); }
+PyObject* PyFrozenSet_New(PyObject* iterable) { return set_make(&PyFrozenSet_Type, iterable); }
+
+Py_ssize_t PySet_Size(PyObject* op) {
+  return check_set(op, op != nullptr && PyAnySet_Check(op)) ? PySet_GET_SIZE(op) : -1;
+}
+
+int PySet_Contains(PyObject* op, PyObject* key) {
+  if (!check_set(op, op != nullptr && PyAnySet_Check(op))) return -1;
+  const Py_hash_t hash = set_hash_element(key);
+  if (hash == -1) return -1;
+  ObjectLock lock(op);
+  return set_has(as_set(op), key, hash);
+}
+
+int PySet_Add(PyObject* op, PyObject* key) {
+  // A frozenset may be filled by whoever made it and has not handed it out.
+  if (!check_set(op, op != nullptr && (PySet_Check(op) || (PyFrozenSet_Check(op) && sync::is_unique(op))))) return -1;
+  const Py_hash_t hash = set_hash_element(key);
+  if (hash == -1) return -1;
+  ObjectLock lock(op);
+  return set_add(as_set(op), key, hash) < 0 ? -1 : 0;
+}
+
+int PySet_Discard(PyObject* op, PyObject* key) {
+  if (!check_set(op, op != nullptr && PySet_Check(op))) return -1;
+  const Py_hash_t hash = set_hash_element(key);
+  if (hash == -1) return -1;
+  ObjectLock lock(op);
+  return set_discard(as_set(op), key, hash);
+}
+
+int PySet_Clear(PyObject* op) {
+  if (!check_set(op, op != nullptr && PySet_Check(op))) return -1;
+  ObjectLock lock(op);
+  set_clear(as_set(op));
+  return 0;
+}
+
+PyObject* PySet_Pop(PyObject* op) {
+  if (!check_set(op, op != nullptr && PySet_Check(op))) return nullptr;
+  ObjectLock lock(op);
+  PySetObject* set = as_set(op);
+  if (set->used == 0) {
+    PyErr_SetString(PyExc_KeyError, "pop from an empty set");
+    return nullptr;
+  }
+  // From where the last pop ended, so that emptying a set is linear.
+  size_t at = static_cast<size_t>(set->finger & set->mask);
+  while (!set_entry_live(&set->table[at])) at = (at + 1) & static_cast<size_t>(set->mask);
+  setentry* entry = &set->table[at];
+  PyObject* key = entry->key;
+  entry->key = set_dummy();
+  entry->hash = -1;
+  sync::store_relaxed(set->used, set->used - 1);
+  set->finger = static_cast<Py_ssize_t>(at) + 1;
+  return key;
+}
+
+AMPHIS_EXPORT int _PySet_NextEntry(PyObject* op, Py_ssize_t* pos, PyObject** key, Py_hash_t* hash) {
+  setentry* entry;
+  if (!check_set(op, op != nullptr && PyAnySet_Check(op))) return -1;
+  if (!set_next(as_set(op), pos, &entry)) return 0;
+  *key = entry->key;
+  *hash = entry->hash;
+  return 1;
+}
+
+AMPHIS_EXPORT int _PySet_NextEntryRef(PyObject* op, Py_ssize_t* pos, PyObject** key, Py_hash_t* hash) {
+  ObjectLock lock(op);
+  const int more = _PySet_NextEntry(op, pos, key, hash);
+  if (more > 0) Py_INCREF(*key);
+  return more;
+}
+
+AMPHIS_EXPORT int _PySet_Update(PyObject* op, PyObject* iterable) { return set_update(op, iterable); }
+AMPHIS_EXPORT extern PyObject* const _PySet_Dummy;
+PyObject* const _PySet_Dummy = set_dummy_object;
+
+}  // extern "C"
