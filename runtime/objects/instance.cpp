@@ -1,0 +1,484 @@
+// Instance attributes of classes made in Python: shared keys, inline values, the dict slot, and the allocation and
+// deallocation of such instances. Layout and invariants are in instance.h.
+#include "objects/instance.h"
+
+#include "memory/alloc.h"
+#include "sync/mutex.h"
+#include "sync/object_lock.h"
+#include "sync/ref.h"
+
+#include <cstring>
+
+namespace amphis {
+
+namespace {
+
+sync::AttachedMutex shared_keys_mutex;
+using KeysGuard = sync::LockGuard<sync::AttachedMutex>;
+
+// Takes over a reference to an interned name, or returns null with an exception.
+PyObject* interned(PyObject* name) {
+  PyObject* result = Py_NewRef(name);
+  if (PyUnicode_CheckExact(result) && !PyUnicode_CHECK_INTERNED(result)) PyUnicode_InternInPlace(&result);
+  return result;
+}
+
+bool is_interned(PyObject* name) { return PyUnicode_CheckExact(name) && PyUnicode_CHECK_INTERNED(name); }
+
+// The lock is held. Inline values move into a new dict; references move with them.
+PyObject* materialize_locked(PyObject* obj, PyTypeObject* type) {
+  PyObject** slot = instance_dict_slot(obj, type);
+  if (PyObject* dict = sync::load_relaxed(*slot)) return dict;
+  InlineValues* iv = has_inline_values(type) ? inline_values(obj, type) : nullptr;
+  Ref<> dict = Ref<>::steal(PyDict_New());
+  if (!dict) return nullptr;
+  if (iv != nullptr && iv->valid) {
+    const SharedKeys& keys = type_extra(type)->keys;
+    for (int i = 0; i < iv->high; ++i) {
+      PyObject* value = iv->values[i];
+      if (value == nullptr) continue;
+      if (PyDict_SetItem(dict.get(), keys.names[i], value) < 0) return nullptr;
+    }
+    PyObject* made = dict.release();
+    sync::store_release(*slot, made);
+    sync::store_release(iv->valid, static_cast<uint8_t>(0));
+    for (int i = 0; i < iv->high; ++i) {
+      PyObject* value = iv->values[i];
+      sync::store_release(iv->values[i], static_cast<PyObject*>(nullptr));
+      Py_XDECREF(value);  // the dict holds another reference: nothing dies here
+    }
+    iv->high = 0;
+    return made;
+  }
+  PyObject* made = dict.release();
+  sync::store_release(*slot, made);
+  return made;
+}
+
+// The lock is held; *old receives a reference that the caller drops after unlocking. 0 done, 1 nothing to delete,
+// 2 the values do not fit inline any more.
+int store_inline_locked(PyObject* obj, PyTypeObject* type, InlineValues* iv, PyObject* name, PyObject* value,
+                        PyObject** old) {
+  (void)obj;
+  int index = shared_keys_index(type, name);
+  if (value == nullptr) {
+    if (index < 0 || index >= iv->high || iv->values[index] == nullptr) return 1;
+    *old = iv->values[index];
+    sync::store_release(iv->values[index], static_cast<PyObject*>(nullptr));
+    if (index + 1 == iv->high) iv->high = static_cast<uint8_t>(index);
+    return 0;
+  }
+  if (index < 0) {
+    index = shared_keys_add(type, name);
+    if (index < 0) return 2;
+  }
+  if (index >= iv->capacity) return 2;
+  if (index >= iv->high) {
+    sync::store_release(iv->values[index], value);
+    iv->high = static_cast<uint8_t>(index + 1);
+    return 0;
+  }
+  if (iv->values[index] == nullptr) return 2;  // out of order
+  *old = iv->values[index];
+  sync::store_release(iv->values[index], value);
+  return 0;
+}
+
+}  // namespace
+
+uint8_t inline_capacity_decide(PyTypeObject* type) {
+  TypeExtra* extra = type_extra(type);
+  KeysGuard guard(shared_keys_mutex);
+  uint8_t capacity = extra->inline_capacity;
+  if (capacity == 0) {
+    int wanted = extra->capacity_guess;
+    if (extra->keys.count > wanted) wanted = extra->keys.count;
+    wanted += wanted < 3 ? 2 : 1;
+    if (wanted < 3) wanted = 3;
+    wanted |= 1;  // header + values is then a multiple of 16
+    if (wanted > kMaxSharedKeys) wanted = kMaxSharedKeys;
+    capacity = static_cast<uint8_t>(wanted);
+    sync::store_release(extra->inline_capacity, capacity);
+  }
+  return capacity;
+}
+
+int shared_keys_find(PyTypeObject* type, PyObject* name) {
+  int index = shared_keys_index(type, name);
+  if (index >= 0 || is_interned(name)) return index;
+  const SharedKeys& keys = type_extra(type)->keys;
+  int count = sync::load_acquire(keys.count);
+  for (int i = 0; i < count; ++i) {
+    if (PyUnicode_Compare(keys.names[i], name) == 0) return i;
+  }
+  return -1;
+}
+
+int shared_keys_add(PyTypeObject* type, PyObject* name) {
+  TypeExtra* extra = type_extra(type);
+  KeysGuard guard(shared_keys_mutex);
+  int index = shared_keys_index(type, name);
+  if (index >= 0) return index;
+  SharedKeys& keys = extra->keys;
+  int count = keys.count;
+  if (count == kMaxSharedKeys) return -1;
+  keys.names[count] = Py_NewRef(name);
+  sync::store_release(keys.count, static_cast<uint8_t>(count + 1));
+  return count;
+}
+
+PyObject* instance_get(PyObject* obj, PyTypeObject* type, PyObject* name) {
+  PyObject** slot = instance_dict_slot(obj, type);
+  if (slot == nullptr) return nullptr;
+  if (has_inline_values(type)) {
+    InlineValues* iv = inline_values(obj, type);
+    if (sync::load_acquire(iv->valid)) {
+      int index = shared_keys_find(type, name);
+      if (index >= 0 && index < iv->capacity) {
+        Ref<> value = sync::get_ref(&iv->values[index], obj);
+        if (value) return value.release();
+      }
+      if (sync::load_acquire(iv->valid)) return nullptr;
+    }
+  }
+  Ref<> dict = sync::get_ref(slot, obj);
+  if (!dict) return nullptr;
+  PyObject* value;
+  PyDict_GetItemRef(dict.get(), name, &value);
+  return value;
+}
+
+int instance_set(PyObject* obj, PyTypeObject* type, PyObject* name, PyObject* value) {
+  PyObject** slot = instance_dict_slot(obj, type);
+  if (slot == nullptr) return 2;
+  Ref<> key = Ref<>::steal(interned(name));
+  Ref<> dict;
+  Ref<> old;
+  {
+    ObjectLock lock(obj);
+    if (has_inline_values(type)) {
+      InlineValues* iv = inline_values(obj, type);
+      if (iv->valid && is_interned(key.get())) {
+        PyObject* dropped = nullptr;
+        int outcome = store_inline_locked(obj, type, iv, key.get(), value, &dropped);
+        old = Ref<>::steal(dropped);
+        if (outcome == 0) {
+          Py_XINCREF(value);
+          return 0;
+        }
+        if (outcome == 1) return 1;
+      }
+    }
+    PyObject* present = *slot;
+    if (present == nullptr) {
+      if (value == nullptr && !(has_inline_values(type) && inline_values(obj, type)->valid)) return 1;
+      present = materialize_locked(obj, type);
+      if (present == nullptr) return -1;
+    }
+    dict = Ref<>::share(present);
+  }
+  if (value != nullptr) return PyDict_SetItem(dict.get(), key.get(), value);
+  int popped = PyDict_Pop(dict.get(), key.get(), nullptr);
+  return popped < 0 ? -1 : popped == 0 ? 1 : 0;
+}
+
+bool instance_store_inline(PyObject* obj, PyTypeObject* type, int index, PyObject* value) {
+  InlineValues* iv = inline_values(obj, type);
+  PyObject* old;
+  {
+    ObjectLock lock(obj);
+    if (!iv->valid || index >= iv->capacity) return false;
+    old = iv->values[index];
+    if (index >= iv->high) {
+      iv->high = static_cast<uint8_t>(index + 1);
+    } else if (old == nullptr) {
+      return false;
+    }
+    sync::store_release(iv->values[index], value);
+  }
+  Py_XDECREF(old);
+  return true;
+}
+
+PyObject* instance_materialize_dict(PyObject* obj) {
+  PyTypeObject* type = Py_TYPE(obj);
+  PyObject* dict = sync::load_acquire(*instance_dict_slot(obj, type));
+  if (dict != nullptr) return dict;
+  ObjectLock lock(obj);
+  return materialize_locked(obj, type);
+}
+
+PyObject* instance_dict(PyObject* obj) {
+  PyTypeObject* type = Py_TYPE(obj);
+  PyObject** slot = instance_dict_slot(obj, type);
+  Ref<> dict = sync::get_ref(slot, obj);
+  if (dict) return dict.release();
+  ObjectLock lock(obj);
+  return Py_XNewRef(materialize_locked(obj, type));
+}
+
+int instance_set_dict(PyObject* obj, PyObject* dict) {
+  PyTypeObject* type = Py_TYPE(obj);
+  PyObject** slot = instance_dict_slot(obj, type);
+  PyObject* old;
+  PyObject* dropped[kMaxSharedKeys];
+  int count = 0;
+  {
+    ObjectLock lock(obj);
+    old = *slot;
+    if (has_inline_values(type)) {
+      InlineValues* iv = inline_values(obj, type);
+      if (iv->valid) {
+        sync::store_release(*slot, Py_XNewRef(dict));
+        sync::store_release(iv->valid, static_cast<uint8_t>(0));
+        for (int i = 0; i < iv->high; ++i) {
+          if (iv->values[i] != nullptr) dropped[count++] = iv->values[i];
+          sync::store_release(iv->values[i], static_cast<PyObject*>(nullptr));
+        }
+        iv->high = 0;
+        old = nullptr;
+      } else {
+        sync::store_release(*slot, Py_XNewRef(dict));
+      }
+    } else {
+      sync::store_release(*slot, Py_XNewRef(dict));
+    }
+  }
+  Py_XDECREF(old);
+  for (int i = 0; i < count; ++i) Py_DECREF(dropped[i]);
+  return 0;
+}
+
+int instance_visit_values(PyObject* obj, PyTypeObject* type, visitproc visit, void* arg) {
+  if (has_inline_values(type)) {
+    InlineValues* iv = inline_values(obj, type);
+    if (iv->valid) {
+      for (int i = 0; i < iv->high; ++i) Py_VISIT(iv->values[i]);
+    }
+  }
+  PyObject** slot = instance_dict_slot(obj, type);
+  if (slot != nullptr) Py_VISIT(*slot);
+  return 0;
+}
+
+void instance_clear_values(PyObject* obj, PyTypeObject* type) {
+  if (has_inline_values(type)) {
+    InlineValues* iv = inline_values(obj, type);
+    // Values stay valid, only empty: an object that the collector cleared may still be looked at by finalizers.
+    while (iv->valid && iv->high > 0) {
+      int last = --iv->high;
+      PyObject* value = iv->values[last];
+      iv->values[last] = nullptr;
+      Py_XDECREF(value);
+    }
+  }
+  PyObject** slot = instance_dict_slot(obj, type);
+  if (slot != nullptr && *slot != nullptr) {
+    PyObject* dict = *slot;
+    *slot = nullptr;
+    Py_DECREF(dict);
+  }
+}
+
+// --- Deallocation of class-statement instances --------------------------------------------------------------
+
+namespace {
+
+// The nearest base whose function in this slot is not the class-statement one.
+template <typename Field>
+PyTypeObject* native_base(PyTypeObject* type, Field PyTypeObject::* field, Field ours) {
+  while (type != nullptr && type->*field == ours) type = type->tp_base;
+  return type;
+}
+
+PyMemberDef* slot_members(PyTypeObject* type) {
+  return reinterpret_cast<PyMemberDef*>(reinterpret_cast<char*>(type) + Py_TYPE(as_object(type))->tp_basicsize);
+}
+
+template <typename F>
+int each_slot(PyObject* self, PyTypeObject* type, F visit) {
+  PyMemberDef* member = slot_members(type);
+  for (Py_ssize_t i = 0, n = Py_SIZE(as_object(type)); i < n; ++i, ++member) {
+    if (member->type != Py_T_OBJECT_EX || (member->flags & Py_READONLY) != 0) continue;
+    int result = visit(reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self) + member->offset));
+    if (result != 0) return result;
+  }
+  return 0;
+}
+
+void clear_all_slots(PyObject* self, PyTypeObject* type, PyTypeObject* stop) {
+  for (PyTypeObject* base = type; base != nullptr && base != stop; base = base->tp_base) {
+    if (Py_SIZE(as_object(base)) == 0 || !is_heap_type(base)) continue;
+    each_slot(self, base, [](PyObject** slot) {
+      PyObject* value = *slot;
+      *slot = nullptr;
+      Py_XDECREF(value);
+      return 0;
+    });
+  }
+}
+
+}  // namespace
+
+int subtype_traverse(PyObject* self, visitproc visit, void* arg) {
+  PyTypeObject* type = Py_TYPE(self);
+  PyTypeObject* base = type;
+  while (base->tp_traverse == subtype_traverse) {
+    if (Py_SIZE(as_object(base)) != 0) {
+      int result = each_slot(self, base, [&](PyObject** slot) -> int {
+        Py_VISIT(*slot);
+        return 0;
+      });
+      if (result != 0) return result;
+    }
+    base = base->tp_base;
+  }
+  // The native base visits its own dict; one that a class statement appended is ours to visit.
+  if (type->tp_dictoffset != base->tp_dictoffset || has_inline_values(type)) {
+    int result = instance_visit_values(self, type, visit, arg);
+    if (result != 0) return result;
+  }
+  // A native heap type's traverse visits the type itself.
+  if (is_heap_type(type) && (!is_heap_type(base) || base->tp_traverse == nullptr)) Py_VISIT(type);
+  return base->tp_traverse != nullptr ? base->tp_traverse(self, visit, arg) : 0;
+}
+
+int subtype_clear(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  PyTypeObject* base = native_base(type, &PyTypeObject::tp_clear, static_cast<inquiry>(subtype_clear));
+  clear_all_slots(self, type, base);
+  if (type->tp_dictoffset != base->tp_dictoffset || has_inline_values(type)) {
+    // The dict of a cyclic instance goes through its own tp_clear as well; dropping it here breaks the cycle.
+    instance_clear_values(self, type);
+  }
+  return base->tp_clear != nullptr ? base->tp_clear(self) : 0;
+}
+
+void subtype_dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  PyTypeObject* base = native_base(type, &PyTypeObject::tp_dealloc, static_cast<destructor>(subtype_dealloc));
+  bool tracked_type = PyType_IS_GC(type);
+
+  if (!tracked_type) {
+    if (type->tp_finalize != nullptr && PyObject_CallFinalizerFromDealloc(self) < 0) return;
+    if (type->tp_del != nullptr) {
+      type->tp_del(self);
+      if (Py_REFCNT(self) > 0) return;
+    }
+    // A finalizer may have assigned __class__.
+    type = Py_TYPE(self);
+    bool own_type_reference = is_heap_type(type) && !is_heap_type(base);
+    clear_all_slots(self, type, base);
+    base->tp_dealloc(self);
+    if (own_type_reference) Py_DECREF(type);
+    return;
+  }
+
+  PyObject_GC_UnTrack(self);
+  Py_TRASHCAN_BEGIN(self, subtype_dealloc);
+  bool weak = type->tp_weaklistoffset != 0 && base->tp_weaklistoffset == 0;
+  if (type->tp_finalize != nullptr) {
+    PyObject_GC_Track(self);
+    if (PyObject_CallFinalizerFromDealloc(self) < 0) goto resurrected;
+    PyObject_GC_UnTrack(self);
+  }
+  if (type->tp_del != nullptr) {
+    PyObject_GC_Track(self);
+    type->tp_del(self);
+    if (Py_REFCNT(self) > 0) goto resurrected;
+    PyObject_GC_UnTrack(self);
+  }
+  type = Py_TYPE(self);
+  if (weak) {
+    auto** list = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self) + type->tp_weaklistoffset);
+    if (sync::load_relaxed(*list) != nullptr) PyObject_ClearWeakRefs(self);
+  }
+  clear_all_slots(self, type, base);
+  if (type->tp_dictoffset != base->tp_dictoffset || has_inline_values(type)) instance_clear_values(self, type);
+  {
+    // A native heap base's tp_dealloc drops the reference to Py_TYPE(self) itself.
+    bool own_type_reference = is_heap_type(type) && !is_heap_type(base);
+    // Native deallocators of GC types untrack: they expect a tracked object.
+    if (PyType_IS_GC(base)) PyObject_GC_Track(self);
+    base->tp_dealloc(self);
+    if (own_type_reference) Py_DECREF(type);
+  }
+resurrected:;
+  Py_TRASHCAN_END;
+}
+
+PyObject* instance_alloc_untracked(PyTypeObject* type, Py_ssize_t items) {
+  size_t size = static_cast<size_t>(type->tp_basicsize);
+  // One item more than asked for: room for a terminator.
+  if (type->tp_itemsize != 0) size += static_cast<size_t>(type->tp_itemsize) * static_cast<size_t>(items + 1);
+  size = (size + sizeof(void*) - 1) & ~(sizeof(void*) - 1);
+  size_t total = size + inline_values_size(type);
+  auto* obj = static_cast<PyObject*>(PyType_IS_GC(type) ? alloc_gc_object(total) : alloc_object(total));
+  if (obj == nullptr) return PyErr_NoMemory();
+  std::memset(static_cast<void*>(obj), 0, size);
+  if (type->tp_itemsize != 0) {
+    PyObject_InitVar(reinterpret_cast<PyVarObject*>(obj), type, items);
+  } else {
+    PyObject_Init(obj, type);
+  }
+  init_inline_values(obj, type);
+  return obj;
+}
+
+}  // namespace amphis
+
+using namespace amphis;
+
+extern "C" {
+
+PyObject* PyType_GenericAlloc(PyTypeObject* type, Py_ssize_t items) {
+  PyObject* obj = instance_alloc_untracked(type, items);
+  if (obj != nullptr && PyType_IS_GC(type)) PyObject_GC_Track(obj);
+  return obj;
+}
+
+PyObject* PyType_GenericNew(PyTypeObject* type, PyObject*, PyObject*) { return type->tp_alloc(type, 0); }
+
+PyObject** _PyObject_GetDictPtr(PyObject* obj) {
+  PyTypeObject* type = Py_TYPE(obj);
+  PyObject** slot = instance_dict_slot(obj, type);
+  if (slot != nullptr && has_inline_values(type) && *slot == nullptr && instance_materialize_dict(obj) == nullptr) {
+    PyErr_Clear();
+    return nullptr;
+  }
+  return slot;
+}
+
+PyObject* PyObject_GenericGetDict(PyObject* obj, void*) {
+  if (instance_dict_slot(obj, Py_TYPE(obj)) == nullptr) {
+    PyErr_SetString(PyExc_AttributeError, "This object has no __dict__");
+    return nullptr;
+  }
+  return instance_dict(obj);
+}
+
+int PyObject_GenericSetDict(PyObject* obj, PyObject* value, void*) {
+  if (instance_dict_slot(obj, Py_TYPE(obj)) == nullptr) {
+    PyErr_SetString(PyExc_AttributeError, "This object has no __dict__");
+    return -1;
+  }
+  if (value == nullptr) {
+    PyErr_Format(PyExc_TypeError, "cannot delete __dict__");
+    return -1;
+  }
+  if (!PyDict_Check(value)) {
+    PyErr_Format(PyExc_TypeError, "__dict__ must be set to a dictionary, not a '%.200s'", Py_TYPE(value)->tp_name);
+    return -1;
+  }
+  return instance_set_dict(obj, value);
+}
+
+int PyObject_VisitManagedDict(PyObject* obj, visitproc visit, void* arg) {
+  return instance_visit_values(obj, Py_TYPE(obj), visit, arg);
+}
+
+void PyObject_ClearManagedDict(PyObject* obj) { instance_clear_values(obj, Py_TYPE(obj)); }
+
+int _PyObject_SetManagedDict(PyObject* obj, PyObject* dict) { return instance_set_dict(obj, dict); }
+
+}  // extern "C"

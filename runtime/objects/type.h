@@ -1,0 +1,162 @@
+// What the rest of the runtime may ask of types beyond the C API: attribute lookup along the MRO, version tags,
+// the lock that orders changes to types, and the data that class statements hang behind ht_cached_keys.
+//
+// Invariant of version tags: a type has a nonzero tp_version_tag only while every class in its MRO has one, no
+// tag is ever used twice, and a tag is zeroed under the type lock before the change it announces becomes visible.
+// So whoever reads tag, data, tag and sees the same nonzero tag twice has read data that belong to the tag.
+#pragma once
+
+#include "Python.h"
+#include "objects/names.h"
+#include "sync/atomic_field.h"
+
+namespace amphis {
+
+// Serialises every change to any type: dict entries, bases, slots, version tags. Recursive on one thread.
+// No Python code runs while it is held.
+class TypeLock {
+ public:
+  TypeLock();
+  ~TypeLock();
+  TypeLock(const TypeLock&) = delete;
+  TypeLock& operator=(const TypeLock&) = delete;
+};
+
+constexpr int kMaxSharedKeys = 30;
+
+// The attribute names that instances of one class have stored so far, in order of first use. Append-only:
+// an index, once given, means the same name for ever.
+struct SharedKeys {
+  uint8_t count;  // release-stored after the name; readers load it with acquire
+  PyObject* names[kMaxSharedKeys];
+};
+
+// Behind PyHeapTypeObject::ht_cached_keys of every heap type.
+struct TypeExtra {
+  SharedKeys keys;
+  uint8_t inline_capacity;  // values per instance; 0 until the first instance fixes it
+  uint8_t capacity_guess;   // from the class body: how many attributes instances will want
+  bool added_dict;          // this class (not a base) appended the dict slot to the layout
+  bool added_weaklist;      // the same for the weak reference list
+  bool from_spec;           // made by PyType_FromSpec and its kin
+};
+
+inline TypeExtra* type_extra(PyTypeObject* type) {
+  return reinterpret_cast<TypeExtra*>(reinterpret_cast<PyHeapTypeObject*>(type)->ht_cached_keys);
+}
+
+inline bool type_has_flag(PyTypeObject* type, unsigned long flag) {
+  return (sync::load_relaxed(type->tp_flags) & flag) != 0;
+}
+inline bool is_heap_type(PyTypeObject* type) { return type_has_flag(type, Py_TPFLAGS_HEAPTYPE); }
+inline PyObject* as_object(void* p) { return static_cast<PyObject*>(p); }
+
+// The type's current version tag, assigned on demand; 0 if the type cannot have one (then nothing about it may
+// be cached).
+uint32_t type_version(PyTypeObject* type);
+inline uint32_t type_version_now(PyTypeObject* type) {
+  return static_cast<uint32_t>(sync::load_acquire(type->tp_version_tag));
+}
+
+// The attribute `name` (a str) found along type's MRO, as a new reference; null without an exception if there is none.
+PyObject* type_lookup(PyTypeObject* type, PyObject* name);
+// The same, and the version tag that the answer belongs to (0: do not cache).
+PyObject* type_lookup_versioned(PyTypeObject* type, PyObject* name, uint32_t* version);
+// Drops this thread's method cache (thread exit, PyType_ClearCache).
+void type_cache_clear_thread();
+
+// obj's special method `name`, looked up on its type: 1 found, 0 absent, -1 error. If *self_needed is set, *method is
+// unbound and obj is to be passed as first argument (no bound method was made).
+int lookup_special(PyObject* obj, PyObject* name, PyObject** method, bool* self_needed);
+// Calls obj.name(*args) through the type without binding. args[0] must be obj. Null with AttributeError(name) if absent.
+PyObject* call_special(PyObject* name, PyObject* const* args, size_t nargs);
+// The same; *found is false and the result null without an exception if the method does not exist.
+PyObject* call_special_optional(PyObject* name, PyObject* const* args, size_t nargs, bool* found);
+
+// PyObject_GenericGetAttr that returns null without an exception where the attribute is simply absent.
+PyObject* generic_getattr_optional(PyObject* obj, PyObject* name);
+// What tp_getattro of classes with a Python __getattr__ over object's __getattribute__ is: generic lookup may be cached.
+PyObject* slot_getattr_fallback(PyObject* self, PyObject* name);
+
+// --- Between the files of the type object ---------------------------------------------------------------------
+PyObject* type_default_mro(PyTypeObject* type);  // the C3 order, whatever mro() says
+PyObject* type_mro_ref(PyTypeObject* type);  // new reference to tp_mro or null
+bool type_is_subtype_of(PyTypeObject* a, PyTypeObject* b);
+// Zeroes version tags of type and all its subclasses. The type lock is held.
+void type_modified_locked(PyTypeObject* type);
+// Recomputes type->tp_mro. Calls an overridden mro(). 0 or -1.
+int type_compute_mro(PyTypeObject* type);
+// tp_subclasses: the list of weakly held direct subclasses.
+int type_add_subclass(PyTypeObject* base, PyTypeObject* type);
+void type_remove_subclass(PyTypeObject* base, PyTypeObject* type);
+void type_free_subclasses(PyTypeObject* type);
+PyObject* type_subclasses_list(PyTypeObject* type);  // new list of strong references
+template <typename F>
+void type_each_subclass_locked(PyTypeObject* type, F visit);
+
+struct SubclassList {
+  uint32_t count;
+  uint32_t capacity;
+  PyTypeObject* items[1];
+};
+template <typename F>
+void type_each_subclass_locked(PyTypeObject* type, F visit) {
+  auto* list = static_cast<SubclassList*>(type->tp_subclasses);
+  if (list == nullptr) return;
+  for (uint32_t i = 0; i < list->count; ++i) visit(list->items[i]);
+}
+
+// The class whose C layout `type` extends ("solid base"), for layout conflicts.
+PyTypeObject* type_solid_base(PyTypeObject* type);
+// The base that decides the layout of a class with these bases; borrowed, or null with TypeError.
+PyTypeObject* type_best_base(PyObject* bases);
+// 1 if `__class__`/`__bases__` assignment may treat the two as one layout.
+bool type_same_layout(PyTypeObject* a, PyTypeObject* b);
+
+// Adds methods, members, getsets of the static arrays to type->tp_dict.
+int type_add_methods(PyTypeObject* type, PyMethodDef* methods);
+int type_add_members(PyTypeObject* type, PyMemberDef* members);
+int type_add_getset(PyTypeObject* type, PyGetSetDef* getset);
+// Copies what a class inherits from its MRO (type_inherit.cpp).
+void type_inherit_layout(PyTypeObject* type, PyTypeObject* base);
+void type_inherit_slots(PyTypeObject* type);
+PyObject* type_new(PyTypeObject* metatype, PyObject* args, PyObject* kwargs);
+int type_setattro(PyObject* type, PyObject* name, PyObject* value);
+PyObject* type_getattro(PyObject* type, PyObject* name);
+int type_set_bases(PyTypeObject* type, PyObject* bases);
+PyTypeObject* type_calculate_metaclass(PyTypeObject* metatype, PyObject* bases);
+extern PyGetSetDef type_getsets[];
+// The signature part and the text part of a built-in's doc string ("f(a, b)\n--\n\ntext").
+PyObject* text_signature_from_doc(const char* name, const char* doc);  // None if there is none
+PyObject* doc_from_internal_doc(const char* name, const char* doc);    // None if empty
+
+// tp_new of object and of type, and the wrapper that exposes a tp_new as __new__.
+PyObject* object_new(PyTypeObject* type, PyObject* args, PyObject* kwargs);
+int object_init(PyObject* self, PyObject* args, PyObject* kwargs);
+PyObject* tp_new_wrapper(PyObject* self, PyObject* args, PyObject* kwargs);
+int type_add_new_wrapper(PyTypeObject* type);
+PyObject* object_raise_abstract(PyTypeObject* type);
+
+// Class-statement instances' own tp_dealloc/traverse/clear (instance.cpp).
+void subtype_dealloc(PyObject* self);
+int subtype_traverse(PyObject* self, visitproc visit, void* arg);
+int subtype_clear(PyObject* self);
+
+// Calling a class whose metaclass does not override __call__; tp_vectorcall of every class made by a class statement.
+PyObject* type_vectorcall(PyObject* type, PyObject* const* args, size_t nargsf, PyObject* kwnames);
+PyObject* type_call(PyObject* type, PyObject* args, PyObject* kwargs);
+
+// super: the attribute `name` as seen from obj beyond cls (interpreter's LOAD_SUPER_ATTR), new reference or null.
+PyObject* super_getattr(PyObject* cls, PyObject* obj, PyObject* name);
+// The same for a call: like object_get_method, *unbound says that `self` has to be passed.
+PyObject* super_get_method(PyObject* cls, PyObject* obj, PyObject* name, bool* unbound);
+// Fills *cls and *self (new references) for super() without arguments from the running frame; -1 with RuntimeError.
+extern int (*super_frame_hook)(PyObject** cls, PyObject** self);
+
+// Makes all of static_types.def ready, once. 0 or -1.
+int init_static_types();
+
+// Sets exception attributes name and obj on the current AttributeError, if they are unset.
+void set_attribute_error_context(PyObject* obj, PyObject* name);
+
+}  // namespace amphis
