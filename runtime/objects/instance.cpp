@@ -2,7 +2,7 @@
 // deallocation of such instances. Layout and invariants are in instance.h.
 #include "objects/instance.h"
 
-#include "memory/alloc.h"
+#include "gc/gc_bits.h"
 #include "sync/mutex.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
@@ -127,25 +127,26 @@ int shared_keys_add(PyTypeObject* type, PyObject* name) {
   return count;
 }
 
-PyObject* instance_get(PyObject* obj, PyTypeObject* type, PyObject* name) {
+int instance_get(PyObject* obj, PyTypeObject* type, PyObject* name, PyObject** value) {
+  *value = nullptr;
   PyObject** slot = instance_dict_slot(obj, type);
-  if (slot == nullptr) return nullptr;
+  if (slot == nullptr) return 0;
   if (has_inline_values(type)) {
     InlineValues* iv = inline_values(obj, type);
     if (sync::load_acquire(iv->valid)) {
       int index = shared_keys_find(type, name);
       if (index >= 0 && index < iv->capacity) {
-        Ref<> value = sync::get_ref(&iv->values[index], obj);
-        if (value) return value.release();
+        Ref<> found = sync::get_ref(&iv->values[index], obj);
+        if (found) {
+          *value = found.release();
+          return 1;
+        }
       }
-      if (sync::load_acquire(iv->valid)) return nullptr;
+      if (sync::load_acquire(iv->valid)) return 0;
     }
   }
   Ref<> dict = sync::get_ref(slot, obj);
-  if (!dict) return nullptr;
-  PyObject* value;
-  PyDict_GetItemRef(dict.get(), name, &value);
-  return value;
+  return dict ? PyDict_GetItemRef(dict.get(), name, value) : 0;
 }
 
 int instance_set(PyObject* obj, PyTypeObject* type, PyObject* name, PyObject* value) {
@@ -374,19 +375,18 @@ void subtype_dealloc(PyObject* self) {
     return;
   }
 
-  PyObject_GC_UnTrack(self);
-  Py_TRASHCAN_BEGIN(self, subtype_dealloc);
+  untrack(self);
   bool weak = type->tp_weaklistoffset != 0 && base->tp_weaklistoffset == 0;
   if (type->tp_finalize != nullptr) {
-    PyObject_GC_Track(self);
-    if (PyObject_CallFinalizerFromDealloc(self) < 0) goto resurrected;
-    PyObject_GC_UnTrack(self);
+    track(self);
+    if (PyObject_CallFinalizerFromDealloc(self) < 0) return;
+    untrack(self);
   }
   if (type->tp_del != nullptr) {
-    PyObject_GC_Track(self);
+    track(self);
     type->tp_del(self);
-    if (Py_REFCNT(self) > 0) goto resurrected;
-    PyObject_GC_UnTrack(self);
+    if (Py_REFCNT(self) > 0) return;
+    untrack(self);
   }
   type = Py_TYPE(self);
   if (weak) {
@@ -399,30 +399,10 @@ void subtype_dealloc(PyObject* self) {
     // A native heap base's tp_dealloc drops the reference to Py_TYPE(self) itself.
     bool own_type_reference = is_heap_type(type) && !is_heap_type(base);
     // Native deallocators of GC types untrack: they expect a tracked object.
-    if (PyType_IS_GC(base)) PyObject_GC_Track(self);
+    if (PyType_IS_GC(base)) track(self);
     base->tp_dealloc(self);
     if (own_type_reference) Py_DECREF(type);
   }
-resurrected:;
-  Py_TRASHCAN_END;
-}
-
-PyObject* instance_alloc_untracked(PyTypeObject* type, Py_ssize_t items) {
-  size_t size = static_cast<size_t>(type->tp_basicsize);
-  // One item more than asked for: room for a terminator.
-  if (type->tp_itemsize != 0) size += static_cast<size_t>(type->tp_itemsize) * static_cast<size_t>(items + 1);
-  size = (size + sizeof(void*) - 1) & ~(sizeof(void*) - 1);
-  size_t total = size + inline_values_size(type);
-  auto* obj = static_cast<PyObject*>(PyType_IS_GC(type) ? alloc_gc_object(total) : alloc_object(total));
-  if (obj == nullptr) return PyErr_NoMemory();
-  std::memset(static_cast<void*>(obj), 0, size);
-  if (type->tp_itemsize != 0) {
-    PyObject_InitVar(reinterpret_cast<PyVarObject*>(obj), type, items);
-  } else {
-    PyObject_Init(obj, type);
-  }
-  init_inline_values(obj, type);
-  return obj;
 }
 
 }  // namespace amphis
@@ -430,12 +410,6 @@ PyObject* instance_alloc_untracked(PyTypeObject* type, Py_ssize_t items) {
 using namespace amphis;
 
 extern "C" {
-
-PyObject* PyType_GenericAlloc(PyTypeObject* type, Py_ssize_t items) {
-  PyObject* obj = instance_alloc_untracked(type, items);
-  if (obj != nullptr && PyType_IS_GC(type)) PyObject_GC_Track(obj);
-  return obj;
-}
 
 PyObject* PyType_GenericNew(PyTypeObject* type, PyObject*, PyObject*) { return type->tp_alloc(type, 0); }
 

@@ -90,9 +90,8 @@ int shared_keys_find(PyTypeObject* type, PyObject* name);
 // Finds or appends an interned name; -1 if the table is full.
 int shared_keys_add(PyTypeObject* type, PyObject* name);
 
-// Reads an instance attribute (not the class's): a new reference; null without an exception if absent, null with
-// an exception on error.
-PyObject* instance_get(PyObject* obj, PyTypeObject* type, PyObject* name);
+// Reads an instance attribute (not the class's): 1 and a new reference in *value, 0 and null if absent, -1 error.
+int instance_get(PyObject* obj, PyTypeObject* type, PyObject* name, PyObject** value);
 // Writes (value null: deletes) an instance attribute: 0; 1 if there was nothing to delete; 2 if instances of the type
 // have no dict; -1 error.
 int instance_set(PyObject* obj, PyTypeObject* type, PyObject* name, PyObject* value);
@@ -111,8 +110,5 @@ int instance_set_dict(PyObject* obj, PyObject* dict);
 // For the collector and deallocation.
 int instance_visit_values(PyObject* obj, PyTypeObject* type, visitproc visit, void* arg);
 void instance_clear_values(PyObject* obj, PyTypeObject* type);
-
-// Memory for a new instance of `type` (a GC type): PyType_GenericAlloc without tracking.
-PyObject* instance_alloc_untracked(PyTypeObject* type, Py_ssize_t items);
 
 }  // namespace amphis

@@ -123,6 +123,8 @@ void type_inherit_slots(PyTypeObject* type);
 PyObject* type_new(PyTypeObject* metatype, PyObject* args, PyObject* kwargs);
 int type_setattro(PyObject* type, PyObject* name, PyObject* value);
 PyObject* type_getattro(PyObject* type, PyObject* name);
+// The same lookup: 1 found, 0 absent without an exception, -1 error.
+int type_lookup_attribute(PyTypeObject* type, PyObject* name, PyObject** result);
 int type_set_bases(PyTypeObject* type, PyObject* bases);
 PyTypeObject* type_calculate_metaclass(PyTypeObject* metatype, PyObject* bases);
 extern PyGetSetDef type_getsets[];
@@ -156,7 +158,18 @@ extern int (*super_frame_hook)(PyObject** cls, PyObject** self);
 // Makes all of static_types.def ready, once. 0 or -1.
 int init_static_types();
 
+// A name of the running code's builtins: new reference, or null with AttributeError.
+PyObject* builtin_by_name(PyObject* name);
+
 // Sets exception attributes name and obj on the current AttributeError, if they are unset.
 void set_attribute_error_context(PyObject* obj, PyObject* name);
 
 }  // namespace amphis
+
+extern "C" {
+// isinstance and issubclass without the hooks.
+int _PyObject_RealIsInstance(PyObject* inst, PyObject* cls);
+int _PyObject_RealIsSubclass(PyObject* derived, PyObject* cls);
+PyObject* _PyObject_MakeTpCall(PyThreadState*, PyObject* callable, PyObject* const* args, Py_ssize_t nargs,
+                               PyObject* keywords);
+}

@@ -1,0 +1,21 @@
+// The layout of property, for the interpreter's direct calls of getters, and the abstract-method flag.
+#pragma once
+
+#include "Python.h"
+
+namespace amphis {
+
+struct PropertyObject {
+  PyObject_HEAD
+  PyObject* get;  // null if absent
+  PyObject* set;
+  PyObject* del;
+  PyObject* doc;
+  PyObject* name;
+  bool getter_doc;  // doc was taken from the getter
+};
+
+// Truth of obj.__isabstractmethod__: 1, 0 (also if absent or obj is null), -1 error.
+int object_is_abstract(PyObject* obj);
+
+}  // namespace amphis

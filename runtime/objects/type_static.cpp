@@ -1,0 +1,27 @@
+// Makes every built-in static type ready, in the order of static_types.def (bases first).
+#include "objects/type.h"
+#include "objects/type_slots.h"
+
+extern "C" {
+#define AMPHIS_STATIC_TYPE(Name) extern PyTypeObject Name;
+#include "objects/static_types.def"
+#undef AMPHIS_STATIC_TYPE
+}
+
+namespace amphis {
+
+int init_static_types() {
+  static PyTypeObject* const types[] = {
+#define AMPHIS_STATIC_TYPE(Name) &Name,
+#include "objects/static_types.def"
+#undef AMPHIS_STATIC_TYPE
+  };
+  if (init_names() < 0 || init_slot_table() < 0) return -1;
+  for (PyTypeObject* type : types) {
+    type->tp_flags |= _Py_TPFLAGS_STATIC_BUILTIN;
+    if (PyType_Ready(type) < 0) return -1;
+  }
+  return 0;
+}
+
+}  // namespace amphis
