@@ -88,13 +88,18 @@ PyVarObject* _PyObject_NewVar(PyTypeObject* type, Py_ssize_t items) {
   return op;
 }
 
-PyObject* _PyObject_GC_New(PyTypeObject* type) { return new_of_size(memory::kGc, type, size_t(type->tp_basicsize)); }
+PyObject* _PyObject_GC_New(PyTypeObject* type) {
+  // A class statement's type has slots, a dict and inline values behind what the caller will initialise.
+  if (PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) return alloc_instance(type, 0);
+  return new_of_size(memory::kGc, type, size_t(type->tp_basicsize));
+}
 
 PyVarObject* _PyObject_GC_NewVar(PyTypeObject* type, Py_ssize_t items) {
   if (items < 0) {
     PyErr_BadInternalCall();
     return nullptr;
   }
+  if (PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) return reinterpret_cast<PyVarObject*>(alloc_instance(type, items));
   auto* op = reinterpret_cast<PyVarObject*>(new_of_size(memory::kGc, type, var_size(type, items)));
   if (op) op->ob_size = items;
   return op;

@@ -230,7 +230,8 @@ int object_is_abstract(PyObject* obj) {
 
 using namespace amphis;
 
-extern "C" PyTypeObject PyProperty_Type = {
+extern "C" {
+PyTypeObject PyProperty_Type = {
     .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
     .tp_name = "property",
     .tp_basicsize = sizeof(PropertyObject),
@@ -273,3 +274,4 @@ extern "C" PyTypeObject PyProperty_Type = {
     .tp_new = PyType_GenericNew,
     .tp_free = PyObject_GC_Del,
 };
+}

@@ -146,17 +146,15 @@ Ref<> spec_origin(PyObject* spec) {
 
 // Could the file hide a module of the standard library or of site-packages? True if it lies in sys.path[0].
 int possibly_shadowing(PyObject* origin) {
-  PyObject* raw;
-  if (PySys_GetOptionalAttrString("flags", &raw) < 0) return -1;
-  Ref<> flags = Ref<>::steal(raw);
+  Ref<> flags = Ref<>::share(PySys_GetObject("flags"));
   if (flags) {
+    PyObject* raw;
     if (PyObject_GetOptionalAttrString(flags.get(), "safe_path", &raw) < 0) return -1;
     Ref<> safe = Ref<>::steal(raw);
     int truth = safe ? PyObject_IsTrue(safe.get()) : 0;
     if (truth != 0) return truth < 0 ? -1 : 0;
   }
-  if (PySys_GetOptionalAttrString("path", &raw) < 0) return -1;
-  Ref<> path = Ref<>::steal(raw);
+  Ref<> path = Ref<>::share(PySys_GetObject("path"));
   if (!path || !PyList_Check(path.get()) || PyList_GET_SIZE(path.get()) == 0) return 0;
   Ref<> first = Ref<>::steal(PyList_GetItemRef(path.get(), 0));
   if (!first || !PyUnicode_Check(first.get())) return 0;
@@ -175,12 +173,7 @@ int possibly_shadowing(PyObject* origin) {
 }
 
 bool is_stdlib_name(PyObject* name) {
-  PyObject* raw;
-  if (PySys_GetOptionalAttrString("stdlib_module_names", &raw) < 0) {
-    PyErr_Clear();
-    return false;
-  }
-  Ref<> known = Ref<>::steal(raw);
+  Ref<> known = Ref<>::share(PySys_GetObject("stdlib_module_names"));
   if (!known || !PyAnySet_Check(known.get())) return false;
   int has = PySet_Contains(known.get(), name);
   if (has < 0) PyErr_Clear();

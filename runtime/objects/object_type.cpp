@@ -313,7 +313,8 @@ PyGetSetDef object_getsets[] = {
 
 using namespace amphis;
 
-extern "C" PyTypeObject PyBaseObject_Type = {
+extern "C" {
+PyTypeObject PyBaseObject_Type = {
     .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
     .tp_name = "object",
     .tp_basicsize = sizeof(PyObject),
@@ -336,3 +337,4 @@ extern "C" PyTypeObject PyBaseObject_Type = {
     .tp_new = object_new,
     .tp_free = PyObject_Free,
 };
+}

@@ -23,6 +23,8 @@ class TypeLock {
 };
 
 constexpr int kMaxSharedKeys = 30;
+// tp_versions_used of a type that must never get a version tag.
+constexpr uint16_t kNeverVersioned = 30000;
 
 // The attribute names that instances of one class have stored so far, in order of first use. Append-only:
 // an index, once given, means the same name for ever.

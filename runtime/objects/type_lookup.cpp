@@ -95,7 +95,7 @@ namespace {
 uint32_t assign_version(PyTypeObject* type) {
   uint32_t version = type_version_now(type);
   if (version != 0) return version;
-  if (type->tp_versions_used >= _Py_ATTR_CACHE_UNUSED || (type->tp_flags & Py_TPFLAGS_READY) == 0) return 0;
+  if (type->tp_versions_used >= kNeverVersioned || (type->tp_flags & Py_TPFLAGS_READY) == 0) return 0;
   PyObject* bases = type->tp_bases;
   if (bases != nullptr) {
     for (Py_ssize_t i = 0, n = PyTuple_GET_SIZE(bases); i < n; ++i) {

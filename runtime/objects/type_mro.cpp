@@ -1,6 +1,6 @@
 // The method resolution order (C3: Barrett et al., "A Monotonic Superclass Linearization for Dylan", 1996), the base
 // that decides a class's layout, layout compatibility, and assignment to __bases__.
-#include "objects/type.h"
+#include "objects/type_slots.h"
 #include "sync/ref.h"
 #include "sync/shared_slot.h"
 
@@ -198,7 +198,7 @@ int type_compute_mro(PyTypeObject* type) {
   {
     TypeLock lock;
     type_modified_locked(type);
-    if (!versioned) type->tp_versions_used = _Py_ATTR_CACHE_UNUSED;
+    if (!versioned) type->tp_versions_used = kNeverVersioned;
     old = sync::exchange_slot(&type->tp_mro, static_cast<Ref<>&&>(mro));
   }
   return 0;

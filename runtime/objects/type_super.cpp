@@ -261,7 +261,8 @@ PyObject* super_get_method(PyObject* cls, PyObject* obj, PyObject* name, bool* u
 
 using namespace amphis;
 
-extern "C" PyTypeObject PySuper_Type = {
+extern "C" {
+PyTypeObject PySuper_Type = {
     .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
     .tp_name = "super",
     .tp_basicsize = sizeof(SuperObject),
@@ -291,3 +292,4 @@ extern "C" PyTypeObject PySuper_Type = {
     .tp_free = PyObject_GC_Del,
     .tp_vectorcall = super_vectorcall,
 };
+}
