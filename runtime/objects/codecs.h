@@ -122,6 +122,9 @@ PyObject* decode_raw_unicode_escape(const char* data, Py_ssize_t n, const char* 
 PyObject* decode_unicode_escape(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed,
                                 Py_ssize_t* first_invalid, int* first_invalid_octal);
 
+// The same with a DeprecationWarning for an escape that is none.
+PyObject* decode_unicode_escape_warning(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed);
+
 // The codec machinery of str.encode, bytes.decode and the file system encoding.
 PyObject* codec_lookup(const char* encoding);  // the CodecInfo, a new reference
 PyObject* codec_encode_text(PyObject* text, const char* encoding, const char* errors);

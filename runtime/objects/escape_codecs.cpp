@@ -165,6 +165,22 @@ PyObject* decode_unicode_escape(const char* data, Py_ssize_t n, const char* erro
   return out.finish();
 }
 
+PyObject* decode_unicode_escape_warning(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed) {
+  Py_ssize_t at;
+  int octal;
+  Ref<> text = Ref<>::steal(decode_unicode_escape(data, n, errors, consumed, &at, &octal));
+  if (!text || at < 0) return text.release();
+  int failed = octal >= 0 ? PyErr_WarnFormat(PyExc_DeprecationWarning, 1,
+                                             "\"\\%o\" is an invalid octal escape sequence. "
+                                             "Such sequences will not work in the future. ",
+                                             static_cast<unsigned>(octal))
+                          : PyErr_WarnFormat(PyExc_DeprecationWarning, 1,
+                                             "\"\\%c\" is an invalid escape sequence. "
+                                             "Such sequences will not work in the future. ",
+                                             static_cast<int>(static_cast<Byte>(data[at + 1])));
+  return failed < 0 ? nullptr : text.release();
+}
+
 PyObject* decode_raw_unicode_escape(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed) {
   if (n == 0) {
     if (consumed) *consumed = 0;
@@ -239,7 +255,7 @@ using namespace amphis;
 extern "C" {
 
 PyObject* PyUnicode_DecodeUnicodeEscape(const char* data, Py_ssize_t n, const char* errors) {
-  return decode_unicode_escape(data, n, errors, nullptr, nullptr, nullptr);
+  return decode_unicode_escape_warning(data, n, errors, nullptr);
 }
 
 PyObject* PyUnicode_DecodeRawUnicodeEscape(const char* data, Py_ssize_t n, const char* errors) {
