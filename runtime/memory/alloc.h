@@ -28,11 +28,9 @@ AMPHIS_ALWAYS_INLINE void* alloc(Kind kind, size_t size) {
 AMPHIS_ALWAYS_INLINE void* alloc_object(size_t size) { return memory::alloc(memory::kPlain, size); }
 AMPHIS_ALWAYS_INLINE void* alloc_gc_object(size_t size) { return memory::alloc(memory::kGc, size); }
 
-// Either kind. p must not be null.
-AMPHIS_ALWAYS_INLINE void free_object(void* p) {
-  using namespace memory;
-  Page* page = page_of(p);
-  mark_dead(p);
+namespace memory {
+
+AMPHIS_ALWAYS_INLINE void free_block(Page* page, void* p) {
   if constexpr (kThreadHeaps) {
     if (AMPHIS_UNLIKELY(page->heap != this_heap())) return free_remote(page, p);
   }
@@ -40,6 +38,18 @@ AMPHIS_ALWAYS_INLINE void free_object(void* p) {
   __atomic_store_n(&block->next, page->free, __ATOMIC_RELAXED);
   page->free = block;
   if (AMPHIS_UNLIKELY(--page->used == page->notify_at)) page_notify(page);
+}
+
+// Blocks without an object header; at most kMaxSmall bytes, which need not leave room for one.
+AMPHIS_ALWAYS_INLINE void* alloc_raw(size_t size) { return alloc_class(kRaw, size_class(size ? size : 1)); }
+AMPHIS_ALWAYS_INLINE void free_raw(void* p) { free_block(page_of(p), p); }
+
+}  // namespace memory
+
+// An object of either kind. p must not be null.
+AMPHIS_ALWAYS_INLINE void free_object(void* p) {
+  memory::mark_dead(p);
+  memory::free_block(memory::page_of(p), p);
 }
 
 // Memory for one T whose size is known: floats, compact integers, cells, iterators. With the class a constant,

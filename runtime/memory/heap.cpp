@@ -89,7 +89,7 @@ void extend(Page* page) {
   Block* last = nullptr;
   for (uint32_t i = 0; i < count; ++i, p += page->block_size) {
     auto* block = reinterpret_cast<Block*>(p);
-    mark_dead(block);
+    if (page->kind != kRaw) mark_dead(block);
     if (last) last->next = block;
     last = block;
   }
@@ -135,6 +135,7 @@ void retire_page(Page* page) {
   list_remove(h->all[page->kind], page);
   page->state = PageState::kUnused;
   page->gc_table = nullptr;
+  if (page->kind == kRaw) return page_reusable(page);  // nobody reads there without owning the block
   run_deferred(page, page_reusable);
 }
 

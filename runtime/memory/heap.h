@@ -10,7 +10,7 @@
 //  - used == blocks that are neither on `free` nor beyond `extent` (blocks on remote_free still count as used).
 //  - A page is exactly one of: current (of its kind and class), available (on its queue), full (on no queue).
 //  - A block of kind kGc below `extent` whose header says "tracked" is a live tracked object; no free block says so.
-//  - Free-threaded: a page changes its kind or size class only after a grace period (set_deferral), so whoever still
+//  - Free-threaded: a page of objects changes its kind or size class only after a grace period (set_deferral), so whoever still
 //    holds an address from before may read the header there: it is an object of the page's kind, or dead.
 #pragma once
 
@@ -23,8 +23,9 @@
 
 namespace amphis::memory {
 
-enum Kind : uint8_t { kPlain = 0, kGc = 1 };
-inline constexpr unsigned kKinds = 2;
+// Objects that the collector never looks at, objects that it may track, and small blocks of PyMem_Malloc.
+enum Kind : uint8_t { kPlain = 0, kGc = 1, kRaw = 2 };
+inline constexpr unsigned kKinds = 3;
 
 inline constexpr size_t kChunkSize = size_t(4) << 20;
 inline constexpr unsigned kPagesPerChunk = kChunkSize / kPageSize;

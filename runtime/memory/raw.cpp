@@ -1,5 +1,7 @@
-// Owns the memory half of the C API: PyMem_Raw*, PyMem_* over mimalloc, PyObject_* over the object allocator, and the
-// allocator tables of PEP 445. A domain whose table was replaced is served through it; otherwise calls go straight to
+// Owns the memory half of the C API and the allocator tables of PEP 445. PyMem_Raw* is mimalloc, which any thread may
+// call. PyMem_* needs an attached thread, so its small blocks come from this thread's heap, where allocation is a few
+// instructions, and the rest from mimalloc. PyObject_* is the object allocator. Whatever an address came from, each of
+// the three Free functions finds out by itself. A domain whose table was replaced is served through it; otherwise calls go straight to
 // the allocator, and the runtime's own inline allocations (alloc.h) never look at the tables.
 #include <mimalloc.h>
 
@@ -21,8 +23,60 @@ void* raw_malloc(void*, size_t size) { return mi_malloc(size ? size : 1); }
 void* raw_calloc(void*, size_t count, size_t each) {
   return count == 0 || each == 0 ? mi_calloc(1, 1) : mi_calloc(count, each);
 }
-void* raw_realloc(void*, void* p, size_t size) { return mi_realloc(p, size ? size : 1); }
-void raw_free(void*, void* p) { mi_free(p); }
+
+// Above this the blocks are few and mimalloc packs them better.
+constexpr size_t kMaxMem = 4096;
+
+void* mem_malloc(void*, size_t size) {
+  return size <= kMaxMem ? memory::alloc_raw(size) : mi_malloc(size);
+}
+void* mem_calloc(void*, size_t count, size_t each) {
+  const size_t size = count * each;
+  if (size > kMaxMem) return mi_calloc(count, each);
+  void* p = memory::alloc_raw(size);
+  return p ? std::memset(p, 0, size) : nullptr;
+}
+void mem_free(void*, void* p) {
+  if (memory::in_chunk(p)) [[likely]] {
+    if (memory::page_of(p)->kind == memory::kRaw) {
+      memory::free_raw(p);
+    } else {
+      free_object(p);
+    }
+  } else {
+    mi_free(p);
+  }
+}
+void* mem_realloc(void*, void* p, size_t size) {
+  if (!p) return mem_malloc(nullptr, size);
+  if (!memory::in_chunk(p)) {
+    if (size > kMaxMem) return mi_realloc(p, size);
+    void* moved = memory::alloc_raw(size);
+    if (!moved) return nullptr;
+    const size_t have = mi_usable_size(p);
+    std::memcpy(moved, p, size < have ? size : have);
+    mi_free(p);
+    return moved;
+  }
+  const memory::Page* page = memory::page_of(p);
+  const size_t have = page->usable_size();
+  if (size <= have && size >= have / 2) return p;
+  if (page->kind != memory::kRaw) return realloc_object(p, size);
+  void* moved = mem_malloc(nullptr, size);
+  if (!moved) return nullptr;
+  std::memcpy(moved, p, size < have ? size : have);
+  memory::free_raw(p);
+  return moved;
+}
+
+void* raw_realloc(void*, void* p, size_t size) {
+  if (memory::in_chunk(p)) [[unlikely]] return mem_realloc(nullptr, p, size);
+  return mi_realloc(p, size ? size : 1);
+}
+void raw_free(void*, void* p) {
+  if (memory::in_chunk(p)) [[unlikely]] return mem_free(nullptr, p);
+  mi_free(p);
+}
 
 void* object_malloc(void*, size_t size) { return alloc_object(size); }
 void* object_calloc(void*, size_t count, size_t each) {
@@ -30,16 +84,18 @@ void* object_calloc(void*, size_t count, size_t each) {
   if (p) std::memset(p, 0, count * each);
   return p;
 }
-void* object_realloc(void*, void* p, size_t size) { return p ? realloc_object(p, size) : alloc_object(size); }
-void object_release(void*, void* p) {
-  if (p) free_object(p);
+void* object_realloc(void*, void* p, size_t size) {
+  if (!p) return alloc_object(size);
+  if (memory::in_chunk(p) && memory::page_of(p)->kind != memory::kRaw) return realloc_object(p, size);
+  return mem_realloc(nullptr, p, size);
 }
 
 constexpr PyMemAllocatorEx kRawTable = {nullptr, raw_malloc, raw_calloc, raw_realloc, raw_free};
-constexpr PyMemAllocatorEx kObjectTable = {nullptr, object_malloc, object_calloc, object_realloc, object_release};
+constexpr PyMemAllocatorEx kMemTable = {nullptr, mem_malloc, mem_calloc, mem_realloc, mem_free};
+constexpr PyMemAllocatorEx kObjectTable = {nullptr, object_malloc, object_calloc, object_realloc, mem_free};
 
 // Domains RAW, MEM, OBJ. Written while the program sets itself up (PEP 445 asks for that), read without a lock.
-PyMemAllocatorEx g_tables[3] = {kRawTable, kRawTable, kObjectTable};
+PyMemAllocatorEx g_tables[3] = {kRawTable, kMemTable, kObjectTable};
 std::atomic<bool> g_replaced[3];
 
 bool replaced(PyMemAllocatorDomain domain) { return g_replaced[domain].load(std::memory_order_relaxed); }
@@ -77,29 +133,29 @@ void* PyMem_RawRealloc(void* p, size_t size) {
 }
 void PyMem_RawFree(void* p) {
   if (replaced(PYMEM_DOMAIN_RAW)) [[unlikely]] return table(PYMEM_DOMAIN_RAW).free(table(PYMEM_DOMAIN_RAW).ctx, p);
-  mi_free(p);
+  raw_free(nullptr, p);
 }
 
 void* PyMem_Malloc(size_t size) {
   if (too_large(size)) return nullptr;
   if (replaced(PYMEM_DOMAIN_MEM)) [[unlikely]] return table(PYMEM_DOMAIN_MEM).malloc(table(PYMEM_DOMAIN_MEM).ctx, size);
-  return raw_malloc(nullptr, size);
+  return mem_malloc(nullptr, size);
 }
 void* PyMem_Calloc(size_t count, size_t each) {
   if (too_large(count, each)) return nullptr;
   if (replaced(PYMEM_DOMAIN_MEM)) [[unlikely]]
     return table(PYMEM_DOMAIN_MEM).calloc(table(PYMEM_DOMAIN_MEM).ctx, count, each);
-  return raw_calloc(nullptr, count, each);
+  return mem_calloc(nullptr, count, each);
 }
 void* PyMem_Realloc(void* p, size_t size) {
   if (too_large(size)) return nullptr;
   if (replaced(PYMEM_DOMAIN_MEM)) [[unlikely]]
     return table(PYMEM_DOMAIN_MEM).realloc(table(PYMEM_DOMAIN_MEM).ctx, p, size);
-  return raw_realloc(nullptr, p, size);
+  return mem_realloc(nullptr, p, size);
 }
 void PyMem_Free(void* p) {
   if (replaced(PYMEM_DOMAIN_MEM)) [[unlikely]] return table(PYMEM_DOMAIN_MEM).free(table(PYMEM_DOMAIN_MEM).ctx, p);
-  mi_free(p);
+  mem_free(nullptr, p);
 }
 
 void* PyObject_Malloc(size_t size) {
@@ -121,7 +177,7 @@ void* PyObject_Realloc(void* p, size_t size) {
 }
 void PyObject_Free(void* p) {
   if (replaced(PYMEM_DOMAIN_OBJ)) [[unlikely]] return table(PYMEM_DOMAIN_OBJ).free(table(PYMEM_DOMAIN_OBJ).ctx, p);
-  if (p) free_object(p);
+  mem_free(nullptr, p);
 }
 
 void PyMem_GetAllocator(PyMemAllocatorDomain domain, PyMemAllocatorEx* allocator) {
@@ -135,7 +191,8 @@ void PyMem_GetAllocator(PyMemAllocatorDomain domain, PyMemAllocatorEx* allocator
 void PyMem_SetAllocator(PyMemAllocatorDomain domain, PyMemAllocatorEx* allocator) {
   if (unsigned(domain) >= 3) return;
   table(domain) = *allocator;
-  const bool own = same_table(*allocator, domain == PYMEM_DOMAIN_OBJ ? kObjectTable : kRawTable);
+  constexpr const PyMemAllocatorEx* kOwn[3] = {&kRawTable, &kMemTable, &kObjectTable};
+  const bool own = same_table(*allocator, *kOwn[domain]);
   g_replaced[domain].store(!own, std::memory_order_relaxed);
 }
 

@@ -1,5 +1,6 @@
 #include "catch.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <random>
@@ -134,4 +135,24 @@ TEST_CASE("huge objects get memory of their own") {
     free_object(p);
   }
   REQUIRE(alloc_object(size_t(1) << 62) == nullptr);
+}
+
+TEST_CASE("PyMem blocks keep their contents through every resize") {
+  std::mt19937_64 random(7);
+  const int64_t before = memory::allocated_blocks();
+  for (int i = 0; i < 20000; ++i) {
+    const size_t size = 1 + random() % (i % 10 ? 300 : 9000), next = 1 + random() % (i % 7 ? 300 : 9000);
+    auto* p = static_cast<unsigned char*>(PyMem_Malloc(size));
+    REQUIRE(p);
+    std::memset(p, i & 255, size);
+    p = static_cast<unsigned char*>(PyMem_Realloc(p, next));
+    REQUIRE(p);
+    REQUIRE(p[0] == (i & 255));
+    REQUIRE(p[std::min(size, next) - 1] == (i & 255));
+    PyMem_Free(p);
+    auto* zeroed = static_cast<unsigned char*>(PyMem_Calloc(size, 2));
+    REQUIRE(zeroed[2 * size - 1] == 0);
+    PyMem_Free(zeroed);
+  }
+  REQUIRE(memory::allocated_blocks() == before);
 }
