@@ -1,0 +1,216 @@
+// UnicodeEncodeError, UnicodeDecodeError, UnicodeTranslateError and their C API.
+#include "objects/exceptions.h"
+#include "sync/ref.h"
+
+namespace amphis {
+
+namespace {
+
+PyUnicodeErrorObject* as_unicode_error(PyObject* o) { return reinterpret_cast<PyUnicodeErrorObject*>(o); }
+
+int encode_init(PyObject* self, PyObject* args, PyObject* kwargs) {
+  if (exception_init(self, args, kwargs) < 0) return -1;
+  PyObject *encoding, *object, *reason;
+  Py_ssize_t start, end;
+  if (!PyArg_ParseTuple(args, "UUnnU", &encoding, &object, &start, &end, &reason)) return -1;
+  PyUnicodeErrorObject* e = as_unicode_error(self);
+  Py_XSETREF(e->encoding, Py_NewRef(encoding));
+  Py_XSETREF(e->object, Py_NewRef(object));
+  Py_XSETREF(e->reason, Py_NewRef(reason));
+  e->start = start;
+  e->end = end;
+  return 0;
+}
+
+int decode_init(PyObject* self, PyObject* args, PyObject* kwargs) {
+  if (exception_init(self, args, kwargs) < 0) return -1;
+  PyObject *encoding, *object, *reason;
+  Py_ssize_t start, end;
+  if (!PyArg_ParseTuple(args, "UOnnU", &encoding, &object, &start, &end, &reason)) return -1;
+  Ref<> bytes = Ref<>::share(object);
+  if (!PyBytes_Check(object)) {
+    bytes = Ref<>::steal(PyBytes_FromObject(object));
+    if (!bytes) {
+      return -1;
+    }
+  }
+  PyUnicodeErrorObject* e = as_unicode_error(self);
+  Py_XSETREF(e->encoding, Py_NewRef(encoding));
+  Py_XSETREF(e->object, bytes.release());
+  Py_XSETREF(e->reason, Py_NewRef(reason));
+  e->start = start;
+  e->end = end;
+  return 0;
+}
+
+int translate_init(PyObject* self, PyObject* args, PyObject* kwargs) {
+  if (exception_init(self, args, kwargs) < 0) return -1;
+  PyObject *object, *reason;
+  Py_ssize_t start, end;
+  if (!PyArg_ParseTuple(args, "UnnU", &object, &start, &end, &reason)) return -1;
+  PyUnicodeErrorObject* e = as_unicode_error(self);
+  Py_XSETREF(e->object, Py_NewRef(object));
+  Py_XSETREF(e->reason, Py_NewRef(reason));
+  e->start = start;
+  e->end = end;
+  return 0;
+}
+
+// \xNN, \uNNNN or \UNNNNNNNN
+PyObject* escaped(Py_UCS4 ch) {
+  char text[16];
+  PyOS_snprintf(text, sizeof text, ch <= 0xff ? "\\x%02x" : ch <= 0xffff ? "\\u%04x" : "\\U%08x", ch);
+  return PyUnicode_FromString(text);
+}
+
+PyObject* text_str(PyObject* self, bool encode) {
+  PyUnicodeErrorObject* e = as_unicode_error(self);
+  if (e->object == nullptr || !PyUnicode_Check(e->object)) return PyUnicode_FromString("");
+  Ref<> reason = Ref<>::steal(PyObject_Str(e->reason));
+  Ref<> encoding = encode ? Ref<>::steal(PyObject_Str(e->encoding)) : Ref<>::steal(PyUnicode_FromString(""));
+  if (!reason || !encoding) return nullptr;
+  Py_ssize_t length = PyUnicode_GET_LENGTH(e->object);
+  if (e->start >= 0 && e->start < length && e->end == e->start + 1) {
+    Ref<> ch = Ref<>::steal(escaped(PyUnicode_READ_CHAR(e->object, e->start)));
+    if (!ch) return nullptr;
+    if (encode) {
+      return PyUnicode_FromFormat("'%U' codec can't encode character '%U' in position %zd: %U", encoding.get(),
+                                  ch.get(), e->start, reason.get());
+    }
+    return PyUnicode_FromFormat("can't translate character '%U' in position %zd: %U", ch.get(), e->start,
+                                reason.get());
+  }
+  if (encode) {
+    return PyUnicode_FromFormat("'%U' codec can't encode characters in position %zd-%zd: %U", encoding.get(), e->start,
+                                e->end - 1, reason.get());
+  }
+  return PyUnicode_FromFormat("can't translate characters in position %zd-%zd: %U", e->start, e->end - 1,
+                              reason.get());
+}
+PyObject* encode_str(PyObject* self) { return text_str(self, true); }
+PyObject* translate_str(PyObject* self) { return text_str(self, false); }
+
+PyObject* decode_str(PyObject* self) {
+  PyUnicodeErrorObject* e = as_unicode_error(self);
+  if (e->object == nullptr || !PyBytes_Check(e->object)) return PyUnicode_FromString("");
+  Ref<> reason = Ref<>::steal(PyObject_Str(e->reason));
+  Ref<> encoding = Ref<>::steal(PyObject_Str(e->encoding));
+  if (!reason || !encoding) return nullptr;
+  if (e->start >= 0 && e->start < PyBytes_GET_SIZE(e->object) && e->end == e->start + 1) {
+    int byte = static_cast<unsigned char>(PyBytes_AS_STRING(e->object)[e->start]);
+    return PyUnicode_FromFormat("'%U' codec can't decode byte 0x%02x in position %zd: %U", encoding.get(), byte,
+                                e->start, reason.get());
+  }
+  return PyUnicode_FromFormat("'%U' codec can't decode bytes in position %zd-%zd: %U", encoding.get(), e->start,
+                              e->end - 1, reason.get());
+}
+
+PyMemberDef members[] = {
+    {"encoding", _Py_T_OBJECT, offsetof(PyUnicodeErrorObject, encoding), 0, "exception encoding"},
+    {"object", _Py_T_OBJECT, offsetof(PyUnicodeErrorObject, object), 0, "exception object"},
+    {"start", Py_T_PYSSIZET, offsetof(PyUnicodeErrorObject, start), 0, "exception start"},
+    {"end", Py_T_PYSSIZET, offsetof(PyUnicodeErrorObject, end), 0, "exception end"},
+    {"reason", _Py_T_OBJECT, offsetof(PyUnicodeErrorObject, reason), 0, "exception reason"},
+    {},
+};
+
+// The attribute as an object of the right kind; new reference.
+PyObject* get_object(PyObject* value, bool text, const char* name) {
+  if (value == nullptr) {
+    PyErr_Format(PyExc_TypeError, "UnicodeError '%s' attribute is not set", name);
+    return nullptr;
+  }
+  if (text ? !PyUnicode_Check(value) : !PyBytes_Check(value)) {
+    PyErr_Format(PyExc_TypeError, "UnicodeError '%s' attribute must be a %s", name, text ? "string" : "bytes");
+    return nullptr;
+  }
+  return Py_NewRef(value);
+}
+
+Py_ssize_t object_length(PyObject* self) {
+  PyObject* o = as_unicode_error(self)->object;
+  return o == nullptr ? 0 : PyUnicode_Check(o) ? PyUnicode_GET_LENGTH(o) : PyBytes_Check(o) ? PyBytes_GET_SIZE(o) : 0;
+}
+
+int get_start(PyObject* self, Py_ssize_t* start) {
+  Py_ssize_t length = object_length(self), at = as_unicode_error(self)->start;
+  if (at < 0) at = 0;
+  if (at >= length) at = length > 0 ? length - 1 : 0;
+  *start = at;
+  return 0;
+}
+int get_end(PyObject* self, Py_ssize_t* end) {
+  Py_ssize_t length = object_length(self), at = as_unicode_error(self)->end;
+  if (at < 1) at = 1;
+  if (at > length) at = length;
+  *end = at;
+  return 0;
+}
+int set_reason(PyObject* self, const char* reason) {
+  PyObject* text = PyUnicode_FromString(reason);
+  if (text == nullptr) return -1;
+  Py_XSETREF(as_unicode_error(self)->reason, text);
+  return 0;
+}
+
+}  // namespace
+
+AMPHIS_EXCEPTION_TYPE(UnicodeEncodeError_type, "UnicodeEncodeError", nullptr, PyUnicodeErrorObject,
+                      "Unicode encoding error.", encode_init, encode_str, members, nullptr, nullptr);
+AMPHIS_EXCEPTION_TYPE(UnicodeDecodeError_type, "UnicodeDecodeError", nullptr, PyUnicodeErrorObject,
+                      "Unicode decoding error.", decode_init, decode_str, members, nullptr, nullptr);
+AMPHIS_EXCEPTION_TYPE(UnicodeTranslateError_type, "UnicodeTranslateError", nullptr, PyUnicodeErrorObject,
+                      "Unicode translation error.", translate_init, translate_str, members, nullptr, nullptr);
+
+void set_exception_unicode_bases() {
+  auto* base = reinterpret_cast<PyTypeObject*>(PyExc_UnicodeError);
+  UnicodeEncodeError_type.tp_base = base;
+  UnicodeDecodeError_type.tp_base = base;
+  UnicodeTranslateError_type.tp_base = base;
+}
+
+}  // namespace amphis
+
+extern "C" {
+
+using namespace amphis;
+
+PyObject* PyExc_UnicodeEncodeError = reinterpret_cast<PyObject*>(&UnicodeEncodeError_type);
+PyObject* PyExc_UnicodeDecodeError = reinterpret_cast<PyObject*>(&UnicodeDecodeError_type);
+PyObject* PyExc_UnicodeTranslateError = reinterpret_cast<PyObject*>(&UnicodeTranslateError_type);
+
+PyObject* PyUnicodeDecodeError_Create(const char* encoding, const char* object, Py_ssize_t length, Py_ssize_t start,
+                                      Py_ssize_t end, const char* reason) {
+  return PyObject_CallFunction(PyExc_UnicodeDecodeError, "sy#nns", encoding, object, length, start, end, reason);
+}
+
+#define AMPHIS_UNICODE_ERROR_API(Kind, text)                                                                       \
+  PyObject* PyUnicode##Kind##Error_GetObject(PyObject* e) {                                                        \
+    return get_object(as_unicode_error(e)->object, text, "object");                                                \
+  }                                                                                                                \
+  PyObject* PyUnicode##Kind##Error_GetReason(PyObject* e) {                                                        \
+    return get_object(as_unicode_error(e)->reason, true, "reason");                                                \
+  }                                                                                                                \
+  int PyUnicode##Kind##Error_GetStart(PyObject* e, Py_ssize_t* start) { return get_start(e, start); }              \
+  int PyUnicode##Kind##Error_GetEnd(PyObject* e, Py_ssize_t* end) { return get_end(e, end); }                      \
+  int PyUnicode##Kind##Error_SetStart(PyObject* e, Py_ssize_t start) {                                             \
+    as_unicode_error(e)->start = start;                                                                            \
+    return 0;                                                                                                      \
+  }                                                                                                                \
+  int PyUnicode##Kind##Error_SetEnd(PyObject* e, Py_ssize_t end) {                                                 \
+    as_unicode_error(e)->end = end;                                                                                \
+    return 0;                                                                                                      \
+  }                                                                                                                \
+  int PyUnicode##Kind##Error_SetReason(PyObject* e, const char* reason) { return set_reason(e, reason); }
+AMPHIS_UNICODE_ERROR_API(Encode, true)
+AMPHIS_UNICODE_ERROR_API(Decode, false)
+AMPHIS_UNICODE_ERROR_API(Translate, true)
+
+PyObject* PyUnicodeEncodeError_GetEncoding(PyObject* e) {
+  return get_object(as_unicode_error(e)->encoding, true, "encoding");
+}
+PyObject* PyUnicodeDecodeError_GetEncoding(PyObject* e) {
+  return get_object(as_unicode_error(e)->encoding, true, "encoding");
+}
+
+}  // extern "C"
