@@ -1,0 +1,205 @@
+// Traceback objects: the chain from the frame that caught to the frame that raised.
+#include "Python.h"
+#include "frameobject.h"
+#include "objects/names.h"
+#include "sync/object_lock.h"
+#include "sync/ref.h"
+
+namespace amphis {
+
+namespace {
+
+struct TracebackObject {
+  PyObject_HEAD
+  TracebackObject* next;
+  PyObject* frame;
+  int lasti;
+  int lineno;  // -1: computed from lasti on demand
+};
+
+TracebackObject* as_tb(PyObject* o) { return reinterpret_cast<TracebackObject*>(o); }
+
+TracebackObject* traceback_make(PyObject* next, PyObject* frame, int lasti, int lineno) {
+  auto* tb = PyObject_GC_New(TracebackObject, &PyTraceBack_Type);
+  if (tb == nullptr) return nullptr;
+  tb->next = as_tb(Py_XNewRef(next));
+  tb->frame = Py_NewRef(frame);
+  tb->lasti = lasti;
+  tb->lineno = lineno;
+  PyObject_GC_Track(tb);
+  return tb;
+}
+
+PyObject* tb_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
+  static const char* const keywords[] = {"tb_next", "tb_frame", "tb_lasti", "tb_lineno", nullptr};
+  PyObject *next, *frame;
+  int lasti, lineno;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO!ii:TracebackType", const_cast<char**>(keywords), &next,
+                                   &PyFrame_Type, &frame, &lasti, &lineno)) {
+    return nullptr;
+  }
+  if (next == Py_None) {
+    next = nullptr;
+  } else if (!PyTraceBack_Check(next)) {
+    PyErr_Format(PyExc_TypeError, "expected traceback object or None, got '%s'", Py_TYPE(next)->tp_name);
+    return nullptr;
+  }
+  return reinterpret_cast<PyObject*>(traceback_make(next, frame, lasti, lineno));
+}
+
+PyObject* get_next(PyObject* self, void*) {
+  ObjectLock lock(self);
+  PyObject* next = reinterpret_cast<PyObject*>(as_tb(self)->next);
+  return Py_NewRef(next != nullptr ? next : Py_None);
+}
+
+int set_next(PyObject* self, PyObject* value, void*) {
+  if (value == nullptr) {
+    PyErr_SetString(PyExc_TypeError, "can't delete tb_next attribute");
+    return -1;
+  }
+  if (value == Py_None) {
+    value = nullptr;
+  } else if (!PyTraceBack_Check(value)) {
+    PyErr_Format(PyExc_TypeError, "expected traceback object, got '%s'", Py_TYPE(value)->tp_name);
+    return -1;
+  }
+  for (TracebackObject* at = as_tb(value); at != nullptr; at = at->next) {
+    if (at == as_tb(self)) {
+      PyErr_SetString(PyExc_ValueError, "traceback loop detected");
+      return -1;
+    }
+  }
+  ObjectLock lock(self);
+  PyObject* old = reinterpret_cast<PyObject*>(as_tb(self)->next);
+  as_tb(self)->next = as_tb(Py_XNewRef(value));
+  Py_XDECREF(old);
+  return 0;
+}
+
+int line_of(TracebackObject* tb) {
+  if (tb->lineno != -1) return tb->lineno;
+  PyCodeObject* code = PyFrame_GetCode(reinterpret_cast<PyFrameObject*>(tb->frame));
+  int line = PyCode_Addr2Line(code, tb->lasti);
+  Py_DECREF(code);
+  return line;
+}
+
+PyObject* get_lineno(PyObject* self, void*) {
+  int line = line_of(as_tb(self));
+  if (line == -1) Py_RETURN_NONE;
+  return PyLong_FromLong(line);
+}
+
+PyObject* tb_dir(PyObject*, PyObject*) {
+  return Py_BuildValue("[ssss]", "tb_frame", "tb_next", "tb_lasti", "tb_lineno");
+}
+
+void tb_dealloc(PyObject* self) {
+  PyObject_GC_UnTrack(self);
+  // A long chain is taken apart here, not by recursion.
+  TracebackObject* next = as_tb(self)->next;
+  as_tb(self)->next = nullptr;
+  Py_CLEAR(as_tb(self)->frame);
+  PyObject_GC_Del(self);
+  while (next != nullptr && Py_REFCNT(reinterpret_cast<PyObject*>(next)) == 1) {
+    TracebackObject* after = next->next;
+    next->next = nullptr;
+    Py_DECREF(reinterpret_cast<PyObject*>(next));
+    next = after;
+  }
+  Py_XDECREF(reinterpret_cast<PyObject*>(next));
+}
+
+int tb_traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(reinterpret_cast<PyObject*>(as_tb(self)->next));
+  Py_VISIT(as_tb(self)->frame);
+  return 0;
+}
+
+int tb_clear(PyObject* self) {
+  PyObject* next = reinterpret_cast<PyObject*>(as_tb(self)->next);
+  as_tb(self)->next = nullptr;
+  Py_XDECREF(next);
+  Py_CLEAR(as_tb(self)->frame);
+  return 0;
+}
+
+PyMethodDef tb_methods[] = {
+    {"__dir__", tb_dir, METH_NOARGS, nullptr},
+    {},
+};
+PyMemberDef tb_members[] = {
+    {"tb_frame", _Py_T_OBJECT, offsetof(TracebackObject, frame), Py_READONLY, nullptr},
+    {"tb_lasti", Py_T_INT, offsetof(TracebackObject, lasti), Py_READONLY, nullptr},
+    {},
+};
+PyGetSetDef tb_getsets[] = {
+    {"tb_next", get_next, set_next, nullptr, nullptr},
+    {"tb_lineno", get_lineno, nullptr, nullptr, nullptr},
+    {},
+};
+
+int write_text(PyObject* file, PyObject* text) {
+  if (text == nullptr) return -1;
+  int status = PyFile_WriteObject(text, file, Py_PRINT_RAW);
+  Py_DECREF(text);
+  return status;
+}
+
+}  // namespace
+
+}  // namespace amphis
+
+extern "C" {
+
+using namespace amphis;
+
+PyTypeObject PyTraceBack_Type = {
+    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
+    .tp_name = "traceback",
+    .tp_basicsize = sizeof(TracebackObject),
+    .tp_dealloc = tb_dealloc,
+    .tp_getattro = PyObject_GenericGetAttr,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .tp_doc = "TracebackType(tb_next, tb_frame, tb_lasti, tb_lineno)\n--\n\nCreate a new traceback object.",
+    .tp_traverse = tb_traverse,
+    .tp_clear = tb_clear,
+    .tp_methods = tb_methods,
+    .tp_members = tb_members,
+    .tp_getset = tb_getsets,
+    .tp_new = tb_new,
+};
+
+int PyTraceBack_Here(PyFrameObject* frame) {
+  PyObject* exc = PyErr_GetRaisedException();
+  Ref<> old = Ref<>::steal(PyException_GetTraceback(exc));
+  auto* tb = traceback_make(old, reinterpret_cast<PyObject*>(frame), PyFrame_GetLasti(frame), -1);
+  if (tb == nullptr) {
+    _PyErr_ChainExceptions1(exc);
+    return -1;
+  }
+  PyException_SetTraceback(exc, reinterpret_cast<PyObject*>(tb));
+  Py_DECREF(reinterpret_cast<PyObject*>(tb));
+  PyErr_SetRaisedException(exc);
+  return 0;
+}
+
+int PyTraceBack_Print(PyObject* traceback, PyObject* file) {
+  if (traceback == nullptr) return 0;
+  if (!PyTraceBack_Check(traceback)) {
+    PyErr_BadInternalCall();
+    return -1;
+  }
+  if (write_text(file, PyUnicode_FromString("Traceback (most recent call last):\n")) < 0) return -1;
+  for (TracebackObject* tb = as_tb(traceback); tb != nullptr; tb = tb->next) {
+    PyCodeObject* code = PyFrame_GetCode(reinterpret_cast<PyFrameObject*>(tb->frame));
+    int status = write_text(file, PyUnicode_FromFormat("  File \"%U\", line %d, in %U\n", code->co_filename,
+                                                       line_of(tb), code->co_name));
+    Py_DECREF(code);
+    if (status < 0) return -1;
+  }
+  return 0;
+}
+
+}  // extern "C"
