@@ -83,7 +83,7 @@ PyObject* lock_acquire(PyObject* self, PyObject* const* args, Py_ssize_t nargs, 
   PyMutex* m = &lock_of(self)->mutex;
   int64_t timeout_ns = -1;
   if ((nargs || kwnames) && !parse_acquire(args, nargs, kwnames, &timeout_ns)) return nullptr;
-  if (sync::mutex_try_lock(m)) [[likely]] Py_RETURN_TRUE;
+  if (sync::attached_try_lock(m)) [[likely]] Py_RETURN_TRUE;
   return bool_or_null(acquire_within(m, timeout_ns));
 }
 
@@ -91,10 +91,7 @@ PyObject* lock_enter(PyObject* self, PyObject*) { return lock_acquire(self, null
 
 PyObject* lock_release(PyObject* self, PyObject*) {
   PyMutex* m = &lock_of(self)->mutex;
-  uint8_t locked = 1;
-  if (__atomic_compare_exchange_n(&m->_bits, &locked, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED) ||
-      sync::mutex_try_unlock(m)) [[likely]]
-    Py_RETURN_NONE;
+  if (sync::attached_try_unlock(m) || sync::mutex_try_unlock(m)) [[likely]] Py_RETURN_NONE;
   PyErr_SetString(PyExc_RuntimeError, "release unlocked lock");
   return nullptr;
 }
@@ -171,7 +168,7 @@ int take(RLock* l, int64_t timeout_ns, Py_ssize_t level) {
     l->level += level;
     return 1;
   }
-  int status = sync::mutex_try_lock(&l->mutex) ? 1 : acquire_within(&l->mutex, timeout_ns);
+  int status = sync::attached_try_lock(&l->mutex) ? 1 : acquire_within(&l->mutex, timeout_ns);
   if (status == 1) {
     sync::store_relaxed(l->owner, me());
     l->level = level;
@@ -182,7 +179,7 @@ int take(RLock* l, int64_t timeout_ns, Py_ssize_t level) {
 void free_wholly(RLock* l) {
   l->level = 0;
   sync::store_relaxed(l->owner, 0);
-  sync::mutex_unlock(&l->mutex);
+  if (!sync::attached_try_unlock(&l->mutex)) sync::mutex_unlock(&l->mutex);
 }
 
 PyObject* rlock_acquire(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
@@ -231,7 +228,7 @@ PyObject* rlock_acquire_restore(PyObject* self, PyObject* args) {
   if (!PyArg_ParseTuple(args, "(nk):_acquire_restore", &level, &owner)) return nullptr;
   RLock* l = rlock_of(self);
   // Whatever signals do, a condition variable must come back holding its lock.
-  if (!sync::mutex_try_lock(&l->mutex)) sync::mutex_lock(&l->mutex);
+  sync::mutex_lock(&l->mutex);
   sync::store_relaxed(l->owner, owner);
   l->level = level;
   Py_RETURN_NONE;

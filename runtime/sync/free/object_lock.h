@@ -35,30 +35,15 @@ inline void section_pop(ThreadState* ts, PyCriticalSection* c) {
   if (outer & kSectionSuspended) [[unlikely]] section_resume(ts);
 }
 
-// False while the process has one thread state: then nobody else can want an object's mutex, and plain instructions lock
-// it. Before a second state appears the first one has passed a safepoint, or is the one that makes it.
-extern std::atomic<bool> many_threads AMPHIS_HIDDEN;
-
-AMPHIS_ALWAYS_INLINE bool object_try_lock(PyMutex* m) {
-  if (many_threads.load(std::memory_order_acquire)) return mutex_try_lock(m);
-  if (m->_bits) [[unlikely]] return false;
-  m->_bits = 1;
-  return true;
-}
 AMPHIS_ALWAYS_INLINE void object_unlock(PyMutex* m) {
-  if (many_threads.load(std::memory_order_acquire))
-    mutex_unlock(m);
-  else if (m->_bits == 1) [[likely]]
-    m->_bits = 0;
-  else
-    mutex_unlock_slow(m);
+  if (!attached_try_unlock(m)) [[unlikely]] mutex_unlock_slow(m);
 }
 
 // `m` is the mutex of an object; sections on other mutexes, which threads without a state may hold, begin with
 // section_begin_mutex.
 AMPHIS_ALWAYS_INLINE void section_begin(PyCriticalSection* c, PyMutex* m) {
   ThreadState* ts = current_thread();
-  if (object_try_lock(m)) [[likely]]
+  if (attached_try_lock(m)) [[likely]]
     section_push(ts, c, m, 0);
   else
     section_begin_slow(ts, c, m);
@@ -92,8 +77,8 @@ inline void section_begin2(PyCriticalSection2* c, PyMutex* m1, PyMutex* m2) {
     m2 = t;
   }
   ThreadState* ts = current_thread();
-  if (object_try_lock(m1)) {
-    if (object_try_lock(m2)) [[likely]] {
+  if (attached_try_lock(m1)) {
+    if (attached_try_lock(m2)) [[likely]] {
       c->_cs_mutex2 = m2;
       section_push(ts, &c->_cs_base, m1, kSectionTwo);
     } else {

@@ -2,7 +2,22 @@
 // is that lock already.
 #pragma once
 
+#include "Python.h"
+
 namespace amphis::sync {
+
+// The uncontended halves of a PyMutex that only attached threads lock and unlock: no other thread can interfere.
+// False: use mutex_lock_timed or mutex_try_unlock.
+inline bool attached_try_lock(PyMutex* m) {
+  if (__atomic_load_n(&m->_bits, __ATOMIC_RELAXED) != 0) return false;
+  __atomic_store_n(&m->_bits, 1, __ATOMIC_RELAXED);
+  return true;
+}
+inline bool attached_try_unlock(PyMutex* m) {
+  if (__atomic_load_n(&m->_bits, __ATOMIC_RELAXED) != 1) return false;
+  __atomic_store_n(&m->_bits, 0, __ATOMIC_RELAXED);
+  return true;
+}
 
 class AttachedMutex {
  public:
