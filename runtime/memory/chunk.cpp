@@ -31,11 +31,13 @@ constexpr unsigned kSpareChunks = 16;  // kept mapped: a program that frees much
 constexpr size_t kHugeSlots = 2;
 constexpr size_t kHugeKept = size_t(64) << 20;  // no larger mapping is kept for reuse
 constexpr size_t kTrimAbove = 1024;             // dirty free pages: 64 MiB
+constexpr unsigned kSmallHeapChunks = 4;        // below this many chunks a program pays for the pages it touches only
 
 struct Chunks {
   platform::RawMutex mutex;
   ChunkHead* first = nullptr;
   unsigned entirely_free = 0;
+  unsigned mapped = 0;
   size_t dirty = 0;
   ChunkHead* huge[kHugeSlots] = {};
 } g_chunks;
@@ -109,6 +111,7 @@ Page* acquire_run(unsigned pages) {
   if (!c) {
     c = map_chunk(kChunkSize);
     if (!c) return nullptr;
+    if (++g_chunks.mapped > kSmallHeapChunks) platform::prefer_huge_pages(c, kChunkSize);
     c->free_mask = kAllFree;
     ++g_chunks.entirely_free;
     list(c);
@@ -138,6 +141,7 @@ void release_run(Page* first, unsigned pages) {
   }
   g_chunks.dirty -= size_t(std::popcount(c->dirty_mask));
   unlist(c);
+  --g_chunks.mapped;
   unmap_chunk(c);
 }
 

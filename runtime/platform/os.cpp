@@ -113,6 +113,7 @@ void* map_pages(size_t size, size_t alignment) {
 void unmap_pages(void* p, size_t size) { munmap(p, align_up(size, page_size())); }
 
 void discard_pages(void* p, size_t size) { madvise(p, size, MADV_DONTNEED); }
+void prefer_huge_pages(void* p, size_t size) { madvise(p, size, MADV_HUGEPAGE); }
 
 int cpu_count() {
   cpu_set_t set;

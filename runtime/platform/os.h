@@ -23,6 +23,8 @@ void* map_pages(size_t size, size_t alignment);
 void unmap_pages(void* p, size_t size);
 // Gives the physical memory back but keeps the (zero-filled) address range.
 void discard_pages(void* p, size_t size);
+// A hint that the range will be used as a whole.
+void prefer_huge_pages(void* p, size_t size);
 size_t page_size();
 
 // CPUs this process may run on; at least 1.
