@@ -17,6 +17,8 @@ PyObject* builtin_by_name(PyObject* name) {
   return value;
 }
 
+extern "C" PyObject* _PyEval_GetBuiltin(PyObject* name) { return builtin_by_name(name); }
+
 namespace {
 
 PyMethodObject* as_method(PyObject* self) { return reinterpret_cast<PyMethodObject*>(self); }

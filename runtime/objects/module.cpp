@@ -4,11 +4,14 @@
 #include "gc/object_new.h"
 #include "objects/type.h"
 #include "sync/deferred.h"
+#include "sync/mutex.h"
 #include "sync/ref.h"
 #include "sync/shared_slot.h"
 
 #include <atomic>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 namespace amphis {
 
@@ -17,6 +20,10 @@ namespace {
 ModuleObject* as_module(PyObject* self) { return reinterpret_cast<ModuleObject*>(self); }
 
 std::atomic<Py_ssize_t> next_module_index{1};
+
+sync::AttachedMutex modules_mutex;
+using AttachedLock = sync::LockGuard<sync::AttachedMutex>;
+std::vector<PyObject*> modules_by_index;  // strong references; by PyModuleDef_Base::m_index
 
 bool check_module(PyObject* obj) {
   if (PyModule_Check(obj)) return true;
@@ -718,6 +725,46 @@ int PyModule_AddType(PyObject* module, PyTypeObject* type) {
   if (PyType_Ready(type) < 0) return -1;
   const char* dot = std::strrchr(type->tp_name, '.');
   return PyModule_AddObjectRef(module, dot == nullptr ? type->tp_name : dot + 1, as_object(type));
+}
+
+// --- Single-phase modules by definition ---
+
+int PyState_AddModule(PyObject* module, PyModuleDef* def) {
+  if (def == nullptr) {
+    Py_FatalError("module definition is NULL");
+    return -1;
+  }
+  if (def->m_slots != nullptr) {
+    PyErr_SetString(PyExc_SystemError, "PyState_AddModule called on module with slots");
+    return -1;
+  }
+  PyModuleDef_Init(def);
+  Ref<> old;
+  AttachedLock lock(modules_mutex);
+  auto index = static_cast<size_t>(def->m_base.m_index);
+  if (modules_by_index.size() <= index) modules_by_index.resize(index + 1);
+  old = Ref<>::steal(modules_by_index[index]);
+  modules_by_index[index] = Py_NewRef(module);
+  return 0;
+}
+
+int PyState_RemoveModule(PyModuleDef* def) {
+  if (def->m_slots != nullptr) {
+    PyErr_SetString(PyExc_SystemError, "PyState_RemoveModule called on module with slots");
+    return -1;
+  }
+  Ref<> old;
+  AttachedLock lock(modules_mutex);
+  auto index = static_cast<size_t>(def->m_base.m_index);
+  if (modules_by_index.size() > index) old = Ref<>::steal(std::exchange(modules_by_index[index], nullptr));
+  return 0;
+}
+
+PyObject* PyState_FindModule(PyModuleDef* def) {
+  if (def->m_slots != nullptr) return nullptr;
+  AttachedLock lock(modules_mutex);
+  auto index = static_cast<size_t>(def->m_base.m_index);
+  return modules_by_index.size() > index ? modules_by_index[index] : nullptr;
 }
 
 // The declaration of thread safety is accepted; the runtime never turns a GIL on.

@@ -84,7 +84,7 @@ void weigh_row(PyTypeObject* type, const wrapperbase& row, Verdict* verdict) {
   Ref<> method = Ref<>::steal(type_lookup(type, row.name_strobj));
   if (!method) {
     if (row.offset == offsetof(PyHeapTypeObject, ht_type.tp_iternext)) {
-      verdict->specific = reinterpret_cast<void*>(next_not_implemented);
+      verdict->specific = reinterpret_cast<void*>(_PyObject_NextNotImplemented);
     }
     return;
   }
@@ -155,11 +155,6 @@ void update_rows(PyTypeObject* type, int first, PyObject* name) {
 }
 
 }  // namespace
-
-PyObject* next_not_implemented(PyObject* self) {
-  PyErr_Format(PyExc_TypeError, "'%.200s' object is not iterable", Py_TYPE(self)->tp_name);
-  return nullptr;
-}
 
 int init_slot_table() {
   if (table[0].name_strobj != nullptr) return 0;
@@ -336,6 +331,12 @@ using namespace amphis;
 
 extern "C" {
 
+PyObject* _PyObject_NextNotImplemented(PyObject* self) {
+  PyErr_Format(PyExc_TypeError, "'%.200s' object is not iterable", Py_TYPE(self)->tp_name);
+  return nullptr;
+}
+
+PyAPI_FUNC(PyObject*) _PyType_GetSlotWrapperNames(void);
 PyObject* _PyType_GetSlotWrapperNames(void) {
   Ref<> list = Ref<>::steal(PyList_New(0));
   for (const wrapperbase& row : table) {

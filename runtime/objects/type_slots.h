@@ -108,7 +108,9 @@ int type_add_operators(PyTypeObject* type);
 void type_copy_slots(PyTypeObject* type, PyTypeObject* base);
 // The slot at an offset of PyHeapTypeObject, or null if a static type lacks that method suite.
 void** type_slot_pointer(PyTypeObject* type, Py_ssize_t offset);
-// tp_iternext of types that are no iterators.
-PyObject* next_not_implemented(PyObject* self);
-
 }  // namespace amphis
+
+extern "C" {
+// tp_iternext of types that are no iterators.
+PyAPI_FUNC(PyObject*) _PyObject_NextNotImplemented(PyObject* self);
+}

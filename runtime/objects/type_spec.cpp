@@ -385,6 +385,15 @@ int PyType_GetBaseByToken(PyTypeObject* type, void* token, PyTypeObject** result
   return 0;
 }
 
+PyAPI_FUNC(int) _PyType_GetBaseByToken_Borrow(PyTypeObject* type, void* token, PyTypeObject** result);
+int _PyType_GetBaseByToken_Borrow(PyTypeObject* type, void* token, PyTypeObject** result) {
+  PyTypeObject* found;
+  int outcome = PyType_GetBaseByToken(type, token, &found);
+  if (result != nullptr) *result = found;
+  Py_XDECREF(as_object(found));
+  return outcome;
+}
+
 void* PyObject_GetTypeData(PyObject* obj, PyTypeObject* cls) {
   return reinterpret_cast<char*>(obj) + align_up(cls->tp_base->tp_basicsize);
 }

@@ -12,7 +12,6 @@ using namespace amphis;
 namespace {
 
 const char* const kOperators[] = {"<", "<=", "==", "!=", ">", ">="};
-const int kSwapped[] = {Py_GT, Py_GE, Py_EQ, Py_NE, Py_LT, Py_LE};
 
 PyObject* null_argument() {
   if (!PyErr_Occurred()) PyErr_SetString(PyExc_SystemError, "null argument to internal routine");
@@ -26,7 +25,7 @@ PyObject* compare_unguarded(PyObject* a, PyObject* b, int op) {
   bool tried_reverse = false;
   if (ta != tb && tb->tp_richcompare != nullptr && PyType_IsSubtype(tb, ta)) {
     tried_reverse = true;
-    PyObject* result = tb->tp_richcompare(b, a, kSwapped[op]);
+    PyObject* result = tb->tp_richcompare(b, a, _Py_SwappedOp[op]);
     if (result != Py_NotImplemented) return result;
     Py_DECREF(result);
   }
@@ -36,7 +35,7 @@ PyObject* compare_unguarded(PyObject* a, PyObject* b, int op) {
     Py_DECREF(result);
   }
   if (!tried_reverse && tb->tp_richcompare != nullptr) {
-    PyObject* result = tb->tp_richcompare(b, a, kSwapped[op]);
+    PyObject* result = tb->tp_richcompare(b, a, _Py_SwappedOp[op]);
     if (result != Py_NotImplemented) return result;
     Py_DECREF(result);
   }
@@ -299,6 +298,23 @@ void _PyObject_Dump(PyObject* obj) {
   std::fputc('\n', stderr);
   std::fflush(stderr);
 }
+
+#undef Py_TYPE
+PyTypeObject* Py_TYPE(PyObject* obj) { return _Py_TYPE(obj); }
+#define Py_TYPE(obj) _Py_TYPE(_PyObject_CAST(obj))
+
+int PyObject_IS_GC(PyObject* obj) {
+  PyTypeObject* type = Py_TYPE(obj);
+  return PyType_IS_GC(type) && (type->tp_is_gc == nullptr || type->tp_is_gc(obj));
+}
+
+int PyType_SUPPORTS_WEAKREFS(PyTypeObject* type) { return type->tp_weaklistoffset > 0; }
+
+PyObject** PyObject_GET_WEAKREFS_LISTPTR(PyObject* obj) {
+  return reinterpret_cast<PyObject**>(reinterpret_cast<char*>(obj) + Py_TYPE(obj)->tp_weaklistoffset);
+}
+
+int _Py_SwappedOp[] = {Py_GT, Py_GE, Py_EQ, Py_NE, Py_LT, Py_LE};
 
 int _PyObject_IsFreed(PyObject* obj) { return obj == nullptr || Py_TYPE(obj) == nullptr; }
 
