@@ -162,6 +162,7 @@ void clear_thread(ThreadState* ts) {
   Py_CLEAR(ts->context);
   Py_CLEAR(ts->threading_local_key);
   Py_CLEAR(ts->threading_local_sentinel);
+  Py_CLEAR(ts->repr_stack);
   ts->_status.cleared = 1;
   if (ts == current_thread()) empty_trash(ts);
 }

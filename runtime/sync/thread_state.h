@@ -61,6 +61,7 @@ struct ThreadState : PyThreadState {
   sync::RetireList* retired = nullptr;
   int stop_depth = 0;                  // StopTheWorld objects of this thread
 
+  PyObject* repr_stack = nullptr;      // Py_ReprEnter's list of objects in progress
   void* local_table = nullptr;         // _thread._local: this thread's values
   ThreadState* previous_bound = nullptr;  // PyGILState's state of this native thread that this one displaced
   bool is_gilstate = false;
