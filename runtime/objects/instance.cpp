@@ -371,7 +371,7 @@ void subtype_dealloc(PyObject* self) {
     bool own_type_reference = is_heap_type(type) && !is_heap_type(base);
     clear_all_slots(self, type, base);
     base->tp_dealloc(self);
-    if (own_type_reference) Py_DECREF(type);
+    if (own_type_reference) gc::decref_type(type);
     return;
   }
 
@@ -401,7 +401,7 @@ void subtype_dealloc(PyObject* self) {
     // Native deallocators of GC types untrack: they expect a tracked object.
     if (PyType_IS_GC(base)) track(self);
     base->tp_dealloc(self);
-    if (own_type_reference) Py_DECREF(type);
+    if (own_type_reference) gc::decref_type(type);
   }
 }
 

@@ -1,6 +1,7 @@
 // isinstance and issubclass: types by their MRO, everything else by __instancecheck__/__subclasscheck__, and
 // class-like objects by their __bases__.
 #include "objects/type.h"
+#include "objects/union.h"
 #include "sync/ref.h"
 
 using namespace amphis;
@@ -50,6 +51,7 @@ using Check = int (*)(PyObject*, PyObject*);
 
 // Tuples, the hook, and the fallback are the same for both operations.
 int check_with_hook(PyObject* subject, PyObject* cls, PyObject* hook, const char* where, Check whole, Check fallback) {
+  if (is_union(cls)) cls = union_args(cls);
   if (PyTuple_Check(cls)) {
     if (Py_EnterRecursiveCall(where) != 0) return -1;
     int result = 0;
