@@ -38,6 +38,11 @@ inline void set_bits(PyObject* op, uint8_t b) { op->ob_flags = uint16_t(op->ob_f
 inline void clear_bits(PyObject* op, uint8_t b) { op->ob_flags = uint16_t(op->ob_flags & ~(b << 8)); }
 
 inline constexpr Py_ssize_t kImmortalCount = PY_SSIZE_T_MAX / 2;
+// Before other threads know the object.
+inline void make_immortal(PyObject* op) {
+  op->ob_refcnt = uint32_t(_Py_IMMORTAL_INITIAL_REFCNT);
+  op->ob_flags |= _Py_IMMORTAL_FLAGS;
+}
 // All references, in a stopped world.
 inline Py_ssize_t reference_count(PyObject* op) { return _Py_IsImmortal(op) ? kImmortalCount : op->ob_refcnt; }
 
@@ -76,6 +81,13 @@ inline void set_bits(PyObject* op, uint8_t b) { sync::store_relaxed(op->ob_gc_bi
 inline void clear_bits(PyObject* op, uint8_t b) { sync::store_relaxed(op->ob_gc_bits, uint8_t(bits(op) & ~b)); }
 
 inline constexpr Py_ssize_t kImmortalCount = PY_SSIZE_T_MAX / 2;
+// Before other threads know the object.
+inline void make_immortal(PyObject* op) {
+  sync::store_relaxed(op->ob_tid, uintptr_t(_Py_UNOWNED_TID));
+  sync::store_relaxed(op->ob_ref_shared, Py_ssize_t(0));
+  sync::store_relaxed(op->ob_ref_local, _Py_IMMORTAL_REFCNT_LOCAL);
+}
+// All references, in a stopped world.
 inline Py_ssize_t reference_count(PyObject* op) {
   const uint32_t local = sync::load_relaxed(op->ob_ref_local);
   if (local == _Py_IMMORTAL_REFCNT_LOCAL) return kImmortalCount;

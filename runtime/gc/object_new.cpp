@@ -74,6 +74,13 @@ PyVarObject* PyObject_InitVar(PyVarObject* op, PyTypeObject* type, Py_ssize_t si
 // A header whose object was kept by its type for reuse begins a new life.
 void _Py_NewReference(PyObject* op) { gc::init_header(op, Py_TYPE(op)); }
 void _Py_NewReferenceNoTotal(PyObject* op) { gc::init_header(op, Py_TYPE(op)); }
+void _Py_SetImmortalUntracked(PyObject* op) {
+  if (!_Py_IsImmortal(op)) gc::make_immortal(op);
+}
+void _Py_SetImmortal(PyObject* op) {
+  if (gc::is_tracked(op)) untrack(op);
+  _Py_SetImmortalUntracked(op);
+}
 void _Py_ResurrectReference(PyObject* op) { gc::resurrect_begin(op); }
 
 PyObject* _PyObject_New(PyTypeObject* type) { return new_of_size(memory::kPlain, type, size_t(type->tp_basicsize)); }
