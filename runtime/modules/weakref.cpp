@@ -30,11 +30,7 @@ PyObject* remove_dead_weakref(PyObject*, PyObject* const* args, Py_ssize_t nargs
     PyErr_Format(PyExc_TypeError, "_remove_dead_weakref() argument 1 must be dict, not %.50s", Py_TYPE(args[0])->tp_name);
     return nullptr;
   }
-  if (_PyDict_DelItemIf(args[0], args[1], is_dead_weakref, nullptr) < 0) {
-    // Somebody else was faster.
-    if (!PyErr_ExceptionMatches(PyExc_KeyError)) return nullptr;
-    PyErr_Clear();
-  }
+  if (_PyDict_DelItemIf(args[0], args[1], is_dead_weakref, nullptr) < 0) return nullptr;
   Py_RETURN_NONE;
 }
 

@@ -335,6 +335,19 @@ AMPHIS_EXPORT int _PyDict_DelItem_KnownHash(PyObject* op, PyObject* key, Py_hash
   return check_dict(op) ? delete_item(as_dict(op), key, hash) : -1;
 }
 
+// One step for everybody else: the predicate sees the value that is deleted.
+AMPHIS_EXPORT int _PyDict_DelItemIf(PyObject* op, PyObject* key, int (*predicate)(PyObject*, void*), void* arg) {
+  if (!check_dict(op)) return -1;
+  ObjectLock lock(op);
+  PyObject* found;
+  int result = PyDict_GetItemRef(op, key, &found);
+  if (result <= 0) return result;
+  Ref<> value = Ref<>::steal(found);
+  result = predicate(value.get(), arg);
+  if (result <= 0) return result;
+  return PyDict_DelItem(op, key) < 0 ? -1 : 1;
+}
+
 int PyDict_DelItemString(PyObject* op, const char* key) {
   Ref<> name = name_of(key);
   return name ? PyDict_DelItem(op, name.get()) : -1;
