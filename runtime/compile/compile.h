@@ -20,4 +20,11 @@ struct CompileOptions {
 // New reference to a code object; null with SyntaxError (or another exception) set. `filename` is a str (borrowed).
 PyObject* compile_source(std::string_view source, PyObject* filename, const CompileOptions& options);
 
+// AST objects (modules/ast.cpp). 1 if `o` is an _ast node, 0, or -1 with an exception.
+int ast_check(PyObject* o);
+// Compiles an AST object (or, with PyCF_ONLY_AST, validates and returns it). New reference.
+PyObject* compile_ast_object(PyObject* ast, PyObject* filename, const CompileOptions& options);
+// Parses to AST objects (PyCF_ONLY_AST). New reference.
+PyObject* parse_to_ast_object(std::string_view source, PyObject* filename, const CompileOptions& options);
+
 }  // namespace amphis

@@ -61,6 +61,8 @@ PyObject* generator_delegate(GeneratorObject* gen);
 
 // What `await o` awaits: new reference or null with TypeError.
 PyObject* coroutine_get_awaitable(PyObject* o);
+// The awaitable of anext(iterator, default) around the iterator's own (new reference).
+PyObject* anext_with_default(PyObject* awaitable, PyObject* fallback);
 // Wraps a value yielded by an asynchronous generator (new reference).
 PyObject* async_gen_wrap(PyObject* value);
 
