@@ -156,6 +156,7 @@ DecodedSource decode_source(std::string_view bytes, const DecodeOptions& options
     fail_nowhere(options.from_file ? "source code cannot contain null bytes"
                                    : "source code string cannot contain null bytes");
     error.has_location = false;
+    error.offset = 0;
     return result;
   }
   std::string recoded;
@@ -176,7 +177,7 @@ DecodedSource decode_source(std::string_view bytes, const DecodeOptions& options
     }
     if (!cookie.empty() && cookie != "utf-8") {
       result.encoding = cookie;
-      if (cookie == "iso-8859-1") {
+      if (cookie == "iso-8859-1" || cookie == "latin1" || cookie == "iso8859-1") {
         recoded.reserve(bytes.size() + bytes.size() / 8);
         for (char c : bytes) utf8::append(recoded, static_cast<unsigned char>(c));
       } else if (cookie == "ascii" && utf8::is_ascii(bytes)) {

@@ -157,6 +157,8 @@ void Lexer::emit(Token& out, Tok kind, const char* start, const char* end) {
   out.end_col = static_cast<int>(end - line_start_);
   out.start = static_cast<uint32_t>(start - begin_);
   out.end = static_cast<uint32_t>(end - begin_);
+  // Whether the token goes on was asked of the end of input.
+  if (end == end_ && kind != Tok::Newline && kind != Tok::Nl) hit_end_ = true;
 }
 
 void Lexer::emit_bare(Token& out, Tok kind) {
@@ -268,9 +270,11 @@ void Lexer::next(Token& out) {
                    (brackets_.back().is_field && brackets_.back().in_format_spec);
     if (in_text && fstring_middle(out)) return;
   }
+  const char* comment = nullptr;
   for (;;) {
     if (last_was_newline_) {
       last_was_newline_ = false;
+      comment = nullptr;
       if (cursor_ < end_) begin_line(cursor_);
     }
     if (at_line_start_) {
@@ -295,6 +299,7 @@ void Lexer::next(Token& out) {
         const void* eol = std::memchr(cursor_, '\n', static_cast<size_t>(end_ - cursor_));
         cursor_ = eol ? static_cast<const char*>(eol) : end_;
         if (extra_tokens_) return emit(out, Tok::Comment, start, cursor_);
+        comment = start;
         continue;
       }
       case '\n': {
@@ -302,7 +307,8 @@ void Lexer::next(Token& out) {
         bool is_blank = at_line_start_ || !brackets_.empty();
         at_line_start_ = true;
         last_was_newline_ = true;
-        if (!is_blank) return emit(out, Tok::Newline, start, start + 1);
+        // A comment counts as part of the line end, for errors that point there.
+        if (!is_blank) return emit(out, Tok::Newline, comment ? comment : start, start + 1);
         if (extra_tokens_) return emit(out, Tok::Nl, start, start + 1);
         continue;
       }
@@ -391,7 +397,8 @@ void Lexer::operator_token(Token& out) {
   char c = *start;
   auto byte = static_cast<unsigned char>(c);
   if (byte < 0x20 || byte == 0x7F) return fail_bad_character(out, start);
-  bool in_field = !brackets_.empty() && brackets_.back().is_field;  // directly inside a replacement field
+  // Directly inside a replacement field (one whose f-string was not cut short).
+  bool in_field = !fstrings_.empty() && !brackets_.empty() && brackets_.back().is_field;
   if (c == ':' && in_field) {
     brackets_.back().in_format_spec = true;
     ++cursor_;
@@ -421,7 +428,7 @@ void Lexer::operator_token(Token& out) {
       Bracket opener = brackets_.back();
       char expected = opener.opener == '(' ? ')' : opener.opener == '[' ? ']' : '}';
       if (c != expected && !extra_tokens_) {
-        if (opener.is_field) return fail(out, "%c-string: unmatched '%c'", letter, c);
+        if (in_field) return fail(out, "%c-string: unmatched '%c'", letter, c);
         if (opener.line != line_) {
           return fail(out, "closing parenthesis '%c' does not match opening parenthesis '%c' on line %d", c,
                       opener.opener, opener.line);

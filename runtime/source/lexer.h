@@ -39,6 +39,7 @@ class Lexer {
   // The line being read, and how far into it (in bytes).
   int current_line() const { return line_; }
   int current_column() const { return static_cast<int>(cursor_ - line_start_); }
+  bool inside_fstring() const { return !fstrings_.empty(); }
   int nesting() const { return static_cast<int>(brackets_.size()); }
   int indentation() const { return static_cast<int>(indents_.size()) - 1; }
   const char* line_begin(int line) const;

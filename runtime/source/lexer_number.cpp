@@ -102,7 +102,6 @@ void Lexer::number(Token& out) {
       if (!is_digit(*cursor_)) return fail(out, "invalid decimal literal");
     } else if (!is_digit(*cursor_)) {
       cursor_ = exponent;  // `1else`, or an error
-      if (nonzero && !is_float) goto leading_zeros;
       if (check_number_end(out, "decimal")) emit(out, Tok::Number, start, cursor_);
       return;
     }
@@ -115,7 +114,6 @@ void Lexer::number(Token& out) {
     return;
   }
   if (nonzero && !is_float) {
-  leading_zeros:
     return fail_range(out, static_cast<int>(start + 1 - line_start_), static_cast<int>(zeros_end - line_start_) + 1,
                       "leading zeros in decimal integer literals are not permitted; "
                       "use an 0o prefix for octal integers");

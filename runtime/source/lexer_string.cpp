@@ -118,7 +118,6 @@ bool Lexer::fstring_middle(Token& out) {
 
   auto open_field = [&]() -> bool {
     if (++f.field_depth > kMaxFieldNesting) {
-      ++cursor_;
       fail(out, "%c-string: expressions nested too deeply", letter);
       return false;
     }
@@ -144,8 +143,7 @@ bool Lexer::fstring_middle(Token& out) {
     const char* start = cursor_;
     cursor_ += f.quote_size;
     Tok kind = f.is_template ? Tok::TStringEnd : Tok::FStringEnd;
-    // Fields left open by `f"{a:x"` close with the string; the parser complains.
-    brackets_.resize(f.bracket_base);
+    // A field left open, as in `f"{a:x"`, stays open; the parser complains.
     fstrings_.pop_back();
     emit(out, kind, start, cursor_);
     return true;
@@ -215,7 +213,8 @@ bool Lexer::fstring_middle(Token& out) {
     }
     ++p;
   }
-  if (p == start) return false;  // a lone `}`
+  if (p == start && !in_field) return false;  // a lone `}`
+  if (in_field && *p == '}' && !text_end) brackets_.back().in_format_spec = false;  // the field ends here
   cursor_ = p;
   if (!text_end) text_end = p;
   out.kind = f.is_template ? Tok::TStringMiddle : Tok::FStringMiddle;

@@ -23,10 +23,21 @@ void Parser::diagnose_expression() {
   // Something between two strings that are one to the eye: "a "quoted" b".
   if (first == Tok::String) {
     ++pos_;
-    expr* between = expression_without_diagnosis();
-    if (raised_) return;
+    expr* between = nullptr;
+    expr* last = nullptr;
+    while (peek() != Tok::String) {
+      size_t mark = pos_;
+      expr* next = expression_without_diagnosis();
+      if (raised_) return;
+      if (!next) {
+        pos_ = mark;
+        break;
+      }
+      if (!between) between = next;
+      last = next;
+    }
     if (between && peek() == Tok::String) {
-      raise(*between, "invalid syntax. Is this intended to be part of the string?");
+      raise_range(*between, *last, "invalid syntax. Is this intended to be part of the string?");
       return;
     }
     pos_ = start;
@@ -77,11 +88,7 @@ void Parser::diagnose_expression() {
       expr* b = disjunction();
       if (raised_) return;
       if (b && accept(Tok::Else)) {
-        size_t mark = pos_;
-        bool before = diagnosing_;
-        (void)mark;
         stmt* c = simple_statement();
-        diagnosing_ = before;
         if (raised_) return;
         if (c) {
           raise(statement, "expected expression before 'if', but statement is given");
@@ -306,7 +313,6 @@ void Parser::diagnose_starred() {
 }
 
 void Parser::diagnose_keyword_argument() {
-  size_t start = pos_;
   Token first = tok();
   const char* maybe_equal = "invalid syntax. Maybe you meant '==' or ':=' instead of '='?";
   if ((first.kind == Tok::True || first.kind == Tok::False || first.kind == Tok::None) && peek(1) == Tok::Equal) {
@@ -334,7 +340,6 @@ void Parser::diagnose_keyword_argument() {
   expr* e = expression();
   if (raised_ || !e || peek() != Tok::Equal) return;
   raise_range(*e, Token(tok()), "expression cannot contain assignment, perhaps you meant \"==\"?");
-  (void)start;
 }
 
 namespace {

@@ -36,9 +36,8 @@ void Parser::diagnose_assignment() {
   expr* first = star_named_expression();
   if (raised_) return;
   if (first && accept(Tok::Comma)) {
-    while (star_named_expression()) {
-      if (!accept(Tok::Comma)) break;
-    }
+    // The grammar takes any number of lists here, not one.
+    while (star_named_expression()) accept(Tok::Comma);
     if (raised_) return;
     if (accept(Tok::Colon)) {
       expr* annotation = expression();
@@ -184,8 +183,6 @@ void Parser::diagnose_except(size_t start, bool is_star) {
       expr* rest = expressions();
       if (raised_) return;
       if (rest && accept(Tok::As) && accept_name() && peek() == Tok::Colon) {
-        ++pos_;
-        peek(0);
         raise_from(*a, "multiple exception types must be parenthesized when using 'as'");
         return;
       }
@@ -211,7 +208,8 @@ void Parser::diagnose_except(size_t start, bool is_star) {
   if (expression() && accept(Tok::As)) {
     expr* target = expression();
     if (raised_ || !target || target->is<Name>()) return;
-    if (peek() == Tok::Colon) {
+    Seq<stmt*> body;
+    if (accept(Tok::Colon) && block(body)) {
       raise(*target, std::string("cannot use except") + (is_star ? "*" : "") + " statement with " + expr_name(target));
     }
   }
@@ -266,7 +264,7 @@ void Parser::diagnose_parameters(bool is_lambda) {
     Param kind = Param::Plain;
     if (peek() == Tok::Equal) {
       kind = Param::Defaulted;
-      if (!parameter_default(terminator)) break;
+      if (!parameter_default()) break;
     }
     if (peek() != Tok::Comma && peek() != terminator) break;
     items.push_back({kind, t, a});
@@ -371,7 +369,7 @@ void Parser::diagnose_star_etc(bool is_lambda) {
   // Keyword-only parameters, then another star.
   while (peek() == Tok::Name) {
     if (!parameter(is_lambda, false) || raised_) return;
-    if (peek() == Tok::Equal && !parameter_default(terminator)) return;
+    if (peek() == Tok::Equal && !parameter_default()) return;
     if (!accept(Tok::Comma)) return;
   }
   if (peek() != Tok::Star) return;

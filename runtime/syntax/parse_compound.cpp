@@ -20,12 +20,15 @@ bool Parser::block(Seq<stmt*>& out) {
   return true;
 }
 
-// A token that nothing else can stand for: its absence is an error at once, in either pass.
+// A token that nothing else can stand for: its absence is the error unless a mistake is found after all.
 bool Parser::expect_forced(Tok kind) {
   if (raised_) return false;
   if (accept(kind)) return true;
-  Token t = tok();
-  if (!raised_) raise_token(t, "expected '" + std::string(token_spelling(kind)) + "'");
+  if (!diagnosing_ || raised_) return false;
+  raise(Token(tok()), "expected '" + std::string(token_spelling(kind)) + "'");
+  soft_error_ = error_;
+  error_ = {};
+  raised_ = false;
   return false;
 }
 
@@ -313,7 +316,10 @@ stmt* Parser::function_def(const Token& start, bool is_async, Seq<expr*> decorat
   auto fill = [&](auto* s) -> stmt* {
     s->name = name;
     s->decorator_list = decorators;
-    if (peek() == Tok::LSqb && !type_params(s->type_params)) return nullptr;
+    if (peek() == Tok::LSqb) {
+      size_t mark = pos_;
+      if (!type_params(s->type_params)) pos_ = mark;
+    }
     if (!expect_forced(Tok::LPar)) return nullptr;
     if (peek() == Tok::RPar) {
       s->args = arena_.make<ast::arguments>();
@@ -323,8 +329,10 @@ stmt* Parser::function_def(const Token& start, bool is_async, Seq<expr*> decorat
     }
     if (!accept(Tok::RPar)) return nullptr;
     if (accept(Tok::RArrow)) {
+      size_t arrow = pos_ - 1;
       s->returns = expression();
-      if (!s->returns) return nullptr;
+      if (raised_) return nullptr;
+      if (!s->returns) pos_ = arrow;
     }
     if (diagnosing_) {
       size_t mark = pos_;
@@ -438,12 +446,12 @@ ast::arg* Parser::parameter(bool is_lambda, bool star_annotation) {
 }
 
 // At `=`: the default value.
-expr* Parser::parameter_default(Tok terminator) {
+expr* Parser::parameter_default() {
   Token equal = tok();
   ++pos_;
   expr* value = expression();
   if (value || raised_) return value;
-  if (diagnosing_ && (peek() == terminator || peek() == Tok::Comma)) {
+  if (diagnosing_ && (peek() == Tok::RPar || peek() == Tok::Comma)) {
     raise(equal, "expected default value expression");
   }
   return nullptr;
@@ -507,7 +515,7 @@ ast::arguments* Parser::parameters(bool is_lambda) {
       if (!a) return nullptr;
       expr* value = nullptr;
       if (peek() == Tok::Equal) {
-        value = parameter_default(terminator);
+        value = parameter_default();
         if (!value) return nullptr;
       }
       if (!next_item()) return nullptr;

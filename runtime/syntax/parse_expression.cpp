@@ -232,8 +232,8 @@ expr* Parser::comparison() {
         op = cmpop::NotEq;
         // `<>` belongs to the Benevolent Dictator's friends; `!=` to everybody else.
         if ((token_text(tok()) == "<>") != options_.barry_as_FLUFL) {
-          if (options_.barry_as_FLUFL) return raise_last("with Barry as BDFL, use '<>' instead of '!='");
-          goto done;
+          return raise_last(options_.barry_as_FLUFL ? "with Barry as BDFL, use '<>' instead of '!='"
+                                                    : "invalid syntax.  Maybe you meant '!=' instead of '<>'?");
         }
         ++pos_;
         break;
@@ -405,7 +405,7 @@ expr* Parser::lambda() {
     l->args = parameters(true);
     if (!l->args) return nullptr;
   }
-  if (!expect_forced(Tok::Colon)) return nullptr;
+  if (!accept(Tok::Colon)) return nullptr;
   l->body = expression();
   if (!l->body) return nullptr;
   return close(l);

@@ -306,8 +306,12 @@ expr* Parser::bracketed() {
   return nullptr;
 }
 
-// After `{`, if a dictionary is what follows: `matched` says that it was one up to the closing brace.
-expr* Parser::dict_rest(const Token& start, bool& matched) {
+// After `{`, if a dictionary is what follows: `matched` says that it was one up to the closing brace. The first key
+// may have been read already, up to its colon.
+//
+// A display that begins as a dictionary and goes wrong is diagnosed in the first pass already: that is where the grammar
+// does it, so that mistakes inside of it go unnoticed.
+expr* Parser::dict_rest(const Token& start, expr* first_key, bool& matched) {
   matched = false;
   ListBuilder<expr*> keys(arena_), values(arena_);
   bool is_comprehension = false;
@@ -320,7 +324,8 @@ expr* Parser::dict_rest(const Token& start, bool& matched) {
       keys.push(nullptr);
       values.push(value);
     } else {
-      expr* key = expression();
+      expr* key = first_key ? first_key : expression();
+      first_key = nullptr;
       if (!key || !accept(Tok::Colon)) return nullptr;
       expr* value = expression();
       if (!value) return nullptr;
@@ -361,12 +366,10 @@ expr* Parser::braced() {
   if (accept(Tok::RBrace)) return close(open<Dict>(start));
   bool matched = false;
   if (diagnosing_ || peek() == Tok::DoubleStar) {
-    expr* dict = dict_rest(start, matched);
+    expr* dict = dict_rest(start, nullptr, matched);
     if (matched || raised_) return dict;
-    if (!diagnosing_) return nullptr;
-    pos_ = mark;
     diagnose_dict_items(mark);
-    if (raised_) return nullptr;
+    if (raised_ || !diagnosing_) return nullptr;
     pos_ = mark + 1;
   }
   expr* first = star_named_expression();
@@ -374,38 +377,9 @@ expr* Parser::braced() {
   if (first && !diagnosing_ && peek() == Tok::Colon && !first->is<Starred>() &&
       !(tokens_[mark + 1].kind == Tok::Name && tokens_[mark + 2].kind == Tok::ColonEqual)) {
     // A dictionary after all: its first key has been read.
-    ++pos_;
-    expr* value = expression();
-    if (!value) return nullptr;
-    if (starts_comprehension()) {
-      auto* comp = open<DictComp>(start);
-      comp->key = first;
-      comp->value = value;
-      if (for_if_clauses(comp->generators) && accept(Tok::RBrace)) return close(comp);
-      return nullptr;
-    }
-    ListBuilder<expr*> keys(arena_), values(arena_);
-    keys.push(first);
-    values.push(value);
-    while (accept(Tok::Comma)) {
-      if (peek() == Tok::RBrace) break;
-      if (accept(Tok::DoubleStar)) {
-        keys.push(nullptr);
-        value = bitwise_or();
-      } else {
-        expr* key = expression();
-        if (!key || !accept(Tok::Colon)) return nullptr;
-        keys.push(key);
-        value = expression();
-      }
-      if (!value) return nullptr;
-      values.push(value);
-    }
-    if (!accept(Tok::RBrace)) return nullptr;
-    auto* dict = open<Dict>(start);
-    dict->keys = keys.finish();
-    dict->values = values.finish();
-    return close(dict);
+    expr* dict = dict_rest(start, first, matched);
+    if (!matched && !raised_) diagnose_dict_items(mark);
+    return dict;
   }
   if (first && starts_comprehension() && !first->is<Starred>()) {
     if (diagnosing_) {
@@ -543,7 +517,10 @@ bool Parser::arguments_plain(CallArguments& out, ListBuilder<expr*>& args, ListB
     }
     need_comma = true;
     Tok next = peek();
-    if (next == Tok::RPar) break;
+    if (next == Tok::RPar) {
+      end = pos_;  // a trailing comma belongs to the list
+      break;
+    }
     Token start = tok();
     if (next == Tok::Star) {
       if (seen_double_star) break;
@@ -591,8 +568,7 @@ bool Parser::arguments_plain(CallArguments& out, ListBuilder<expr*>& args, ListB
     }
     keywords.push(close(k));
   }
-  // A trailing comma belongs to the list only before the parenthesis.
-  if (peek() != Tok::RPar) pos_ = end;
+  pos_ = end;
   out.args = args.finish();
   out.keywords = keywords.finish();
   return !args.empty() || !keywords.empty();

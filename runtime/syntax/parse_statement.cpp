@@ -84,6 +84,7 @@ bool Parser::statements(ListBuilder<stmt*>& out, bool top_level) {
   Tok end = top_level ? Tok::EndMarker : Tok::Dedent;
   while (peek() != end) {
     if (top_level) {
+      previous_start_ = statement_start_;
       statement_start_ = pos_;
       if (diagnosing_) memo_.clear();
     }
@@ -170,10 +171,8 @@ stmt* Parser::simple_statement() {
     case Tok::Break:
     case Tok::Continue: {
       if (diagnosing_) {
-        size_t mark = pos_;
-        expression_or_assignment();  // `pass if x else y`
+        diagnose_before_keyword();  // `pass if x else y`
         if (raised_) return nullptr;
-        pos_ = mark;
       }
       ++pos_;
       if (start.kind == Tok::Pass) return close(open<Pass>(start));
@@ -183,6 +182,8 @@ stmt* Parser::simple_statement() {
     case Tok::Name:
       if (start.soft == Soft::Type && peek(1) == Tok::Name) {
         size_t mark = pos_;
+        if (diagnosing_) diagnose_before_keyword();
+        if (raised_) return nullptr;
         if (stmt* s = type_alias()) return s;
         if (raised_) return nullptr;
         pos_ = mark;
@@ -191,6 +192,13 @@ stmt* Parser::simple_statement() {
     default:
       return expression_or_assignment();
   }
+}
+
+// The grammar tries assignments before the statements that begin with a keyword; their mistakes come first.
+void Parser::diagnose_before_keyword() {
+  size_t mark = pos_;
+  expression_or_assignment();
+  pos_ = mark;
 }
 
 expr* Parser::annotated_rhs() { return peek() == Tok::Yield ? yield_expression() : star_expressions(); }
@@ -540,6 +548,11 @@ stmt* Parser::import_from() {
   ListBuilder<alias*> names(arena_);
   if (!import_targets(names)) return nullptr;
   s->names = names.finish();
+  if (s->module && s->level == 0 && s->module->view() == "__future__") {
+    for (const alias* name : s->names) {
+      if (name->name->view() == "barry_as_FLUFL") options_.barry_as_FLUFL = true;
+    }
+  }
   return close(s);
 }
 

@@ -117,6 +117,8 @@ bool Parser::decode_text(std::string_view body, bool is_bytes, bool is_raw, cons
   auto warn = [&](std::string_view escape, bool is_octal) {
     if (warned) return;
     warned = true;
+    bool is_brace = escape == "\\{" || escape == "\\}";
+    if (is_brace && at.kind != Tok::String) return;  // the lexer has warned already
     warn_escape(escape, is_octal, newlines, at, warn_at);
   };
   const char* p = body.data();

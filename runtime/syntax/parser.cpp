@@ -99,13 +99,12 @@ ast::mod* Parser::run() {
   if (options_.allow_incomplete && lexer_.at_end_of_input()) {
     raised_ = false;
     raise_last("incomplete input", SyntaxErrorKind::IncompleteInputError);
-    error_.end_offset = -1;
     return nullptr;
   }
   if (!raised_) {
     Token last = last_token();
     second_pass_ = diagnosing_ = true;
-    pos_ = statement_start_;
+    pos_ = statement_start_ = previous_start_;
     if (options_.mode == ParseMode::Exec) {
       ListBuilder<stmt*> rest(arena_);
       statements(rest, true);

@@ -1,6 +1,4 @@
 // How the parser raises errors: where they are, in characters, and which wins when there are several.
-#include <algorithm>
-
 #include "source/utf8.h"
 #include "syntax/parser_impl.h"
 
@@ -23,16 +21,13 @@ std::nullptr_t Parser::raise_at(SyntaxErrorKind kind, int line, int col, int end
   error_.end_lineno = end_line;
   error_.text = lexer_.error_line(line);
   error_.has_text = true;
-  auto to_offset = [this](int at_line, int byte) {
+  // Both ends are measured against the first line, even when the error ends on another.
+  auto to_offset = [this](int byte) {
     if (byte <= 1) return byte;  // 0 and 1 need no conversion, and -1 means none
-    const char* start = lexer_.line_begin(at_line);
-    size_t room = static_cast<size_t>(text_.data() + text_.size() - start);
-    size_t bytes = static_cast<size_t>(byte - 1);
-    int chars = utf8::count({start, std::min(bytes, room)});
-    return chars + 1;
+    return utf8::count(std::string_view(error_.text).substr(0, static_cast<size_t>(byte - 1))) + 1;
   };
-  error_.offset = to_offset(line, col + 1);
-  error_.end_offset = to_offset(end_line, end_byte);
+  error_.offset = to_offset(col + 1);
+  error_.end_offset = to_offset(end_byte);
   return nullptr;
 }
 
@@ -60,6 +55,10 @@ void Parser::raise_indented_block(const char* what, int line) {
 
 // After the diagnosing pass: the generic error if it found nothing, then errors further on that outrank.
 void Parser::finish_error(const Token& last) {
+  if (!raised_ && soft_error_) {
+    raised_ = true;
+    error_ = soft_error_;
+  }
   if (raised_) {
     if (lexer_.error().kind == SyntaxErrorKind::None && error_.kind != SyntaxErrorKind::MemoryError) {
       check_rest_of_source();
@@ -85,6 +84,8 @@ void Parser::check_rest_of_source() {
     lexer_.next(t);
   } while (t.kind != Tok::Error && t.kind != Tok::EndMarker);
   if (t.kind != Tok::Error) return;
+  // Inside an f-string the mistake of an expression says more than the consequences for the string.
+  if (lexer_.inside_fstring()) return;
   const SyntaxErrorInfo& found = lexer_.error();
   if (lexer_.at_end_of_input() && lexer_.nesting() > 0 && found.end_offset == 0) {
     if (error_line > lexer_.innermost_bracket().line) error_ = found;

@@ -195,6 +195,7 @@ class Parser {
   bool simple_statements(ListBuilder<stmt*>& out);
   stmt* simple_statement();
   stmt* expression_or_assignment();
+  void diagnose_before_keyword();
   expr* annotated_rhs();
   stmt* return_statement();
   stmt* raise_statement();
@@ -230,7 +231,7 @@ class Parser {
   ast::type_param* type_param();
   ast::arguments* parameters(bool is_lambda);
   ast::arg* parameter(bool is_lambda, bool star_annotation);
-  expr* parameter_default(Tok terminator);
+  expr* parameter_default();
 
   // --- match statement (parse_pattern.cpp) ---
   stmt* match_statement();
@@ -275,7 +276,7 @@ class Parser {
   expr* parenthesised();
   expr* bracketed();
   expr* braced();
-  expr* dict_rest(const Token& start, bool& matched);
+  expr* dict_rest(const Token& start, expr* first_key, bool& matched);
   expr* slices();
   expr* slice();
   bool for_if_clauses(ast::Seq<ast::comprehension*>& out);
@@ -360,9 +361,8 @@ class Parser {
     if (!raised_) memo_[memo_key(rule, start)] = {node, pos_};
     return node;
   }
-  uint64_t memo_key(Rule rule, size_t start) const {
-    return (static_cast<uint64_t>(start) * kRuleCount + rule) * 2 + (diagnosing_ ? 1 : 0);
-  }
+  // What was read without diagnosis is remembered too, and then no longer diagnosed: CPython's messages depend on it.
+  static uint64_t memo_key(Rule rule, size_t start) { return static_cast<uint64_t>(start) * kRuleCount + rule; }
 
   Arena& arena_;
   ParseOptions options_;
@@ -372,6 +372,7 @@ class Parser {
   std::vector<SyntaxWarningInfo>* warnings_;
   size_t pos_ = 0;
   size_t statement_start_ = 0;   // where the top-level statement being parsed began
+  size_t previous_start_ = 0;    // and the one before it, which a mistake may belong to (`elif` after `else`)
   bool second_pass_ = false;
   bool diagnosing_ = false;
   bool raised_ = false;
@@ -379,6 +380,7 @@ class Parser {
   uint32_t next_warning_at_ = 0;
   uintptr_t stack_limit_ = 0;
   SyntaxErrorInfo error_;
+  SyntaxErrorInfo soft_error_;  // of an absent token that had to be there; a mistake found later outranks it
   std::unordered_map<uint64_t, Memo> memo_;
 };
 
