@@ -133,20 +133,27 @@ PyMethodDef method_methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyObject* new_wrapping(PyTypeObject* kind, PyObject* callable) {
+PyObject* new_bare(PyTypeObject* kind, PyObject* callable) {
   auto* method = new_gc_object<WrappingMethod>(kind);
   if (method == nullptr) return PyErr_NoMemory();
   method->callable = Py_NewRef(callable);
   method->dict = nullptr;
   sync::publish(callable);
   track(method);
-  auto* self = reinterpret_cast<PyObject*>(method);
+  return reinterpret_cast<PyObject*>(method);
+}
+
+PyObject* new_wrapping(PyTypeObject* kind, PyObject* callable) {
+  PyObject* self = new_bare(kind, callable);
+  if (self == nullptr) return nullptr;
   if (take_attributes(self, callable) == 0) return self;
   Py_DECREF(self);
   return nullptr;
 }
 
 }  // namespace
+
+PyObject* static_method_around(PyObject* function) { return new_bare(&PyStaticMethod_Type, function); }
 
 }  // namespace amphis
 

@@ -11,4 +11,7 @@ struct WrappingMethod {
   PyObject* dict;
 };
 
+// A staticmethod around a C function of a type that is just being made ready: takes over no attributes.
+PyObject* static_method_around(PyObject* function);
+
 }  // namespace amphis

@@ -1,5 +1,6 @@
 // PyType_Ready: completes a type whose native part is filled in: base, dict, MRO, inherited layout and slots.
 #include "objects/type.h"
+#include "objects/descriptor_static.h"
 #include "objects/type_slots.h"
 #include "sync/ref.h"
 #include "sync/shared_slot.h"
@@ -174,7 +175,7 @@ int type_add_methods(PyTypeObject* type, PyMethodDef* methods) {
     } else if ((def->ml_flags & METH_STATIC) != 0) {
       Ref<> function = Ref<>::steal(PyCMethod_New(def, as_object(type), nullptr, type));
       if (!function) return -1;
-      descr = Ref<>::steal(PyStaticMethod_New(function.get()));
+      descr = Ref<>::steal(static_method_around(function.get()));
     } else {
       descr = Ref<>::steal(PyDescr_NewMethod(type, def));
     }
@@ -259,7 +260,8 @@ extern "C" int PyType_Ready(PyTypeObject* type) {
   if ((type->tp_flags & Py_TPFLAGS_READY) != 0) return 0;
   if (init_names() < 0 || init_slot_table() < 0) return -1;
   TypeLock lock;
-  if ((type->tp_flags & Py_TPFLAGS_READY) != 0) return 0;
+  // Looking something up on a type that this thread is just making ready sees it half made.
+  if ((type->tp_flags & (Py_TPFLAGS_READY | Py_TPFLAGS_READYING)) != 0) return 0;
   type->tp_flags |= Py_TPFLAGS_READYING;
   if (ready_unguarded(type) == 0) return 0;
   type->tp_flags &= ~Py_TPFLAGS_READYING;

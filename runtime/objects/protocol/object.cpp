@@ -138,8 +138,6 @@ Py_hash_t PyObject_Hash(PyObject* obj) {
   return PyObject_HashNotImplemented(obj);
 }
 
-Py_hash_t PyObject_GenericHash(PyObject* obj) { return Py_HashPointer(obj); }
-
 int PyObject_IsTrue(PyObject* obj) {
   if (obj == Py_True) return 1;
   if (obj == Py_False || obj == Py_None) return 0;
