@@ -6,6 +6,7 @@
 #include "objects/str.h"
 
 namespace amphis {
+inline namespace str_args {  // container_support.h has helpers of the same names
 
 bool bind_arguments(const Parameters& p, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, PyObject** out) {
   Py_ssize_t nkw = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
@@ -75,4 +76,5 @@ const char* text_argument(const char* function, const char* argument, PyObject* 
   return text;
 }
 
+}  // namespace str_args
 }  // namespace amphis

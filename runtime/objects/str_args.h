@@ -4,6 +4,7 @@
 #include "Python.h"
 
 namespace amphis {
+inline namespace str_args {  // container_support.h has helpers of the same names
 
 struct Parameters {
   const char* function;
@@ -23,4 +24,5 @@ bool bad_argument(const char* function, const char* argument, const char* expect
 // The UTF-8 text of a str argument without null characters; null with an exception. `argument` as in bad_argument.
 const char* text_argument(const char* function, const char* argument, PyObject* o);
 
+}  // namespace str_args
 }  // namespace amphis
