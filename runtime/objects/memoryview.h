@@ -1,0 +1,33 @@
+// What the files of memoryview share.
+#pragma once
+
+#include "Python.h"
+
+namespace amphis {
+
+inline PyMemoryViewObject* as_view(PyObject* o) { return reinterpret_cast<PyMemoryViewObject*>(o); }
+
+// True while the memory may be used; else false with ValueError.
+bool view_usable(PyMemoryViewObject* self);
+
+// A view of the same memory with its own copy of the layout's shape and strides.
+PyObject* view_with_layout(PyMemoryViewObject* self, const Py_buffer* layout);
+inline PyObject* view_of_view(PyMemoryViewObject* self) { return view_with_layout(self, &self->view); }
+// Recomputes the layout flags after a change of shape, strides or suboffsets.
+void update_view_flags(PyMemoryViewObject* self);
+
+PyObject* memoryview_subscript(PyObject* self, PyObject* key);
+int memoryview_assign(PyObject* self, PyObject* key, PyObject* value);
+PyObject* memoryview_item(PyObject* self, Py_ssize_t index);
+PyObject* memoryview_compare(PyObject* self, PyObject* other, int op);
+PyObject* memoryview_tolist(PyObject* self, PyObject*);
+PyObject* memoryview_cast(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames);
+PyObject* memoryview_count(PyObject* self, PyObject* value);
+PyObject* memoryview_index(PyObject* self, PyObject* const* args, Py_ssize_t nargs);
+
+}  // namespace amphis
+
+extern "C" {
+PyAPI_DATA(PyTypeObject) _PyManagedBuffer_Type;
+PyAPI_DATA(PyTypeObject) _PyMemoryIter_Type;
+}
