@@ -1,0 +1,313 @@
+// What becomes of exceptions that nobody catches: sys.excepthook, SystemExit, sys.unraisablehook. The text is made by the
+// pure-Python traceback module; where that cannot be imported, a plain form is printed.
+#include <cstdarg>
+#include <cstdio>
+#include <string>
+
+#include "Python.h"
+#include "objects/names.h"
+#include "sync/ref.h"
+#include "sync/thread_state.h"
+
+namespace amphis {
+
+namespace {
+
+PyObject* stream(const char* name) {
+  PyObject* o = PySys_GetObject(name);
+  return o == Py_None ? nullptr : Py_XNewRef(o);
+}
+
+void flush(PyObject* file) {
+  if (file == nullptr) return;
+  Ref<> done = Ref<>::steal(PyObject_CallMethod(file, "flush", nullptr));
+  if (!done) PyErr_Clear();
+}
+
+// One exception without the traceback module: traceback, then "module.Class: text".
+void print_plain(PyObject* exc, PyObject* file) {
+  Ref<> tb = Ref<>::steal(PyException_GetTraceback(exc));
+  if (tb && PyTraceBack_Print(tb, file) < 0) PyErr_Clear();
+  Ref<> cls = Ref<>::share(Py_TYPE(exc));
+  Ref<> module = Ref<>::steal(PyObject_GetAttr(cls, names.dunder_module));
+  Ref<> name = Ref<>::steal(PyType_GetQualName(Py_TYPE(exc)));
+  if (!module || !name) PyErr_Clear();
+  if (module && PyUnicode_Check(module.get()) && !PyUnicode_EqualToUTF8(module, "builtins") &&
+      !PyUnicode_EqualToUTF8(module, "__main__")) {
+    PyFile_WriteObject(module, file, Py_PRINT_RAW);
+    PyFile_WriteString(".", file);
+  }
+  if (name) PyFile_WriteObject(name, file, Py_PRINT_RAW);
+  PyErr_Clear();
+  Ref<> text = Ref<>::steal(PyObject_Str(exc));
+  if (!text) {
+    PyErr_Clear();
+    PyFile_WriteString(": <exception str() failed>", file);
+  } else if (PyUnicode_GET_LENGTH(text.get()) > 0) {
+    PyFile_WriteString(": ", file);
+    PyFile_WriteObject(text, file, Py_PRINT_RAW);
+  }
+  PyFile_WriteString("\n", file);
+  PyErr_Clear();
+}
+
+void print_chain_plain(PyObject* exc, PyObject* file, int depth) {
+  Ref<> cause = Ref<>::steal(PyException_GetCause(exc));
+  Ref<> context = Ref<>::steal(PyException_GetContext(exc));
+  if (depth < 50) {
+    if (cause) {
+      print_chain_plain(cause, file, depth + 1);
+      PyFile_WriteString("\nThe above exception was the direct cause of the following exception:\n\n", file);
+    } else if (context && !reinterpret_cast<PyBaseExceptionObject*>(exc)->suppress_context) {
+      print_chain_plain(context, file, depth + 1);
+      PyFile_WriteString("\nDuring handling of the above exception, another exception occurred:\n\n", file);
+    }
+  }
+  PyErr_Clear();
+  print_plain(exc, file);
+}
+
+bool print_by_traceback_module(PyObject* exc, PyObject* file) {
+  Ref<> module = Ref<>::steal(PyImport_ImportModule("traceback"));
+  Ref<> print;
+  if (module) print = Ref<>::steal(PyObject_GetAttrString(module, "_print_exception_bltin"));
+  if (!print || !PyCallable_Check(print.get())) {
+    PyErr_Clear();
+    return false;
+  }
+  // It writes to sys.stderr; another file gets the general function.
+  Ref<> err = Ref<>::steal(stream("stderr"));
+  Ref<> done;
+  if (err.get() == file) {
+    done = Ref<>::steal(PyObject_CallOneArg(print, exc));
+  } else {
+    done = Ref<>::steal(PyObject_CallMethod(module, "print_exception", "OOOOO", Py_TYPE(exc), exc, Py_None, Py_None,
+                                            file));
+  }
+  if (done) return true;
+  PyErr_Clear();
+  return false;
+}
+
+void display(PyObject* exc, PyObject* file) {
+  if (PyExceptionInstance_Check(exc)) {
+    if (!print_by_traceback_module(exc, file)) print_chain_plain(exc, file, 0);
+  } else {
+    PyFile_WriteString("TypeError: print_exception(): Exception expected for value, ", file);
+    PyFile_WriteString(Py_TYPE(exc)->tp_name, file);
+    PyFile_WriteString(" found\n", file);
+  }
+  flush(file);
+}
+
+}  // namespace
+
+// The process's exit status for a SystemExit; prints a code that is no number.
+int system_exit_status(PyObject* exc) {
+  Ref<> code = Ref<>::share(exc);
+  if (PyExceptionInstance_Check(exc)) {
+    PyObject* found;
+    if (PyObject_GetOptionalAttrString(exc, "code", &found) < 0) PyErr_Clear();
+    else if (found != nullptr) code = Ref<>::steal(found);
+  }
+  if (code.get() == Py_None) return 0;
+  if (PyLong_Check(code.get())) {
+    int overflow;
+    long status = PyLong_AsLongAndOverflow(code, &overflow);
+    PyErr_Clear();
+    return overflow != 0 ? -1 : static_cast<int>(status);
+  }
+  Ref<> out = Ref<>::steal(stream("stdout"));
+  flush(out);
+  Ref<> err = Ref<>::steal(stream("stderr"));
+  if (err) {
+    PyFile_WriteObject(code, err, Py_PRINT_RAW);
+    PyFile_WriteString("\n", err);
+    flush(err);
+  } else {
+    Ref<> text = Ref<>::steal(PyObject_Str(code));
+    const char* utf8 = text ? PyUnicode_AsUTF8(text) : nullptr;
+    if (utf8 != nullptr) fprintf(stderr, "%s\n", utf8);
+  }
+  PyErr_Clear();
+  return 1;
+}
+
+}  // namespace amphis
+
+extern "C" {
+
+using namespace amphis;
+
+void PyErr_DisplayException(PyObject* exc) {
+  Ref<> file = Ref<>::steal(stream("stderr"));
+  if (!file) return;
+  Ref<> keep = Ref<>::share(exc);
+  display(exc, file);
+}
+
+void PyErr_Display(PyObject*, PyObject* value, PyObject* traceback) {
+  if (PyExceptionInstance_Check(value) && traceback != nullptr && PyTraceBack_Check(traceback)) {
+    Ref<> old = Ref<>::steal(PyException_GetTraceback(value));
+    if (!old) PyException_SetTraceback(value, traceback);
+  }
+  PyErr_DisplayException(value);
+}
+
+void PyErr_PrintEx(int set_sys_last) {
+  if (PyErr_ExceptionMatches(PyExc_SystemExit)) {
+    PyObject* inspect = PySys_GetObject("flags");
+    PyObject* keep_going = inspect != nullptr ? PyObject_GetAttrString(inspect, "inspect") : nullptr;
+    const bool stay = keep_going != nullptr && PyObject_IsTrue(keep_going) == 1;
+    Py_XDECREF(keep_going);
+    if (!stay) {
+      Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
+      Py_Exit(system_exit_status(exc));
+    }
+  }
+  Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
+  if (!exc) return;
+  Ref<> tb = Ref<>::steal(PyException_GetTraceback(exc));
+  if (!tb) tb = Ref<>::share(Py_None);
+  if (set_sys_last) {
+    if (PySys_SetObject("last_exc", exc) < 0 ||
+        PySys_SetObject("last_type", reinterpret_cast<PyObject*>(Py_TYPE(exc.get()))) < 0 ||
+        PySys_SetObject("last_value", exc) < 0 || PySys_SetObject("last_traceback", tb) < 0) {
+      PyErr_Clear();
+    }
+  }
+  Ref<> hook = Ref<>::share(PySys_GetObject("excepthook"));
+  if (!hook) {
+    PySys_WriteStderr("sys.excepthook is missing\n");
+    PyErr_DisplayException(exc);
+    return;
+  }
+  PyObject* args[3] = {reinterpret_cast<PyObject*>(Py_TYPE(exc.get())), exc, tb};
+  Ref<> done = Ref<>::steal(PyObject_Vectorcall(hook, args, 3, nullptr));
+  if (done) return;
+  if (PyErr_ExceptionMatches(PyExc_SystemExit)) {
+    Ref<> exit = Ref<>::steal(PyErr_GetRaisedException());
+    Py_Exit(system_exit_status(exit));
+  }
+  Ref<> second = Ref<>::steal(PyErr_GetRaisedException());
+  Ref<> out = Ref<>::steal(stream("stdout"));
+  flush(out);
+  PySys_WriteStderr("Error in sys.excepthook:\n");
+  PyErr_DisplayException(second);
+  PySys_WriteStderr("\nOriginal exception was:\n");
+  PyErr_DisplayException(exc);
+}
+
+void PyErr_Print(void) { PyErr_PrintEx(1); }
+
+void PyErr_FormatUnraisable(const char* format, ...) {
+  Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
+  Ref<> message;
+  if (format != nullptr) {
+    va_list args;
+    va_start(args, format);
+    message = Ref<>::steal(PyUnicode_FromFormatV(format, args));
+    va_end(args);
+    if (!message) PyErr_Clear();
+  }
+  if (!exc) return;
+  Ref<> hook = Ref<>::share(PySys_GetObject("unraisablehook"));
+  Ref<> tb = Ref<>::steal(PyException_GetTraceback(exc));
+  if (hook && hook.get() != Py_None) {
+    Ref<> args = Ref<>::steal(PyImport_ImportModule("types"));
+    Ref<> ns;
+    if (args) ns = Ref<>::steal(PyObject_GetAttrString(args, "SimpleNamespace"));
+    Ref<> kwargs = Ref<>::steal(Py_BuildValue(
+        "{sOsOsOsOsO}", "exc_type", Py_TYPE(exc.get()), "exc_value", exc.get(), "exc_traceback",
+        tb ? tb.get() : Py_None, "err_msg", message ? message.get() : Py_None, "object", Py_None));
+    Ref<> empty = Ref<>::steal(PyTuple_New(0));
+    Ref<> info;
+    if (ns && kwargs && empty) info = Ref<>::steal(PyObject_Call(ns, empty, kwargs));
+    if (info) {
+      Ref<> done = Ref<>::steal(PyObject_CallOneArg(hook, info));
+      if (done) return;
+    }
+    PyErr_Clear();
+  }
+  Ref<> err = Ref<>::steal(stream("stderr"));
+  if (!err) return;
+  if (message) {
+    PyFile_WriteObject(message, err, Py_PRINT_RAW);
+    PyFile_WriteString(":\n", err);
+  }
+  PyErr_Clear();
+  display(exc, err);
+}
+
+void PyErr_WriteUnraisable(PyObject* object) {
+  if (object != nullptr && object != Py_None) {
+    PyErr_FormatUnraisable("Exception ignored in: %R", object);
+  } else {
+    PyErr_FormatUnraisable("Exception ignored in");
+  }
+}
+
+void PyErr_RangedSyntaxLocationObject(PyObject* filename, int lineno, int col_offset, int end_lineno,
+                                      int end_col_offset) {
+  Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
+  if (!exc) return;
+  auto set = [&](const char* name, PyObject* value) {
+    Ref<> v = Ref<>::steal(value);
+    if (!v || PyObject_SetAttrString(exc, name, v) < 0) PyErr_Clear();
+  };
+  set("lineno", PyLong_FromLong(lineno));
+  set("offset", col_offset >= 0 ? PyLong_FromLong(col_offset + 1) : Py_NewRef(Py_None));
+  set("end_lineno", end_lineno >= 0 ? PyLong_FromLong(end_lineno) : Py_NewRef(Py_None));
+  set("end_offset", end_col_offset >= 0 ? PyLong_FromLong(end_col_offset + 1) : Py_NewRef(Py_None));
+  if (filename != nullptr) {
+    set("filename", Py_NewRef(filename));
+    PyObject* text = PyErr_ProgramTextObject(filename, lineno);
+    set("text", text != nullptr ? text : Py_NewRef(Py_None));
+  }
+  set("print_file_and_line", Py_NewRef(Py_None));
+  PyErr_SetRaisedException(exc.release());
+}
+
+void PyErr_SyntaxLocationObject(PyObject* filename, int lineno, int col_offset) {
+  PyErr_RangedSyntaxLocationObject(filename, lineno, col_offset, lineno, -1);
+}
+
+void PyErr_SyntaxLocationEx(const char* filename, int lineno, int col_offset) {
+  Ref<> name;
+  if (filename != nullptr) {
+    name = Ref<>::steal(PyUnicode_DecodeFSDefault(filename));
+    if (!name) PyErr_Clear();
+  }
+  PyErr_SyntaxLocationObject(name, lineno, col_offset);
+}
+
+void PyErr_SyntaxLocation(const char* filename, int lineno) { PyErr_SyntaxLocationEx(filename, lineno, -1); }
+
+PyObject* PyErr_ProgramText(const char* filename, int lineno) {
+  if (filename == nullptr || *filename == 0 || lineno <= 0) return nullptr;
+  FILE* file = fopen(filename, "rb");
+  if (file == nullptr) return nullptr;
+  std::string line;
+  int at = 1;
+  for (int c; (c = fgetc(file)) != EOF;) {
+    if (at == lineno) line.push_back(static_cast<char>(c));
+    if (c == '\n' && at++ == lineno) break;
+  }
+  fclose(file);
+  if (line.empty()) return nullptr;
+  PyObject* text = PyUnicode_DecodeUTF8(line.data(), static_cast<Py_ssize_t>(line.size()), "replace");
+  if (text == nullptr) PyErr_Clear();
+  return text;
+}
+
+PyObject* PyErr_ProgramTextObject(PyObject* filename, int lineno) {
+  if (filename == nullptr) return nullptr;
+  Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
+  Ref<> bytes = Ref<>::steal(PyUnicode_EncodeFSDefault(filename));
+  PyObject* text = bytes ? PyErr_ProgramText(PyBytes_AS_STRING(bytes.get()), lineno) : nullptr;
+  PyErr_Clear();
+  if (exc) PyErr_SetRaisedException(exc.release());
+  return text;
+}
+
+}  // extern "C"
