@@ -111,6 +111,8 @@ Py_hash_t Py_HashPointer(const void* p) {
   return h == -1 ? -2 : h;
 }
 
+Py_hash_t PyObject_GenericHash(PyObject* o) { return Py_HashPointer(o); }
+
 PyHash_FuncDef* PyHash_GetFuncDef(void) {
   static PyHash_FuncDef definition = {amphis::hash_bytes, "siphash13", 64, 128};
   return &definition;
