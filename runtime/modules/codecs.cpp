@@ -66,7 +66,7 @@ PyObject* decode_stateful(const char* name, StatefulDecoder decoder, PyObject* c
   const char* errors;
   bool final_input = default_final;
   Input input;
-  if (!check_positional(name, nargs, 1, 3) || !input.open(args[0], text_allowed) ||
+  if (!check_str_positional(name, nargs, 1, 3) || !input.open(args[0], text_allowed) ||
       !errors_argument(name, args, nargs, 1, &errors) || !flag_argument(args, nargs, 2, &final_input)) {
     return nullptr;
   }
@@ -79,7 +79,7 @@ PyObject* decode_simple(const char* name, PyObject* (*decoder)(const char*, Py_s
                         PyObject* const* args, Py_ssize_t nargs) {
   const char* errors;
   Input input;
-  if (!check_positional(name, nargs, 1, 2) || !input.open(args[0], false) ||
+  if (!check_str_positional(name, nargs, 1, 2) || !input.open(args[0], false) ||
       !errors_argument(name, args, nargs, 1, &errors)) {
     return nullptr;
   }
@@ -92,7 +92,7 @@ PyObject* decode_ordered(const char* name, OrderedDecoder decoder, int order, Py
   const char* errors;
   bool final_input = false;
   Input input;
-  if (!check_positional(name, nargs, 1, 3) || !input.open(args[0], false) ||
+  if (!check_str_positional(name, nargs, 1, 3) || !input.open(args[0], false) ||
       !errors_argument(name, args, nargs, 1, &errors) || !flag_argument(args, nargs, 2, &final_input)) {
     return nullptr;
   }
@@ -107,7 +107,7 @@ PyObject* decode_ex(const char* name, OrderedDecoder decoder, PyObject* const* a
   bool final_input = false;
   int order = 0;
   Input input;
-  if (!check_positional(name, nargs, 1, 4) || !input.open(args[0], false) ||
+  if (!check_str_positional(name, nargs, 1, 4) || !input.open(args[0], false) ||
       !errors_argument(name, args, nargs, 1, &errors) || !int_argument(args, nargs, 2, &order) ||
       !flag_argument(args, nargs, 3, &final_input)) {
     return nullptr;
@@ -120,7 +120,7 @@ PyObject* decode_ex(const char* name, OrderedDecoder decoder, PyObject* const* a
 // ---- encoders ----
 
 bool text_to_encode(const char* name, PyObject* const* args, Py_ssize_t nargs, Py_ssize_t most, const char** errors) {
-  if (!check_positional(name, nargs, 1, most)) return false;
+  if (!check_str_positional(name, nargs, 1, most)) return false;
   if (!PyUnicode_Check(args[0])) return bad_argument(name, "argument 1", "str", args[0]);
   return errors_argument(name, args, nargs, 1, errors);
 }
@@ -205,7 +205,7 @@ PyObject* utf_32_ex_decode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
 PyObject* charmap_decode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   const char* errors;
   Input input;
-  if (!check_positional("charmap_decode", nargs, 1, 3) || !input.open(args[0], false) ||
+  if (!check_str_positional("charmap_decode", nargs, 1, 3) || !input.open(args[0], false) ||
       !errors_argument("charmap_decode", args, nargs, 1, &errors)) {
     return nullptr;
   }
@@ -229,7 +229,7 @@ PyObject* charmap_build(PyObject*, PyObject* table) {
 PyObject* readbuffer_encode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   const char* errors;
   Input input;
-  if (!check_positional("readbuffer_encode", nargs, 1, 2) || !input.open(args[0], true) ||
+  if (!check_str_positional("readbuffer_encode", nargs, 1, 2) || !input.open(args[0], true) ||
       !errors_argument("readbuffer_encode", args, nargs, 1, &errors)) {
     return nullptr;
   }
@@ -239,7 +239,7 @@ PyObject* readbuffer_encode(PyObject*, PyObject* const* args, Py_ssize_t nargs) 
 PyObject* escape_decode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   const char* errors;
   Input input;
-  if (!check_positional("escape_decode", nargs, 1, 2) || !input.open(args[0], true) ||
+  if (!check_str_positional("escape_decode", nargs, 1, 2) || !input.open(args[0], true) ||
       !errors_argument("escape_decode", args, nargs, 1, &errors)) {
     return nullptr;
   }
@@ -248,7 +248,7 @@ PyObject* escape_decode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
 
 PyObject* escape_encode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   const char* errors;
-  if (!check_positional("escape_encode", nargs, 1, 2)) return nullptr;
+  if (!check_str_positional("escape_encode", nargs, 1, 2)) return nullptr;
   if (!PyBytes_Check(args[0])) {
     bad_argument("escape_encode", "argument 1", "bytes", args[0]);
     return nullptr;
@@ -296,7 +296,7 @@ bool object_encoding_errors(const char* function, PyObject* const* args, Py_ssiz
                             PyObject** object, const char** encoding, const char** errors) {
   static const char* const kNames[] = {"obj", "encoding", "errors"};
   PyObject* a[3];
-  if (!bind_arguments({function, kNames, 0, 1, 3}, args, nargs, kwnames, a)) return false;
+  if (!bind_str_arguments({function, kNames, 0, 1, 3}, args, nargs, kwnames, a)) return false;
   *object = a[0];
   *encoding = "utf-8";
   *errors = nullptr;
@@ -318,7 +318,7 @@ PyObject* decode(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject* k
 }
 
 PyObject* register_error(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
-  if (!check_positional("register_error", nargs, 2, 2)) return nullptr;
+  if (!check_str_positional("register_error", nargs, 2, 2)) return nullptr;
   const char* name = text_argument("register_error", "argument 1", args[0]);
   if (!name || PyCodec_RegisterError(name, args[1]) < 0) return nullptr;
   Py_RETURN_NONE;

@@ -42,7 +42,7 @@ bool known(PyObject* self, Py_UCS4 ch) { return !is_old(self) || unicode::record
 
 // (chr[, default]): the default or ValueError for characters without the property.
 bool char_and_default(const char* function, PyObject* const* args, Py_ssize_t nargs, Py_UCS4* ch, PyObject** fallback) {
-  if (!check_positional(function, nargs, 1, 2)) return false;
+  if (!check_str_positional(function, nargs, 1, 2)) return false;
   *fallback = nargs > 1 ? args[1] : nullptr;
   return char_argument(function, "argument 1", args[0], ch);
 }
@@ -165,7 +165,7 @@ bool read_form(PyObject* o, unicode::Form* form) {
 }
 
 bool form_and_text(const char* function, PyObject* const* args, Py_ssize_t nargs) {
-  if (!check_positional(function, nargs, 2, 2)) return false;
+  if (!check_str_positional(function, nargs, 2, 2)) return false;
   for (int i = 0; i < 2; i++) {
     if (!PyUnicode_Check(args[i])) return bad_argument(function, i ? "argument 2" : "argument 1", "str", args[i]);
   }

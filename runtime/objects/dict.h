@@ -21,6 +21,7 @@
 
 #include "Python.h"
 #include "objects/container_support.h"
+#include "objects/str.h"
 #include "sync/atomic_field.h"
 #include "sync/object_lock.h"
 #include "sync/shared_slot.h"
@@ -75,20 +76,6 @@ inline size_t dict_entry_stride(const DictKeys* keys) { return sizeof(StrEntry) 
 inline StrEntry* dict_entry(DictKeys* keys, Py_ssize_t index) {
   return reinterpret_cast<StrEntry*>(reinterpret_cast<char*>(keys) + keys->entries_offset +
                                      static_cast<size_t>(index) * dict_entry_stride(keys));
-}
-
-inline Py_hash_t str_hash(PyObject* str) {
-  const Py_hash_t hash = sync::load_relaxed(reinterpret_cast<PyASCIIObject*>(str)->hash);
-  return hash != -1 ? hash : PyUnicode_Type.tp_hash(str);
-}
-
-// Content equality of two str objects (exact or subclass).
-inline bool str_equal(PyObject* a, PyObject* b) {
-  const Py_ssize_t length = PyUnicode_GET_LENGTH(a);
-  if (length != PyUnicode_GET_LENGTH(b)) return false;
-  const int kind = PyUnicode_KIND(a);
-  return kind == PyUnicode_KIND(b) &&
-         memcmp(PyUnicode_DATA(a), PyUnicode_DATA(b), static_cast<size_t>(length) * kind) == 0;
 }
 
 inline Py_hash_t dict_entry_hash(const DictKeys* keys, const StrEntry* entry) {

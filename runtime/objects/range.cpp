@@ -94,12 +94,6 @@ PyObject* make_range(Ref<> start, Ref<> stop, Ref<> step) {
   return result.release();
 }
 
-PyObject* make_fast_range(int64_t start, int64_t stop, int64_t step) {
-  Ref<> a = make_int(start), b = make_int(stop), c = make_int(step);
-  if (!a || !b || !c) return nullptr;
-  return make_range(static_cast<Ref<>&&>(a), static_cast<Ref<>&&>(b), static_cast<Ref<>&&>(c));
-}
-
 PyObject* range_from_args(PyObject* const* args, Py_ssize_t nargs) {
   if (!check_positional("range", nargs, 1, 3)) return nullptr;
   Ref<> first = Ref<>::steal(PyNumber_Index(args[0]));

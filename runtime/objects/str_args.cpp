@@ -8,7 +8,7 @@
 namespace amphis {
 inline namespace str_args {  // container_support.h has helpers of the same names
 
-bool bind_arguments(const Parameters& p, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, PyObject** out) {
+bool bind_str_arguments(const StrParameters& p, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, PyObject** out) {
   Py_ssize_t nkw = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
   for (int i = 0; i < p.total; i++) out[i] = nullptr;
   if (nargs + nkw > p.total) {
@@ -48,7 +48,7 @@ bool bind_arguments(const Parameters& p, PyObject* const* args, Py_ssize_t nargs
   return true;
 }
 
-bool check_positional(const char* function, Py_ssize_t nargs, Py_ssize_t min, Py_ssize_t max) {
+bool check_str_positional(const char* function, Py_ssize_t nargs, Py_ssize_t min, Py_ssize_t max) {
   if (nargs >= min && nargs <= max) return true;
   Py_ssize_t bound = nargs < min ? min : max;
   PyErr_Format(PyExc_TypeError, "%.200s expected %s%zd argument%s, got %zd", function,

@@ -6,7 +6,7 @@
 namespace amphis {
 inline namespace str_args {  // container_support.h has helpers of the same names
 
-struct Parameters {
+struct StrParameters {
   const char* function;
   const char* const* names;  // an empty name marks a positional-only parameter
   int positional_only;
@@ -15,10 +15,10 @@ struct Parameters {
 };
 
 // Fills out[0..total) with borrowed references, null for what was not given.
-bool bind_arguments(const Parameters& p, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, PyObject** out);
+bool bind_str_arguments(const StrParameters& p, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, PyObject** out);
 
 // Between min and max positional arguments: "center expected at least 1 argument, got 0".
-bool check_positional(const char* function, Py_ssize_t nargs, Py_ssize_t min, Py_ssize_t max);
+bool check_str_positional(const char* function, Py_ssize_t nargs, Py_ssize_t min, Py_ssize_t max);
 // "encode() argument 'encoding' must be str, not int".
 bool bad_argument(const char* function, const char* argument, const char* expected, PyObject* got);
 // The UTF-8 text of a str argument without null characters; null with an exception. `argument` as in bad_argument.

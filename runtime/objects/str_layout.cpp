@@ -27,7 +27,7 @@ PyObject* pad(PyObject* self, Py_ssize_t left, Py_ssize_t right, Py_UCS4 fill) {
 }
 
 bool width_and_fill(const char* name, PyObject* const* args, Py_ssize_t nargs, Py_ssize_t* width, Py_UCS4* fill) {
-  if (!check_positional(name, nargs, 1, 2)) return false;
+  if (!check_str_positional(name, nargs, 1, 2)) return false;
   *width = PyNumber_AsSsize_t(args[0], PyExc_OverflowError);
   if (*width == -1 && PyErr_Occurred()) return false;
   *fill = ' ';
@@ -91,7 +91,7 @@ PyObject* str_m_zfill(PyObject* s, PyObject* width_argument) {
 PyObject* str_m_expandtabs(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   static const char* const kNames[] = {"tabsize"};
   PyObject* a[1];
-  if (!bind_arguments({"expandtabs", kNames, 0, 0, 1}, args, nargs, kwnames, a)) return nullptr;
+  if (!bind_str_arguments({"expandtabs", kNames, 0, 0, 1}, args, nargs, kwnames, a)) return nullptr;
   int size = 8;
   if (a[0]) {
     size = PyLong_AsInt(a[0]);

@@ -11,7 +11,7 @@ namespace {
 PyObject* method_encode(PyObject* s, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   static const char* const kNames[] = {"encoding", "errors"};
   PyObject* a[2];
-  if (!bind_arguments({"encode", kNames, 0, 0, 2}, args, nargs, kwnames, a)) return nullptr;
+  if (!bind_str_arguments({"encode", kNames, 0, 0, 2}, args, nargs, kwnames, a)) return nullptr;
   const char* encoding = nullptr;
   const char* errors = nullptr;
   if (a[0] && !(encoding = text_argument("encode", "argument 'encoding'", a[0]))) return nullptr;

@@ -260,7 +260,7 @@ PyObject* translate(PyObject* self, PyObject* table, const char* errors) {
 PyObject* str_m_replace(PyObject* s, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   static const char* const kNames[] = {"", "", "count"};
   PyObject* a[3];
-  if (!bind_arguments({"replace", kNames, 2, 2, 3}, args, nargs, kwnames, a)) return nullptr;
+  if (!bind_str_arguments({"replace", kNames, 2, 2, 3}, args, nargs, kwnames, a)) return nullptr;
   for (int i = 0; i < 2; i++) {
     if (!PyUnicode_Check(a[i])) {
       bad_argument("replace", i == 0 ? "argument 1" : "argument 2", "str", a[i]);
@@ -278,7 +278,7 @@ PyObject* str_m_replace(PyObject* s, PyObject* const* args, Py_ssize_t nargs, Py
 PyObject* str_m_translate(PyObject* s, PyObject* table) { return translate(s, table, "ignore"); }
 
 PyObject* str_m_maketrans(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
-  if (!check_positional("maketrans", nargs, 1, 3)) return nullptr;
+  if (!check_str_positional("maketrans", nargs, 1, 3)) return nullptr;
   for (Py_ssize_t i = 1; i < nargs; i++) {
     if (!PyUnicode_Check(args[i])) {
       bad_argument("maketrans", i == 1 ? "argument 2" : "argument 3", "str", args[i]);

@@ -162,7 +162,7 @@ PyObject* split_method(const char* name, PyObject* self, PyObject* const* args, 
                        bool from_right) {
   static const char* const kNames[] = {"sep", "maxsplit"};
   PyObject* a[2];
-  if (!bind_arguments({name, kNames, 0, 0, 2}, args, nargs, kwnames, a)) return nullptr;
+  if (!bind_str_arguments({name, kNames, 0, 0, 2}, args, nargs, kwnames, a)) return nullptr;
   Py_ssize_t limit = -1;
   if (a[1]) {
     limit = PyNumber_AsSsize_t(a[1], PyExc_OverflowError);
@@ -239,7 +239,7 @@ PyObject* strip_where(PyObject* self, int sides, auto&& drop) {
 }
 
 PyObject* strip(PyObject* self, int sides, const char* name, PyObject* const* args, Py_ssize_t nargs) {
-  if (!check_positional(name, nargs, 0, 1)) return nullptr;
+  if (!check_str_positional(name, nargs, 0, 1)) return nullptr;
   if (nargs == 0 || args[0] == Py_None) {
     return strip_where(self, sides, [](Py_UCS4 ch) { return Py_UNICODE_ISSPACE(ch); });
   }
@@ -280,7 +280,7 @@ PyObject* str_m_rsplit(PyObject* s, PyObject* const* args, Py_ssize_t nargs, PyO
 PyObject* str_m_splitlines(PyObject* s, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   static const char* const kNames[] = {"keepends"};
   PyObject* a[1];
-  if (!bind_arguments({"splitlines", kNames, 0, 0, 1}, args, nargs, kwnames, a)) return nullptr;
+  if (!bind_str_arguments({"splitlines", kNames, 0, 0, 1}, args, nargs, kwnames, a)) return nullptr;
   int keep_ends = a[0] ? PyObject_IsTrue(a[0]) : 0;
   return keep_ends < 0 ? nullptr : PyUnicode_Splitlines(s, keep_ends);
 }

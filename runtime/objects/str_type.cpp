@@ -111,12 +111,12 @@ PyObject* make_subclass_instance(PyTypeObject* type, PyObject* exact) {
 }
 
 constexpr const char* kStrParameters[] = {"object", "encoding", "errors"};
-constexpr Parameters kStrSignature = {"str", kStrParameters, 0, 0, 3};
+constexpr StrParameters kStrSignature = {"str", kStrParameters, 0, 0, 3};
 
 PyObject* str_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   Py_ssize_t nargs = PyTuple_GET_SIZE(args);
   if (nargs > 3) {
-    check_positional("str", nargs, 0, 3);
+    check_str_positional("str", nargs, 0, 3);
     return nullptr;
   }
   PyObject* a[3] = {nullptr, nullptr, nullptr};
@@ -136,11 +136,11 @@ PyObject* str_vectorcall(PyObject* type, PyObject* const* args, size_t nargsf, P
   Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
   if (type == reinterpret_cast<PyObject*>(&PyUnicode_Type) && nargs == 1 && !kwnames) return PyObject_Str(args[0]);
   if (nargs > 3) {
-    check_positional("str", nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0), 0, 3);
+    check_str_positional("str", nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0), 0, 3);
     return nullptr;
   }
   PyObject* a[3];
-  if (!bind_arguments(kStrSignature, args, nargs, kwnames, a)) return nullptr;
+  if (!bind_str_arguments(kStrSignature, args, nargs, kwnames, a)) return nullptr;
   return make_str(a[0], a[1], a[2]);
 }
 
