@@ -215,6 +215,10 @@ bool parse_format_spec(PyObject* spec, PyObject* value, Py_UCS4 default_type, ch
         return false;
     }
   }
+  if (out->fraction_grouping && out->type == 'n') {
+    PyErr_Format(PyExc_ValueError, "Cannot specify '%c' with 'n'.", out->fraction_grouping);
+    return false;
+  }
   return true;
 }
 

@@ -143,6 +143,7 @@ class PercentFormatter {
     if (at_ < s_.length && s_[at_] == '*') {
       if (!read_star(&c.width, false)) return false;
       if (c.width < 0) {
+        if (c.width == PY_SSIZE_T_MIN) return fail(PyExc_OverflowError, "width too big");
         c.left = true;
         c.width = -c.width;
       }
@@ -167,9 +168,12 @@ class PercentFormatter {
   }
 
   bool convert() {
+    if (at_ < s_.length && s_[at_] == '%') {
+      at_++;
+      return out_.put('%');
+    }
     Conversion c;
     if (!read(c)) return false;
-    if (c.type == '%') return out_.put('%');
     PyObject* value = values_.next();
     if (!value) return false;
     switch (c.type) {

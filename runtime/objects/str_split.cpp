@@ -72,10 +72,7 @@ bool split_space(Pieces& out, const Ch* p, Py_ssize_t n, Py_ssize_t limit) {
     while (i < n && is_space(p[i])) i++;
     if (i == n) return true;
     Py_ssize_t start = i;
-    if (out.size() == limit) {
-      while (n > start && is_space(p[n - 1])) n--;
-      return out.add(start, n);
-    }
+    if (out.size() == limit) return out.add(start, n);
     while (i < n && !is_space(p[i])) i++;
     if (!out.add(start, i)) return false;
   }
@@ -87,11 +84,7 @@ bool rsplit_space(Pieces& out, const Ch* p, Py_ssize_t n, Py_ssize_t limit) {
     while (n > 0 && is_space(p[n - 1])) n--;
     if (n == 0) return true;
     Py_ssize_t end = n;
-    if (out.size() == limit) {
-      Py_ssize_t start = 0;
-      while (start < end && is_space(p[start])) start++;
-      return out.add(start, end);
-    }
+    if (out.size() == limit) return out.add(0, end);
     while (n > 0 && !is_space(p[n - 1])) n--;
     if (!out.add(n, end)) return false;
   }

@@ -75,7 +75,7 @@ PyObject* decode7(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t
         if (bits > 0) {
           if (bits >= 6) {
             at++;
-            reason = "partial character in base64 sequence";
+            reason = "partial character in shift sequence";
           } else if (buffer != 0) {
             at++;
             reason = "non-zero padding bits in shift sequence";
