@@ -114,7 +114,7 @@ PyObject* decomposition(PyObject* self, PyObject* o) {
   if (!known(self, ch)) return empty_str();
   const char* tag = "";
   const uint32_t* mapping;
-  uint32_t jamo[2];
+  uint32_t jamo[3];
   int n;
   Py_UCS4 syllable = ch - 0xAC00;
   Py_UCS4 before = is_old(self) ? unicode::mapping_before_correction(ch) : 0;
@@ -123,16 +123,11 @@ PyObject* decomposition(PyObject* self, PyObject* o) {
     mapping = jamo;
     n = 1;
   } else if (syllable < 11172) {
-    // A syllable with a final consonant decomposes into the one without it and the consonant.
-    if (syllable % 28) {
-      jamo[0] = ch - syllable % 28;
-      jamo[1] = 0x11A7 + syllable % 28;
-    } else {
-      jamo[0] = 0x1100 + syllable / 588;
-      jamo[1] = 0x1161 + syllable % 588 / 28;
-    }
+    jamo[0] = 0x1100 + syllable / 588;
+    jamo[1] = 0x1161 + syllable % 588 / 28;
+    jamo[2] = 0x11A7 + syllable % 28;
     mapping = jamo;
-    n = 2;
+    n = syllable % 28 ? 3 : 2;
   } else {
     n = unicode::decomposition(ch, &tag, &mapping);
   }

@@ -19,14 +19,27 @@ PyObject* encode_single_byte(PyObject* text, const char* errors, Py_UCS4 limit) 
   ByteBuilder out;
   if (!out.reserve(s.length)) return nullptr;
   for (Py_ssize_t i = 0; i < s.length;) {
-    Py_UCS4 ch = s[i];
-    if (ch < limit) {
-      if (!out.put(static_cast<unsigned char>(ch))) return nullptr;
-      i++;
-      continue;
-    }
+    if (!out.reserve(s.length - i)) return nullptr;
+    i = with_chars(s, [&](auto* p) {
+      char* to = out.tail();
+      Py_ssize_t at = i, n = s.length;
+      for (; at < n && p[at] < limit; at++) *to++ = static_cast<char>(p[at]);
+      out.advance_to(to);
+      return at;
+    });
+    if (i == s.length) break;
     Py_ssize_t stop = i + 1;
     while (stop < s.length && s[stop] >= limit) stop++;
+    if (report.mode() == ErrorMode::kReplace) {
+      memset(out.tail(), '?', static_cast<size_t>(stop - i));
+      out.advance_to(out.tail() + (stop - i));
+      i = stop;
+      continue;
+    }
+    if (report.mode() == ErrorMode::kIgnore) {
+      i = stop;
+      continue;
+    }
     Py_ssize_t next;
     Ref<> replacement = Ref<>::steal(report.handle(i, stop, reason, &next));
     if (!replacement) return nullptr;

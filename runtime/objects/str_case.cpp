@@ -37,11 +37,11 @@ PyObject* map_characters(const StrView& s, Map map) {
     buffer = static_cast<Py_UCS4*>(PyMem_Malloc(static_cast<size_t>(s.length) * 3 * sizeof(Py_UCS4)));
     if (!buffer) return PyErr_NoMemory();
   }
-  Py_ssize_t n = 0;
-  for (Py_ssize_t i = 0; i < s.length; i++) {
-    Py_UCS4 ch = s[i];
-    n += map(i, ch, buffer + n);
-  }
+  Py_ssize_t n = with_chars(s, [&](auto* p) {
+    Py_UCS4* to = buffer;
+    for (Py_ssize_t i = 0; i < s.length; i++) to += map(i, static_cast<Py_UCS4>(p[i]), to);
+    return to - buffer;
+  });
   PyObject* result = str_from_ucs4(buffer, n);
   if (buffer != small) PyMem_Free(buffer);
   return result;
@@ -52,14 +52,31 @@ inline bool ascii_is_lower(Py_UCS1 c) { return static_cast<Py_UCS1>(c - 'a') < 2
 inline Py_UCS1 ascii_lower(Py_UCS1 c) { return static_cast<Py_UCS1>(c | (ascii_is_upper(c) << 5)); }
 inline Py_UCS1 ascii_upper(Py_UCS1 c) { return static_cast<Py_UCS1>(c & ~(ascii_is_lower(c) << 5)); }
 
+// The same with ASCII characters mapped by arithmetic.
+template <class Ascii, class Map>
+PyObject* map_mixed(const StrView& s, Ascii ascii, Map map) {
+  return map_characters(s, [&](Py_ssize_t i, Py_UCS4 ch, Py_UCS4* out) {
+    if (ch < 0x80) {
+      *out = ascii(static_cast<Py_UCS1>(ch));
+      return 1;
+    }
+    return map(i, ch, out);
+  });
+}
+
+constexpr auto to_lower = [](Py_UCS1 c) { return ascii_lower(c); };
+constexpr auto to_upper = [](Py_UCS1 c) { return ascii_upper(c); };
+
 template <class Map>
 PyObject* map_ascii(const StrView& s, Map map) {
+  // Everything that the loop reads is local: bytes that are written could alias anything else.
   const Py_UCS1* from = static_cast<const Py_UCS1*>(s.data);
-  if (s.length <= 1) return s.length == 0 ? empty_str() : latin1_char(map(from[0]));
-  PyObject* result = PyUnicode_New(s.length, 0x7F);
+  const Py_ssize_t n = s.length;
+  if (n <= 1) return n == 0 ? empty_str() : latin1_char(map(from[0]));
+  PyObject* result = PyUnicode_New(n, 0x7F);
   if (!result) return nullptr;
-  Py_UCS1* to = PyUnicode_1BYTE_DATA(result);
-  for (Py_ssize_t i = 0; i < s.length; i++) to[i] = map(from[i]);
+  Py_UCS1* __restrict to = PyUnicode_1BYTE_DATA(result);
+  for (Py_ssize_t i = 0; i < n; i++) to[i] = map(from[i]);
   return result;
 }
 
@@ -67,20 +84,20 @@ PyObject* map_ascii(const StrView& s, Map map) {
 
 PyObject* str_m_lower(PyObject* self, PyObject*) {
   StrView s(self);
-  if (s.ascii) return map_ascii(s, ascii_lower);
-  return map_characters(s, [&](Py_ssize_t i, Py_UCS4 ch, Py_UCS4* out) { return lower_at(s, i, ch, out); });
+  if (s.ascii) return map_ascii(s, to_lower);
+  return map_mixed(s, to_lower, [&](Py_ssize_t i, Py_UCS4 ch, Py_UCS4* out) { return lower_at(s, i, ch, out); });
 }
 
 PyObject* str_m_upper(PyObject* self, PyObject*) {
   StrView s(self);
-  if (s.ascii) return map_ascii(s, ascii_upper);
-  return map_characters(s, [](Py_ssize_t, Py_UCS4 ch, Py_UCS4* out) { return unicode::to_upper_full(ch, out); });
+  if (s.ascii) return map_ascii(s, to_upper);
+  return map_mixed(s, to_upper, [](Py_ssize_t, Py_UCS4 ch, Py_UCS4* out) { return unicode::to_upper_full(ch, out); });
 }
 
 PyObject* str_m_casefold(PyObject* self, PyObject*) {
   StrView s(self);
-  if (s.ascii) return map_ascii(s, ascii_lower);
-  return map_characters(s, [](Py_ssize_t, Py_UCS4 ch, Py_UCS4* out) { return unicode::to_folded_full(ch, out); });
+  if (s.ascii) return map_ascii(s, to_lower);
+  return map_mixed(s, to_lower, [](Py_ssize_t, Py_UCS4 ch, Py_UCS4* out) { return unicode::to_folded_full(ch, out); });
 }
 
 PyObject* str_m_swapcase(PyObject* self, PyObject*) {
@@ -109,6 +126,12 @@ PyObject* str_m_title(PyObject* self, PyObject*) {
     });
   }
   return map_characters(s, [&](Py_ssize_t i, Py_UCS4 ch, Py_UCS4* out) {
+    if (ch < 0x80) {
+      Py_UCS1 c = static_cast<Py_UCS1>(ch);
+      *out = in_word ? ascii_lower(c) : ascii_upper(c);
+      in_word = ascii_is_upper(c) || ascii_is_lower(c);
+      return 1;
+    }
     int n = in_word ? lower_at(s, i, ch, out) : unicode::to_title_full(ch, out);
     in_word = unicode::is_cased(ch);
     return n;

@@ -120,12 +120,13 @@ PyObject* resize_compact(PyObject* s, Py_ssize_t n, bool slack) {
   return s;
 }
 
+// `trusted`: the characters are known to be code points.
 template <class Ch>
-PyObject* from_wide(const Ch* data, Py_ssize_t n) {
+PyObject* from_wide(const Ch* data, Py_ssize_t n, bool trusted) {
   if (n == 0) return empty_str();
   if (n == 1) return str_from_char(*data);
   Py_UCS4 max_char = class_of(or_of_all(data, n, sizeof(Ch) == 2 ? 0x100 : 0x10000));
-  if (max_char == kMaxCodePoint && sizeof(Ch) == 4) {
+  if (!trusted && max_char == kMaxCodePoint && sizeof(Ch) == 4) {
     for (Py_ssize_t i = 0; i < n; i++) {
       if (data[i] > kMaxCodePoint) {
         PyErr_Format(PyExc_ValueError, "character U+%x is not in range [U+0000; U+10ffff]",
@@ -189,8 +190,8 @@ PyObject* str_from_latin1(const Py_UCS1* data, Py_ssize_t n) {
   return s;
 }
 
-PyObject* str_from_ucs2(const Py_UCS2* data, Py_ssize_t n) { return from_wide(data, n); }
-PyObject* str_from_ucs4(const Py_UCS4* data, Py_ssize_t n) { return from_wide(data, n); }
+PyObject* str_from_ucs2(const Py_UCS2* data, Py_ssize_t n) { return from_wide(data, n, true); }
+PyObject* str_from_ucs4(const Py_UCS4* data, Py_ssize_t n) { return from_wide(data, n, false); }
 
 PyObject* str_slice(PyObject* s, Py_ssize_t start, Py_ssize_t end) {
   Py_ssize_t n = end - start;
@@ -198,8 +199,8 @@ PyObject* str_slice(PyObject* s, Py_ssize_t start, Py_ssize_t end) {
   if (n == view.length && PyUnicode_CheckExact(s)) return Py_NewRef(s);
   if (view.ascii) return str_from_ascii(static_cast<const char*>(view.data) + start, n);
   if (view.kind == 1) return str_from_latin1(static_cast<const Py_UCS1*>(view.data) + start, n);
-  if (view.kind == 2) return from_wide(static_cast<const Py_UCS2*>(view.data) + start, n);
-  return from_wide(static_cast<const Py_UCS4*>(view.data) + start, n);
+  if (view.kind == 2) return from_wide(static_cast<const Py_UCS2*>(view.data) + start, n, true);
+  return from_wide(static_cast<const Py_UCS4*>(view.data) + start, n, true);
 }
 
 PyObject* str_copy(PyObject* s) {

@@ -36,15 +36,17 @@ PyObject* replace_char(PyObject* self, Py_UCS4 old_char, Py_UCS4 new_char, Py_ss
   copy_chars_to(kind, data, 0, s.kind, s.data, 0, s.length);
   with_chars(kind, data, [&](auto* p) {
     using Ch = std::remove_const_t<std::remove_pointer_t<decltype(p)>>;
-    Ch* q = const_cast<Ch*>(p);
-    Ch from = static_cast<Ch>(old_char), to = static_cast<Ch>(new_char);
-    if (limit >= s.length) {
-      for (Py_ssize_t i = at; i < s.length; i++) q[i] = q[i] == from ? to : q[i];
+    Ch* q = const_cast<Ch*>(p) + at;
+    const Ch from = static_cast<Ch>(old_char), to = static_cast<Ch>(new_char);
+    const Py_ssize_t n = s.length - at;
+    Py_ssize_t left = limit;
+    if (left >= n) {
+      for (Py_ssize_t i = 0; i < n; i++) q[i] = q[i] == from ? to : q[i];
     } else {
-      for (Py_ssize_t i = at; i < s.length && limit > 0; i++) {
+      for (Py_ssize_t i = 0; i < n && left > 0; i++) {
         if (q[i] == from) {
           q[i] = to;
-          limit--;
+          left--;
         }
       }
     }
@@ -209,10 +211,25 @@ PyObject* translate(PyObject* self, PyObject* table, const char* errors) {
   short known[128];
   for (short& k : known) k = kUnknown;
   StrWriter out(s.length);
+  if (!out.prepare(s.length, 0x7F)) return nullptr;
   for (Py_ssize_t i = 0; i < s.length;) {
     Py_UCS4 ch = s[i];
     if (ch < 128) {
       short k = known[ch];
+      if (k >= 0 && s.ascii && out.raw()->kind == 1) {
+        // A stretch of characters that the table has answered for already.
+        const Py_UCS1* from = static_cast<const Py_UCS1*>(s.data);
+        _PyUnicodeWriter* w = out.raw();
+        Py_UCS1* to = static_cast<Py_UCS1*>(w->data) + w->pos;
+        Py_ssize_t room = w->size - w->pos, n = s.length - i;
+        if (n > room) n = room;
+        Py_ssize_t done = 0;
+        for (; done < n && (k = known[from[i + done]]) >= 0; done++) to[done] = static_cast<Py_UCS1>(k);
+        w->pos += done;
+        i += done;
+        if (done) continue;
+        k = known[ch];
+      }
       if (k >= 0) {
         if (!out.put(static_cast<Py_UCS4>(k))) return nullptr;
         i++;

@@ -6,10 +6,18 @@ namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
 
+// The size in the result of each ASCII character, quotes taken as plain.
+struct AsciiSizes {
+  unsigned char of[128];
+  constexpr AsciiSizes() : of() {
+    for (int i = 0; i < 128; i++) of[i] = i < 32 || i == 127 ? 4 : 1;
+    of['\\'] = of['\t'] = of['\n'] = of['\r'] = 2;
+  }
+};
+constexpr AsciiSizes kSizes;
+
 inline int escape_size(Py_UCS4 ch, Py_UCS4 quote) {
-  if (ch == '\\' || ch == quote || ch == '\t' || ch == '\n' || ch == '\r') return 2;
-  if (ch < ' ' || ch == 0x7F) return 4;
-  if (ch < 0x7F) return 1;
+  if (ch < 0x80) return ch == quote ? 2 : kSizes.of[ch];
   if (_PyUnicode_IsPrintable(ch)) return 1;
   return ch < 0x100 ? 4 : ch < 0x10000 ? 6 : 10;
 }
@@ -37,22 +45,26 @@ PyObject* str_repr(PyObject* self) {
   StrView s(self);
   Py_ssize_t single = 0, twice = 0, size = 0;
   Py_UCS4 max_char = 0x7F;
+  // No overflow: ten times the length of any string in memory fits a Py_ssize_t.
   with_chars(s, [&](auto* p) {
-    for (Py_ssize_t i = 0; i < s.length; i++) {
+    Py_ssize_t total = 0, singles = 0, doubles = 0;
+    Py_UCS4 widest = 0x7F;
+    for (Py_ssize_t i = 0, n = s.length; i < n; i++) {
       Py_UCS4 ch = p[i];
-      if (ch == '\'') {
-        single++;
-        size++;
-      } else if (ch == '"') {
-        twice++;
-        size++;
+      if (ch < 0x80) {
+        total += kSizes.of[ch];
+        singles += ch == '\'';
+        doubles += ch == '"';
       } else {
-        int n = escape_size(ch, '\\');
-        size += n;
-        if (n == 1 && ch > max_char) max_char = ch;
+        int length = escape_size(ch, 0);
+        total += length;
+        if (length == 1 && ch > widest) widest = ch;
       }
-      if (size > PY_SSIZE_T_MAX - 16) break;
     }
+    size = total;
+    single = singles;
+    twice = doubles;
+    max_char = widest;
   });
   Py_UCS4 quote = '\'';
   Py_ssize_t total = size + 2;
@@ -62,10 +74,6 @@ PyObject* str_repr(PyObject* self) {
     } else {
       quote = '"';
     }
-  }
-  if (size > PY_SSIZE_T_MAX - 16 || total < 0) {
-    PyErr_SetString(PyExc_OverflowError, "string is too long to generate repr");
-    return nullptr;
   }
   PyObject* result = PyUnicode_New(total, max_char);
   if (!result) return nullptr;

@@ -16,6 +16,8 @@
 
 namespace amphis::search {
 
+typedef unsigned char Byte;
+
 // The first occurrence in [p, end), or null.
 template <class Ch>
 inline const Ch* find_char(const Ch* p, const Ch* end, Ch ch) {
@@ -26,6 +28,17 @@ inline const Ch* find_char(const Ch* p, const Ch* end, Ch ch) {
         wmemchr(reinterpret_cast<const wchar_t*>(p), static_cast<wchar_t>(ch), static_cast<size_t>(end - p)));
   } else {
 #if defined(__SSE2__)
+    // The C library's memchr is wider than what follows: look for the low byte while it seldom misleads.
+    const Byte low = static_cast<Byte>(ch & 0xFF);
+    for (int tries = 0; tries < 4 && end - p > 32; tries++) {
+      const Byte* start = reinterpret_cast<const Byte*>(p);
+      const Byte* hit = static_cast<const Byte*>(
+          memchr(start, low, static_cast<size_t>(reinterpret_cast<const Byte*>(end) - start)));
+      if (!hit) return nullptr;
+      p += (hit - start) / 2;
+      if (*p == ch) return p;
+      p++;
+    }
     __m128i wanted = _mm_set1_epi16(static_cast<short>(ch));
     for (; end - p >= 8; p += 8) {
       __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
@@ -160,6 +173,19 @@ Py_ssize_t find(const Ch* h, Py_ssize_t n, const Ch* s, Py_ssize_t m) {
   constexpr Py_ssize_t kLanes = 16 / sizeof(Ch);
   const __m128i first = splat(s[0]), last = splat(s[m - 1]);
   for (; stop - p >= kLanes; p += kLanes) {
+    // Four vectors at a time as long as nothing matches.
+    while (stop - p >= 4 * kLanes) {
+      __m128i any = _mm_setzero_si128();
+      for (int k = 0; k < 4; k++) {
+        const Ch* q = p + k * kLanes;
+        __m128i a = equal_lanes<Ch>(_mm_loadu_si128(reinterpret_cast<const __m128i*>(q)), first);
+        __m128i b = equal_lanes<Ch>(_mm_loadu_si128(reinterpret_cast<const __m128i*>(q + m - 1)), last);
+        any = _mm_or_si128(any, _mm_and_si128(a, b));
+      }
+      if (_mm_movemask_epi8(any)) break;
+      p += 4 * kLanes;
+    }
+    if (stop - p < kLanes) break;
     __m128i a = equal_lanes<Ch>(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), first);
     __m128i b = equal_lanes<Ch>(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + m - 1)), last);
     unsigned mask = static_cast<unsigned>(_mm_movemask_epi8(_mm_and_si128(a, b)));
@@ -169,10 +195,10 @@ Py_ssize_t find(const Ch* h, Py_ssize_t n, const Ch* s, Py_ssize_t m) {
       if (memcmp(candidate + 1, s + 1, inner) == 0) return candidate - h;
       wasted += price;
       mask &= ~(((1u << sizeof(Ch)) - 1) << (lane * sizeof(Ch)));
-    }
-    if (too_dense()) {
-      Py_ssize_t at = TwoWay<Ch, false>(s, m).find(p, n - (p - h));
-      return at < 0 ? -1 : at + (p - h);
+      if (mask == 0 && too_dense()) {
+        Py_ssize_t at = TwoWay<Ch, false>(s, m).find(p, n - (p - h));
+        return at < 0 ? -1 : at + (p - h);
+      }
     }
   }
 #endif
@@ -199,7 +225,26 @@ Py_ssize_t rfind(const Ch* h, Py_ssize_t n, const Ch* s, Py_ssize_t m) {
   }
   Py_ssize_t wasted = 0;
   const size_t inner = static_cast<size_t>(m - 2) * sizeof(Ch);
+#if defined(__SSE2__)
+  constexpr Py_ssize_t kLanes = 16 / sizeof(Ch);
+  const __m128i first = splat(s[0]), last = splat(s[m - 1]);
+#endif
   for (Py_ssize_t i = n - m; i >= 0; i--) {
+#if defined(__SSE2__)
+    // Whole vectors without a candidate are stepped over.
+    while (i >= kLanes - 1) {
+      const Ch* q = h + i - (kLanes - 1);
+      __m128i a = equal_lanes<Ch>(_mm_loadu_si128(reinterpret_cast<const __m128i*>(q)), first);
+      __m128i b = equal_lanes<Ch>(_mm_loadu_si128(reinterpret_cast<const __m128i*>(q + m - 1)), last);
+      unsigned mask = static_cast<unsigned>(_mm_movemask_epi8(_mm_and_si128(a, b)));
+      if (mask) {
+        i -= __builtin_clz(mask << 16) / static_cast<int>(sizeof(Ch));
+        break;
+      }
+      i -= kLanes;
+    }
+    if (i < 0) break;
+#endif
     if (h[i] != s[0] || h[i + m - 1] != s[m - 1]) continue;
     if (memcmp(h + i + 1, s + 1, inner) == 0) return i;
     wasted += 1 + m / 16;

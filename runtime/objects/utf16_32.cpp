@@ -199,6 +199,37 @@ struct Writer32 {
   }
 };
 
+// Text without surrogates in an encoding where every character is one unit, in native byte order: straight into the result.
+// Null, without an exception, where the text is of another kind.
+template <class Writer>
+PyObject* encode_plain(const StrView& s, int order) {
+  typedef std::conditional_t<Writer::kUnit == 2, uint16_t, uint32_t> Unit;
+  if (order == 1 || s.kind > Writer::kUnit) return nullptr;
+  bool plain = s.kind == 1 || with_chars(s, [&](auto* p) {
+    bool surrogate = false;
+    for (Py_ssize_t i = 0, n = s.length; i < n; i++) surrogate |= (p[i] & ~Py_UCS4{0x7FF}) == 0xD800;
+    return !surrogate;
+  });
+  if (!plain) return nullptr;
+  Py_ssize_t mark = order == 0;
+  PyObject* bytes = PyBytes_FromStringAndSize(nullptr, (s.length + mark) * Writer::kUnit);
+  if (!bytes) return nullptr;
+  char* to = PyBytes_AS_STRING(bytes);
+  if (mark) {
+    Unit bom = 0xFEFF;
+    memcpy(to, &bom, sizeof bom);
+    to += sizeof bom;
+  }
+  with_chars(s, [&](auto* p) {
+    char* __restrict out = to;
+    for (Py_ssize_t i = 0, n = s.length; i < n; i++) {
+      Unit unit = static_cast<Unit>(p[i]);
+      memcpy(out + i * static_cast<Py_ssize_t>(sizeof unit), &unit, sizeof unit);
+    }
+  });
+  return bytes;
+}
+
 template <class Writer>
 PyObject* encode_wide(PyObject* text, const char* errors, int order, const char* native, const char* little,
                       const char* big) {
@@ -211,6 +242,8 @@ PyObject* encode_wide(PyObject* text, const char* errors, int order, const char*
   EncodeErrors report(order == -1 ? little : order == 1 ? big : native, errors, text);
   if (s.length > (PY_SSIZE_T_MAX - 8) / 4) return PyErr_NoMemory();
   ByteBuilder out;
+  if (PyObject* whole = encode_plain<Writer>(s, order)) return whole;
+  if (PyErr_Occurred()) return nullptr;
   if (!out.reserve(s.length * (s.kind == 4 ? 4 : Writer::kUnit) + 8)) return nullptr;
   if (order == 0) writer.put(out, 0xFEFF);
   for (Py_ssize_t i = 0; i < s.length;) {

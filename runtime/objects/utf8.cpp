@@ -62,6 +62,26 @@ Scan scan(const Byte* p, const Byte* end) {
       chars += run;
       continue;
     }
+    // The common sequences, with their tests in line; read_sequence() judges the rest.
+    if (end - p >= 3) {
+      Byte lead = p[0];
+      if (lead < 0xE0) {
+        if (lead >= 0xC2 && is_continuation(p[1])) {
+          seen |= static_cast<Py_UCS4>((lead & 0x1F) << 6 | (p[1] & 0x3F));
+          chars++;
+          p += 2;
+          continue;
+        }
+      } else if (lead < 0xF0 && is_continuation(p[1]) && is_continuation(p[2])) {
+        Py_UCS4 ch = static_cast<Py_UCS4>((lead & 0x0F) << 12 | (p[1] & 0x3F) << 6 | (p[2] & 0x3F));
+        if (ch >= 0x800 && !Py_UNICODE_IS_SURROGATE(ch)) {
+          seen |= ch;
+          chars++;
+          p += 3;
+          continue;
+        }
+      }
+    }
     Sequence s = read_sequence(p, end);
     if (s.length == 0) break;
     seen |= s.ch;
@@ -77,9 +97,17 @@ void write_valid(const Byte* p, const Byte* end, Ch* to) {
   while (p < end) {
     Byte lead = *p;
     if (lead < 0x80) {
-      do {
-        *to++ = *p++;
-      } while (p < end && *p < 0x80);
+      // Eight at a time: what comes after the ASCII run is overwritten.
+      while (end - p >= 8) {
+        uint64_t word;
+        memcpy(&word, p, 8);
+        uint64_t high = word & 0x8080808080808080ULL;
+        if (high) break;
+        for (int i = 0; i < 8; i++) to[i] = p[i];
+        p += 8;
+        to += 8;
+      }
+      while (p < end && *p < 0x80) *to++ = *p++;
     } else if (lead < 0xE0) {
       *to++ = static_cast<Ch>((lead & 0x1F) << 6 | (p[1] & 0x3F));
       p += 2;
@@ -130,21 +158,51 @@ inline char* put_utf8(char* to, Py_UCS4 ch) {
 template <class Ch>
 Py_ssize_t encoded_size(const Ch* p, Py_ssize_t n) {
   Py_ssize_t size = n;
-  for (Py_ssize_t i = 0; i < n; i++) {
-    Py_UCS4 ch = p[i];
-    if constexpr (sizeof(Ch) == 1) {
-      size += ch >> 7;
-    } else {
+  if constexpr (sizeof(Ch) == 1) {
+    for (Py_ssize_t i = 0; i < n; i++) size += p[i] >> 7;
+    return size;
+  } else {
+    // Blocks of a fixed size without branches, which the compiler turns into vector code.
+    Py_ssize_t i = 0;
+    for (; n - i >= 64; i += 64) {
+      unsigned more = 0, surrogates = 0;
+      for (int k = 0; k < 64; k++) {
+        Py_UCS4 ch = p[i + k];
+        more += (ch >= 0x80) + (ch >= 0x800) + (sizeof(Ch) == 4 && ch >= 0x10000);
+        surrogates |= (ch & ~Py_UCS4{0x7FF}) == 0xD800;
+      }
+      if (surrogates) break;
+      size += more;
+    }
+    for (; i < n; i++) {
+      Py_UCS4 ch = p[i];
       if (Py_UNICODE_IS_SURROGATE(ch)) return -1 - i;
       size += (ch >= 0x80) + (ch >= 0x800) + (sizeof(Ch) == 4 && ch >= 0x10000);
     }
+    return size;
   }
-  return size;
 }
 
 template <class Ch>
 char* encode_run(const Ch* p, Py_ssize_t n, char* to) {
-  for (Py_ssize_t i = 0; i < n; i++) to = put_utf8(to, p[i]);
+  const Ch* end = p + n;
+  while (p < end) {
+    Py_UCS4 ch = *p++;
+    if (ch < 0x80) {
+      *to++ = static_cast<char>(ch);
+    } else if (ch < 0x800 || sizeof(Ch) == 1) {
+      to[0] = static_cast<char>(0xC0 | ch >> 6);
+      to[1] = static_cast<char>(0x80 | (ch & 0x3F));
+      to += 2;
+    } else if (ch < 0x10000 || sizeof(Ch) == 2) {
+      to[0] = static_cast<char>(0xE0 | ch >> 12);
+      to[1] = static_cast<char>(0x80 | (ch >> 6 & 0x3F));
+      to[2] = static_cast<char>(0x80 | (ch & 0x3F));
+      to += 3;
+    } else {
+      to = put_utf8(to, ch);
+    }
+  }
   return to;
 }
 
