@@ -16,7 +16,9 @@ namespace {
 
 PyDictObject* as_dict(PyObject* op) { return reinterpret_cast<PyDictObject*>(op); }
 
-bool reads_directly(PyObject* op) { return PyDict_Check(op) && Py_TYPE(op)->tp_iter == PyDict_Type.tp_iter; }
+bool reads_directly(PyObject* op) {
+  return (PyDict_Check(op) && Py_TYPE(op)->tp_iter == PyDict_Type.tp_iter) || PyODict_CheckExact(op);
+}
 
 // Takes the whole of `source` into the empty `target`. Locks are held.
 int adopt_copy(PyDictObject* target, PyDictObject* source) {
