@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "memory/alloc.h"
+#include "memory/heaps.h"
 #include "platform/raw_mutex.h"
 
 namespace amphis::memory {
@@ -17,25 +18,14 @@ namespace {
 constexpr uint32_t kNever = UINT32_MAX;
 constexpr size_t kExtendBytes = 8192;  // how much of a page is put on its free list at a time
 
-constinit Page g_empty_page{};  // stands for "no current page": its free list is empty for ever
-
 }  // namespace
 
-#if AMPHIS_GIL
-constinit Heap g_main_heap{&g_empty_page};
-static Heap* const kInitialRegistry = &g_main_heap;
-#else
-static constinit Heap g_no_heap{&g_empty_page};  // of a thread that has not allocated yet
-__thread Heap* t_heap = &g_no_heap;
-static Heap* const kInitialRegistry = nullptr;
-#endif
+constinit Page g_empty_page{};
 
 namespace {
 
 struct Global {
-  platform::RawMutex mutex;  // the registry and the list of large objects
-  Heap* registry = kInitialRegistry;
-  Heap* idle = nullptr;
+  platform::RawMutex mutex;  // the list of large objects
   Page* large[kKinds] = {};
   std::atomic<int64_t> large_count[kKinds] = {};
   Deferral defer = nullptr;
@@ -145,6 +135,8 @@ void local_free(Page* page, Block* block) {
   if (--page->used == page->notify_at) page_notify(page);
 }
 
+}  // namespace
+
 void drain(Heap* h) {
   // Acquire pairs with the release of the exchange in free_remote: the page's remote_next is visible.
   Page* page = h->remote_pages.exchange(nullptr, std::memory_order_acquire);
@@ -168,11 +160,13 @@ int64_t count_live(const Heap* h) {
   return n;
 }
 
+namespace {
+
 // Published counts of all heaps but `mine`.
 int64_t published_live(const Heap* mine) {
   int64_t n = g.large_count[kGc].load(std::memory_order_relaxed);
-  platform::RawLock lock(g.mutex);
-  for (Heap* h = g.registry; h; h = h->registry_next)
+  HeapListLock lock;
+  for (Heap* h = first_heap(); h; h = h->registry_next)
     if (h != mine) n += h->gc_live.load(std::memory_order_relaxed);
   return n;
 }
@@ -188,56 +182,6 @@ AMPHIS_COLD void check_growth(Heap* h) {
   const int64_t floor = limit / 8;
   h->gc_check_at = left > floor ? left : floor;
   if (left <= 0 && g.pressure) g.pressure();
-}
-
-// ---- Heaps and threads ----
-
-#if !AMPHIS_GIL
-void abandon_heap() {
-  Heap* h = this_heap();
-  set_this_heap(&g_no_heap);
-  if (h == &g_no_heap) return;
-  // What others freed stays where it is: the thread is detached by now and cannot retire pages.
-  h->gc_live.store(count_live(h), std::memory_order_relaxed);
-  platform::RawLock lock(g.mutex);
-  h->idle_next = g.idle;
-  g.idle = h;
-}
-
-struct HeapOfThread {
-  bool armed = false;
-  ~HeapOfThread() { abandon_heap(); }
-};
-thread_local HeapOfThread t_heap_of_thread;
-
-AMPHIS_COLD Heap* adopt_heap() {
-  t_heap_of_thread.armed = true;  // the first touch registers the destructor
-  Heap* h;
-  {
-    platform::RawLock lock(g.mutex);
-    h = g.idle;
-    if (h) g.idle = h->idle_next;
-  }
-  if (!h) {
-    void* memory = mi_malloc_aligned(sizeof(Heap), 64);
-    if (!memory) return nullptr;
-    h = new (memory) Heap(&g_empty_page);
-    platform::RawLock lock(g.mutex);
-    h->registry_next = g.registry;
-    g.registry = h;
-  }
-  set_this_heap(h);
-  return h;
-}
-#endif
-
-// The heap of this thread; null when there is no memory for one.
-Heap* own_heap() {
-  Heap* h = this_heap();
-#if !AMPHIS_GIL
-  if (h == &g_no_heap) h = adopt_heap();
-#endif
-  return h;
 }
 
 // ---- Large objects ----
@@ -390,8 +334,8 @@ int64_t gc_growth() { return gc_live_blocks() - g.live_base.load(std::memory_ord
 void gc_reset_growth() {
   int64_t live = g.large_count[kGc].load(std::memory_order_relaxed);
   {
-    platform::RawLock lock(g.mutex);
-    for (Heap* h = g.registry; h; h = h->registry_next) {
+    HeapListLock lock;
+    for (Heap* h = first_heap(); h; h = h->registry_next) {
       const int64_t n = count_live(h);
       h->gc_live.store(n, std::memory_order_relaxed);
       live += n;
@@ -413,7 +357,7 @@ Heap* grow_tallies(size_t count) {
 }
 
 void take_tallies(void (*visit)(size_t index, int64_t value, void* arg), void* arg) {
-  for (Heap* h = g.registry; h; h = h->registry_next) {
+  for (Heap* h = first_heap(); h; h = h->registry_next) {
     for (size_t i = 0; i < h->tally_count; ++i) {
       if (h->tallies[i] == 0) continue;
       visit(i, h->tallies[i], arg);
@@ -424,22 +368,22 @@ void take_tallies(void (*visit)(size_t index, int64_t value, void* arg), void* a
 
 void for_each_gc_page(PageVisitor visit, void* arg) {
   // Not under the mutex: the world is stopped, and the visitor may run code that allocates raw memory.
-  for (Heap* h = g.registry; h; h = h->registry_next)
+  for (Heap* h = first_heap(); h; h = h->registry_next)
     for (Page* page = h->all[kGc]; page; page = page->all_next) visit(page, arg);
   for (Page* page = g.large[kGc]; page; page = page->all_next) visit(page, arg);
 }
 
 void drain_all_heaps() {
   if constexpr (!kThreadHeaps) return;
-  for (Heap* h = g.registry; h; h = h->registry_next)
+  for (Heap* h = first_heap(); h; h = h->registry_next)
     if (h->remote_pages.load(std::memory_order_relaxed)) drain(h);
 }
 
 int64_t allocated_blocks() {
   int64_t n = 0;
   for (unsigned kind = 0; kind < kKinds; ++kind) n += g.large_count[kind].load(std::memory_order_relaxed);
-  platform::RawLock lock(g.mutex);
-  for (Heap* h = g.registry; h; h = h->registry_next)
+  HeapListLock lock;
+  for (Heap* h = first_heap(); h; h = h->registry_next)
     for (Page* list : h->all)
       for (const Page* page = list; page; page = page->all_next) n += page->used;
   return n;
@@ -448,14 +392,7 @@ int64_t allocated_blocks() {
 void after_fork_child() {
   g.mutex.reset();
   chunks_after_fork();
-  if constexpr (!kThreadHeaps) return;
-  // The owners of all other heaps are gone.
-  g.idle = nullptr;
-  for (Heap* h = g.registry; h; h = h->registry_next) {
-    if (h == this_heap()) continue;
-    h->idle_next = g.idle;
-    g.idle = h;
-  }
+  heaps_after_fork();
 }
 
 }  // namespace amphis::memory
