@@ -9,6 +9,12 @@ using namespace amphis;
 
 extern "C" {
 
+// Of the ABI only: the length in the representation that went with Python 3.12.
+Py_ssize_t PyUnicode_GetSize(PyObject*) {
+  PyErr_SetString(PyExc_RuntimeError, "PyUnicode_GetSize has been removed.");
+  return -1;
+}
+
 PyObject* _PyUnicode_Copy(PyObject* s) {
   if (!PyUnicode_Check(s)) {
     PyErr_BadInternalCall();

@@ -27,6 +27,19 @@ const Byte* decode16_run(const Byte* p, const Byte* end, StrWriter& out, bool* o
     // A stretch without surrogates goes in one piece.
     const Byte* q = p;
     Py_UCS4 seen = 0;
+    while (end - q >= 64) {
+      uint16_t any = 0, surrogates = 0;
+      for (int k = 0; k < 32; k++) {
+        uint16_t unit;
+        memcpy(&unit, q + 2 * k, 2);
+        if (kBig) unit = __builtin_bswap16(unit);
+        any |= unit;
+        surrogates |= (unit & 0xF800) == 0xD800;
+      }
+      if (surrogates) break;
+      seen |= any;
+      q += 64;
+    }
     while (end - q >= 2) {
       Py_UCS4 ch = read16<kBig>(q);
       if (Py_UNICODE_IS_SURROGATE(ch)) break;
@@ -46,7 +59,10 @@ const Byte* decode16_run(const Byte* p, const Byte* end, StrWriter& out, bool* o
         for (Py_ssize_t i = 0; i < n; i++) to[i] = static_cast<Py_UCS1>(read16<kBig>(p + 2 * i));
       } else if (w->kind == 2) {
         Py_UCS2* to = static_cast<Py_UCS2*>(w->data) + w->pos;
-        for (Py_ssize_t i = 0; i < n; i++) to[i] = static_cast<Py_UCS2>(read16<kBig>(p + 2 * i));
+        memcpy(to, p, static_cast<size_t>(n) * 2);
+        if (kBig) {
+          for (Py_ssize_t i = 0; i < n; i++) to[i] = __builtin_bswap16(to[i]);
+        }
       } else {
         Py_UCS4* to = static_cast<Py_UCS4*>(w->data) + w->pos;
         for (Py_ssize_t i = 0; i < n; i++) to[i] = read16<kBig>(p + 2 * i);
@@ -199,20 +215,26 @@ struct Writer32 {
   }
 };
 
-// Text without surrogates in an encoding where every character is one unit, in native byte order: straight into the result.
+// Text without lone surrogates in native byte order: straight into a result of the right size.
 // Null, without an exception, where the text is of another kind.
 template <class Writer>
 PyObject* encode_plain(const StrView& s, int order) {
   typedef std::conditional_t<Writer::kUnit == 2, uint16_t, uint32_t> Unit;
-  if (order == 1 || s.kind > Writer::kUnit) return nullptr;
+  if (order == 1) return nullptr;
+  Py_ssize_t pairs = 0;
   bool plain = s.kind == 1 || with_chars(s, [&](auto* p) {
     bool surrogate = false;
-    for (Py_ssize_t i = 0, n = s.length; i < n; i++) surrogate |= (p[i] & ~Py_UCS4{0x7FF}) == 0xD800;
+    Py_ssize_t wide = 0;
+    for (Py_ssize_t i = 0, n = s.length; i < n; i++) {
+      surrogate |= (p[i] & ~Py_UCS4{0x7FF}) == 0xD800;
+      wide += p[i] >= 0x10000;
+    }
+    if (Writer::kUnit == 2) pairs = wide;
     return !surrogate;
   });
   if (!plain) return nullptr;
   Py_ssize_t mark = order == 0;
-  PyObject* bytes = PyBytes_FromStringAndSize(nullptr, (s.length + mark) * Writer::kUnit);
+  PyObject* bytes = PyBytes_FromStringAndSize(nullptr, (s.length + pairs + mark) * Writer::kUnit);
   if (!bytes) return nullptr;
   char* to = PyBytes_AS_STRING(bytes);
   if (mark) {
@@ -222,6 +244,16 @@ PyObject* encode_plain(const StrView& s, int order) {
   }
   with_chars(s, [&](auto* p) {
     char* __restrict out = to;
+    if (pairs) {
+      for (Py_ssize_t i = 0, n = s.length; i < n; i++) {
+        Py_UCS4 ch = p[i];
+        uint32_t units = ch;
+        if (ch >= 0x10000) units = Py_UNICODE_HIGH_SURROGATE(ch) | Py_UNICODE_LOW_SURROGATE(ch) << 16;
+        memcpy(out, &units, ch >= 0x10000 ? 4 : 2);
+        out += ch >= 0x10000 ? 4 : 2;
+      }
+      return;
+    }
     for (Py_ssize_t i = 0, n = s.length; i < n; i++) {
       Unit unit = static_cast<Unit>(p[i]);
       memcpy(out + i * static_cast<Py_ssize_t>(sizeof unit), &unit, sizeof unit);

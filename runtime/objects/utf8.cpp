@@ -91,23 +91,24 @@ Scan scan(const Byte* p, const Byte* end) {
   return {chars, seen, p};
 }
 
-// The input is known to be valid.
+// The input is known to be valid and to hold as many characters as [to, to_end) has room for.
 template <class Ch>
-void write_valid(const Byte* p, const Byte* end, Ch* to) {
+void write_valid(const Byte* p, const Byte* end, Ch* to, Ch* to_end) {
   while (p < end) {
     Byte lead = *p;
     if (lead < 0x80) {
-      // Eight at a time: what comes after the ASCII run is overwritten.
-      while (end - p >= 8) {
+      // Eight at a time, whatever they are: what comes after the ASCII run is overwritten.
+      if (end - p >= 8 && to_end - to >= 8) {
         uint64_t word;
         memcpy(&word, p, 8);
         uint64_t high = word & 0x8080808080808080ULL;
-        if (high) break;
         for (int i = 0; i < 8; i++) to[i] = p[i];
-        p += 8;
-        to += 8;
+        int run = high ? __builtin_ctzll(high) >> 3 : 8;
+        p += run;
+        to += run;
+      } else {
+        *to++ = *p++;
       }
-      while (p < end && *p < 0x80) *to++ = *p++;
     } else if (lead < 0xE0) {
       *to++ = static_cast<Ch>((lead & 0x1F) << 6 | (p[1] & 0x3F));
       p += 2;
@@ -121,13 +122,13 @@ void write_valid(const Byte* p, const Byte* end, Ch* to) {
   }
 }
 
-void write_valid(const Byte* p, const Byte* end, int kind, void* to, Py_ssize_t at) {
+void write_valid(const Byte* p, const Byte* end, int kind, void* to, Py_ssize_t at, Py_ssize_t n) {
   if (kind == 1) {
-    write_valid(p, end, static_cast<Py_UCS1*>(to) + at);
+    write_valid(p, end, static_cast<Py_UCS1*>(to) + at, static_cast<Py_UCS1*>(to) + at + n);
   } else if (kind == 2) {
-    write_valid(p, end, static_cast<Py_UCS2*>(to) + at);
+    write_valid(p, end, static_cast<Py_UCS2*>(to) + at, static_cast<Py_UCS2*>(to) + at + n);
   } else {
-    write_valid(p, end, static_cast<Py_UCS4*>(to) + at);
+    write_valid(p, end, static_cast<Py_UCS4*>(to) + at, static_cast<Py_UCS4*>(to) + at + n);
   }
 }
 
@@ -300,7 +301,7 @@ bool write_utf8(_PyUnicodeWriter* w, const char* data, Py_ssize_t n, const char*
     Scan run = scan(p, end);
     if (run.chars > 0) {
       if (_PyUnicodeWriter_Prepare(w, run.chars, bound_of(run.seen)) < 0) return false;
-      write_valid(p, run.stop, w->kind, w->data, w->pos);
+      write_valid(p, run.stop, w->kind, w->data, w->pos, run.chars);
       w->pos += run.chars;
     }
     at = reinterpret_cast<const char*>(run.stop);
@@ -349,7 +350,7 @@ PyObject* PyUnicode_DecodeUTF8Stateful(const char* data, Py_ssize_t n, const cha
     void* to = PyUnicode_DATA(s);
     int kind = kind_for(bound);
     copy_chars_to(kind, to, 0, 1, data, 0, ascii);
-    write_valid(rest, run.stop, kind, to, ascii);
+    write_valid(rest, run.stop, kind, to, ascii, run.chars);
     return s;
   }
   StrWriter out(n);
