@@ -76,9 +76,13 @@ ast::pattern* Parser::patterns() {
   ListBuilder<ast::pattern*> items(arena_);
   items.push(first);
   while (accept(Tok::Comma)) {
-    if (peek() == Tok::Colon || peek() == Tok::If) break;
+    size_t mark = pos_;
     ast::pattern* item = maybe_star_pattern();
-    if (!item) return nullptr;
+    if (raised_) return nullptr;
+    if (!item) {
+      pos_ = mark;
+      break;
+    }
     items.push(item);
   }
   auto* sequence = open<MatchSequence>(start);

@@ -531,8 +531,10 @@ expr* Parser::format_spec(bool is_template, bool is_raw) {
       values.push(string_constant(text, place, place));
     } else if (peek() == Tok::LBrace) {
       // Fields of a specification are those of an f-string, even in a t-string.
+      size_t mark = pos_;
       if (!replacement_field(values, is_template, is_raw, true)) {
         if (raised_) return nullptr;
+        pos_ = mark;
         break;
       }
     } else {
