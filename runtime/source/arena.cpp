@@ -1,4 +1,5 @@
-// Bodies of the arena: blocks that double in size, and the identifier table (open addressing, linear probing).
+// Bodies of the arena: blocks that double in size, and the identifier table (open addressing, linear
+// probing).
 #include "source/arena.h"
 
 namespace amphis {
@@ -70,8 +71,8 @@ Identifier Arena::intern(std::string_view text) {
     if (id->hash == hash && id->view() == text) return id;
   }
   std::string_view own = copy(text);
-  auto* id = make<IdentifierText>(
-      IdentifierText{own.data(), static_cast<uint32_t>(own.size()), hash, nullptr});
+  auto* id =
+      make<IdentifierText>(IdentifierText{own.data(), static_cast<uint32_t>(own.size()), hash, nullptr});
   table_[slot] = id;
   ++table_used_;
   return id;

@@ -1,7 +1,8 @@
 // The arena: memory of one compilation. Tokens' texts, identifiers and AST nodes live in it and die together.
 //
-// Invariant: nothing allocated here is ever freed singly and no destructor runs, so only trivially destructible
-// types may be made in it. An identifier is interned: within one arena equal spelling means equal pointer.
+// Invariant: nothing allocated here is ever freed singly and no destructor runs, so only trivially
+// destructible types may be made in it. An identifier is interned: within one arena equal spelling means
+// equal pointer.
 #pragma once
 
 #include <cstddef>

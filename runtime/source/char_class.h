@@ -27,19 +27,36 @@ inline constexpr auto kCharClass = [] {
   return table;
 }();
 
-inline bool is_digit(char c) { return kCharClass[static_cast<unsigned char>(c)] & kDigit; }
-inline bool is_hex_digit(char c) { return kCharClass[static_cast<unsigned char>(c)] & kHexDigit; }
-inline bool continues_identifier(char c) { return kCharClass[static_cast<unsigned char>(c)] & kIdentContinue; }
+inline bool is_digit(char c) {
+  return kCharClass[static_cast<unsigned char>(c)] & kDigit;
+}
+inline bool is_hex_digit(char c) {
+  return kCharClass[static_cast<unsigned char>(c)] & kHexDigit;
+}
+inline bool continues_identifier(char c) {
+  return kCharClass[static_cast<unsigned char>(c)] & kIdentContinue;
+}
 
 inline constexpr unsigned kPrefixB = 1, kPrefixU = 2, kPrefixR = 4, kPrefixF = 8, kPrefixT = 16;
 inline unsigned prefix_bit(char c) {
   switch (c) {
-    case 'b': case 'B': return kPrefixB;
-    case 'u': case 'U': return kPrefixU;
-    case 'r': case 'R': return kPrefixR;
-    case 'f': case 'F': return kPrefixF;
-    case 't': case 'T': return kPrefixT;
-    default: return 0;
+    case 'b':
+    case 'B':
+      return kPrefixB;
+    case 'u':
+    case 'U':
+      return kPrefixU;
+    case 'r':
+    case 'R':
+      return kPrefixR;
+    case 'f':
+    case 'F':
+      return kPrefixF;
+    case 't':
+    case 'T':
+      return kPrefixT;
+    default:
+      return 0;
   }
 }
 

@@ -77,7 +77,8 @@ std::string cookie_in_line(std::string_view line, bool& only_comment) {
     while (p < line.size() && (line[p] == ' ' || line[p] == '\t')) ++p;
     size_t start = p;
     auto is_name_char = [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+             c == '_' || c == '.';
     };
     while (p < line.size() && is_name_char(line[p])) ++p;
     if (p > start) return normalise_encoding_name(line.substr(start, p - start));

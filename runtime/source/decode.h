@@ -1,7 +1,8 @@
-// Decoding: source bytes to the text the lexer reads (UTF-8, "\n" line ends, a null character behind the end).
+// Decoding: source bytes to the text the lexer reads (UTF-8, "\n" line ends, a null character behind the
+// end).
 //
-// Owns the byte order mark, PEP 263 cookies and null bytes. The result lives in the arena, so that tokens' texts may be
-// shared by the tree.
+// Owns the byte order mark, PEP 263 cookies and null bytes. The result lives in the arena, so that tokens'
+// texts may be shared by the tree.
 #pragma once
 
 #include <string>
@@ -13,21 +14,21 @@
 namespace amphis {
 
 struct DecodeOptions {
-  bool ignore_cookie = false;    // the bytes are UTF-8, whatever a cookie says
-  bool ensure_newline = false;   // end the last line if it is not
-  bool from_file = false;        // words the message about null bytes
+  bool ignore_cookie = false;   // the bytes are UTF-8, whatever a cookie says
+  bool ensure_newline = false;  // end the last line if it is not
+  bool from_file = false;       // words the message about null bytes
 };
 
 struct DecodedSource {
   std::string_view text;
-  std::string encoding;   // "utf-8", or what the cookie named
+  std::string encoding;  // "utf-8", or what the cookie named
   SyntaxErrorInfo error;
 };
 
 DecodedSource decode_source(std::string_view bytes, const DecodeOptions& options, Arena& arena);
 
-// The encoding that a cookie in one of the first two lines names, in the spelling of `tokenize.detect_encoding`;
-// empty when there is none.
+// The encoding that a cookie in one of the first two lines names, in the spelling of
+// `tokenize.detect_encoding`; empty when there is none.
 std::string find_encoding_cookie(std::string_view bytes);
 
 }  // namespace amphis

@@ -26,8 +26,8 @@ struct SyntaxErrorInfo {
   int offset = 0;
   int end_lineno = 0;
   int end_offset = 0;
-  std::string text;       // the source line, UTF-8, with its newline when it has one
-  bool has_text = false;  // no text: the attribute is None (unless the caller can read the file)
+  std::string text;          // the source line, UTF-8, with its newline when it has one
+  bool has_text = false;     // no text: the attribute is None (unless the caller can read the file)
   bool has_location = true;  // without one the exception has a message only
 
   explicit operator bool() const { return kind != SyntaxErrorKind::None; }

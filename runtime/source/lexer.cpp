@@ -22,18 +22,41 @@ struct Keyword {
   Tok kind;
 };
 constexpr Keyword kKeywordList[] = {
-    {"False", 5, Tok::False},   {"None", 4, Tok::None},         {"True", 4, Tok::True},
-    {"and", 3, Tok::And},       {"as", 2, Tok::As},             {"assert", 6, Tok::Assert},
-    {"async", 5, Tok::Async},   {"await", 5, Tok::Await},       {"break", 5, Tok::Break},
-    {"class", 5, Tok::Class},   {"continue", 8, Tok::Continue}, {"def", 3, Tok::Def},
-    {"del", 3, Tok::Del},       {"elif", 4, Tok::Elif},         {"else", 4, Tok::Else},
-    {"except", 6, Tok::Except}, {"finally", 7, Tok::Finally},   {"for", 3, Tok::For},
-    {"from", 4, Tok::From},     {"global", 6, Tok::Global},     {"if", 2, Tok::If},
-    {"import", 6, Tok::Import}, {"in", 2, Tok::In},             {"is", 2, Tok::Is},
-    {"lambda", 6, Tok::Lambda}, {"nonlocal", 8, Tok::Nonlocal}, {"not", 3, Tok::Not},
-    {"or", 2, Tok::Or},         {"pass", 4, Tok::Pass},         {"raise", 5, Tok::Raise},
-    {"return", 6, Tok::Return}, {"try", 3, Tok::Try},           {"while", 5, Tok::While},
-    {"with", 4, Tok::With},     {"yield", 5, Tok::Yield},
+    {"False", 5, Tok::False},
+    {"None", 4, Tok::None},
+    {"True", 4, Tok::True},
+    {"and", 3, Tok::And},
+    {"as", 2, Tok::As},
+    {"assert", 6, Tok::Assert},
+    {"async", 5, Tok::Async},
+    {"await", 5, Tok::Await},
+    {"break", 5, Tok::Break},
+    {"class", 5, Tok::Class},
+    {"continue", 8, Tok::Continue},
+    {"def", 3, Tok::Def},
+    {"del", 3, Tok::Del},
+    {"elif", 4, Tok::Elif},
+    {"else", 4, Tok::Else},
+    {"except", 6, Tok::Except},
+    {"finally", 7, Tok::Finally},
+    {"for", 3, Tok::For},
+    {"from", 4, Tok::From},
+    {"global", 6, Tok::Global},
+    {"if", 2, Tok::If},
+    {"import", 6, Tok::Import},
+    {"in", 2, Tok::In},
+    {"is", 2, Tok::Is},
+    {"lambda", 6, Tok::Lambda},
+    {"nonlocal", 8, Tok::Nonlocal},
+    {"not", 3, Tok::Not},
+    {"or", 2, Tok::Or},
+    {"pass", 4, Tok::Pass},
+    {"raise", 5, Tok::Raise},
+    {"return", 6, Tok::Return},
+    {"try", 3, Tok::Try},
+    {"while", 5, Tok::While},
+    {"with", 4, Tok::With},
+    {"yield", 5, Tok::Yield},
 };
 constexpr int kKeywordCount = sizeof(kKeywordList) / sizeof(kKeywordList[0]);
 
@@ -41,7 +64,8 @@ constexpr int kKeywordCount = sizeof(kKeywordList) / sizeof(kKeywordList[0]);
 constexpr auto kFirstKeywordOf = [] {
   std::array<int8_t, 128> table{};
   for (auto& entry : table) entry = -1;
-  for (int i = kKeywordCount - 1; i >= 0; --i) table[static_cast<size_t>(kKeywordList[i].text[0])] = static_cast<int8_t>(i);
+  for (int i = kKeywordCount - 1; i >= 0; --i)
+    table[static_cast<size_t>(kKeywordList[i].text[0])] = static_cast<int8_t>(i);
   return table;
 }();
 
@@ -61,7 +85,8 @@ Tok classify_name(const char* start, size_t size, Soft& soft) {
   }
   if (int i = kFirstKeywordOf[first]; i >= 0 && size <= 8) {
     for (; i < kKeywordCount && kKeywordList[i].text[0] == start[0]; ++i) {
-      if (kKeywordList[i].size == size && std::memcmp(kKeywordList[i].text, start, size) == 0) return kKeywordList[i].kind;
+      if (kKeywordList[i].size == size && std::memcmp(kKeywordList[i].text, start, size) == 0)
+        return kKeywordList[i].kind;
     }
   }
   if (size == 4) {
@@ -90,46 +115,68 @@ Tok match_operator(const char* p, int& size) {
     return twice_equal;
   };
   switch (p[0]) {
-    case '(': return Tok::LPar;
-    case ')': return Tok::RPar;
-    case '[': return Tok::LSqb;
-    case ']': return Tok::RSqb;
-    case '{': return Tok::LBrace;
-    case '}': return Tok::RBrace;
-    case ':': return with_equal(Tok::Colon, Tok::ColonEqual);
-    case ',': return Tok::Comma;
-    case ';': return Tok::Semi;
-    case '+': return with_equal(Tok::Plus, Tok::PlusEqual);
+    case '(':
+      return Tok::LPar;
+    case ')':
+      return Tok::RPar;
+    case '[':
+      return Tok::LSqb;
+    case ']':
+      return Tok::RSqb;
+    case '{':
+      return Tok::LBrace;
+    case '}':
+      return Tok::RBrace;
+    case ':':
+      return with_equal(Tok::Colon, Tok::ColonEqual);
+    case ',':
+      return Tok::Comma;
+    case ';':
+      return Tok::Semi;
+    case '+':
+      return with_equal(Tok::Plus, Tok::PlusEqual);
     case '-':
       if (second == '>') {
         size = 2;
         return Tok::RArrow;
       }
       return with_equal(Tok::Minus, Tok::MinEqual);
-    case '*': return doubled(Tok::Star, Tok::StarEqual, Tok::DoubleStar, Tok::DoubleStarEqual);
-    case '/': return doubled(Tok::Slash, Tok::SlashEqual, Tok::DoubleSlash, Tok::DoubleSlashEqual);
-    case '|': return with_equal(Tok::VBar, Tok::VBarEqual);
-    case '&': return with_equal(Tok::Amper, Tok::AmperEqual);
+    case '*':
+      return doubled(Tok::Star, Tok::StarEqual, Tok::DoubleStar, Tok::DoubleStarEqual);
+    case '/':
+      return doubled(Tok::Slash, Tok::SlashEqual, Tok::DoubleSlash, Tok::DoubleSlashEqual);
+    case '|':
+      return with_equal(Tok::VBar, Tok::VBarEqual);
+    case '&':
+      return with_equal(Tok::Amper, Tok::AmperEqual);
     case '<':
       if (second == '>') {
         size = 2;
         return Tok::NotEqual;
       }
       return doubled(Tok::Less, Tok::LessEqual, Tok::LeftShift, Tok::LeftShiftEqual);
-    case '>': return doubled(Tok::Greater, Tok::GreaterEqual, Tok::RightShift, Tok::RightShiftEqual);
-    case '=': return with_equal(Tok::Equal, Tok::EqEqual);
-    case '!': return with_equal(Tok::Exclamation, Tok::NotEqual);
+    case '>':
+      return doubled(Tok::Greater, Tok::GreaterEqual, Tok::RightShift, Tok::RightShiftEqual);
+    case '=':
+      return with_equal(Tok::Equal, Tok::EqEqual);
+    case '!':
+      return with_equal(Tok::Exclamation, Tok::NotEqual);
     case '.':
       if (second == '.' && p[2] == '.') {
         size = 3;
         return Tok::Ellipsis;
       }
       return Tok::Dot;
-    case '%': return with_equal(Tok::Percent, Tok::PercentEqual);
-    case '~': return Tok::Tilde;
-    case '^': return with_equal(Tok::Circumflex, Tok::CircumflexEqual);
-    case '@': return with_equal(Tok::At, Tok::AtEqual);
-    default: return Tok::Op;
+    case '%':
+      return with_equal(Tok::Percent, Tok::PercentEqual);
+    case '~':
+      return Tok::Tilde;
+    case '^':
+      return with_equal(Tok::Circumflex, Tok::CircumflexEqual);
+    case '@':
+      return with_equal(Tok::At, Tok::AtEqual);
+    default:
+      return Tok::Op;
   }
 }
 
@@ -219,12 +266,15 @@ bool Lexer::start_line(Token& out) {
       ++pending_dedents_;
     }
     if (col != indents_.back().col) {
-      const char* eol = static_cast<const char*>(std::memchr(cursor_, '\n', static_cast<size_t>(end_ - cursor_)));
+      const char* eol =
+          static_cast<const char*>(std::memchr(cursor_, '\n', static_cast<size_t>(end_ - cursor_)));
       cursor_ = eol ? eol + 1 : end_;
-      fail_at_cursor(out, SyntaxErrorKind::IndentationError, "unindent does not match any outer indentation level");
+      fail_at_cursor(out, SyntaxErrorKind::IndentationError,
+                     "unindent does not match any outer indentation level");
       return false;
     }
-    if (alt_col != indents_.back().alt_col) return fail_indentation(out, SyntaxErrorKind::TabError, nullptr), false;
+    if (alt_col != indents_.back().alt_col)
+      return fail_indentation(out, SyntaxErrorKind::TabError, nullptr), false;
   }
   return true;
 }
@@ -266,8 +316,8 @@ void Lexer::next(Token& out) {
   if (error_) return emit_bare(out, Tok::Error);
   if (!fstrings_.empty()) {
     const FString& f = fstrings_.back();
-    bool in_text = brackets_.size() == f.bracket_base ||
-                   (brackets_.back().is_field && brackets_.back().in_format_spec);
+    bool in_text =
+        brackets_.size() == f.bracket_base || (brackets_.back().is_field && brackets_.back().in_format_spec);
     if (in_text && fstring_middle(out)) return;
   }
   const char* comment = nullptr;
@@ -283,9 +333,11 @@ void Lexer::next(Token& out) {
     if (pending_dedents_ != 0) {
       if (pending_dedents_ < 0) {
         ++pending_dedents_;
+        if (extra_tokens_) return emit(out, Tok::Indent, line_start_, cursor_);
         return emit_bare(out, Tok::Indent);
       }
       --pending_dedents_;
+      if (extra_tokens_) return emit(out, Tok::Dedent, cursor_, cursor_);
       return emit_bare(out, Tok::Dedent);
     }
     while (*cursor_ == ' ' || *cursor_ == '\t' || *cursor_ == '\f') ++cursor_;
@@ -349,8 +401,9 @@ void Lexer::name_or_string(Token& out) {
       static constexpr struct {
         unsigned first, second;
         char a, b;
-      } kIncompatible[] = {{kPrefixU, kPrefixB, 'u', 'b'}, {kPrefixU, kPrefixR, 'u', 'r'}, {kPrefixU, kPrefixF, 'u', 'f'},
-                           {kPrefixU, kPrefixT, 'u', 't'}, {kPrefixB, kPrefixF, 'b', 'f'}, {kPrefixB, kPrefixT, 'b', 't'},
+      } kIncompatible[] = {{kPrefixU, kPrefixB, 'u', 'b'}, {kPrefixU, kPrefixR, 'u', 'r'},
+                           {kPrefixU, kPrefixF, 'u', 'f'}, {kPrefixU, kPrefixT, 'u', 't'},
+                           {kPrefixB, kPrefixF, 'b', 'f'}, {kPrefixB, kPrefixT, 'b', 't'},
                            {kPrefixF, kPrefixT, 'f', 't'}};
       for (const auto& pair : kIncompatible) {
         if ((seen & pair.first) && (seen & pair.second)) {
@@ -411,7 +464,8 @@ void Lexer::operator_token(Token& out) {
     case Tok::LSqb:
     case Tok::LBrace:
       ++cursor_;
-      if (brackets_.size() >= static_cast<size_t>(kMaxNesting)) return fail(out, "too many nested parentheses");
+      if (brackets_.size() >= static_cast<size_t>(kMaxNesting))
+        return fail(out, "too many nested parentheses");
       brackets_.push_back({c, false, false, false, line_, static_cast<int>(start - line_start_)});
       return emit(out, kind, start, cursor_);
     case Tok::RPar:
@@ -433,7 +487,8 @@ void Lexer::operator_token(Token& out) {
           return fail(out, "closing parenthesis '%c' does not match opening parenthesis '%c' on line %d", c,
                       opener.opener, opener.line);
         }
-        return fail(out, "closing parenthesis '%c' does not match opening parenthesis '%c'", c, opener.opener);
+        return fail(out, "closing parenthesis '%c' does not match opening parenthesis '%c'", c,
+                    opener.opener);
       }
       brackets_.pop_back();
       if (opener.is_field && !fstrings_.empty()) {

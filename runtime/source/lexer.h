@@ -1,21 +1,22 @@
 // The lexer: text to tokens, one at a time, with Python's indentation, brackets and nested f-strings.
 //
-// The text is UTF-8 with "\n" as its only line end, and `text.data()[text.size()]` is a null character; decode.h
-// makes such text. Invariant: between calls `cursor_` stands after the last token returned; after an error the lexer
-// returns Tok::Error for ever. It knows no grammar: the parser and the `_tokenize` module share it.
+// The text is UTF-8 with "\n" as its only line end, and `text.data()[text.size()]` is a null character;
+// decode.h makes such text. Invariant: between calls `cursor_` stands after the last token returned; after an
+// error the lexer returns Tok::Error for ever. It knows no grammar: the parser and the `_tokenize` module
+// share it.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "source/token.h"
 #include "source/diagnostic.h"
+#include "source/token.h"
 
 namespace amphis {
 
 struct LexerOptions {
-  bool extra_tokens = false;   // COMMENT and NL tokens, as the `tokenize` module wants them
+  bool extra_tokens = false;  // COMMENT and NL tokens, as the `tokenize` module wants them
   int first_line = 1;
 };
 
@@ -99,7 +100,8 @@ class Lexer {
   }
 
   void fail(Token& out, const char* format, ...) __attribute__((format(printf, 3, 4)));
-  void fail_range(Token& out, int col, int end_col, const char* format, ...) __attribute__((format(printf, 5, 6)));
+  void fail_range(Token& out, int col, int end_col, const char* format, ...)
+      __attribute__((format(printf, 5, 6)));
   void fail_at_cursor(Token& out, SyntaxErrorKind kind, const char* message);
   void fail_indentation(Token& out, SyntaxErrorKind kind, const char* message);
   void fail_end_of_input(Token& out);

@@ -74,7 +74,8 @@ void Lexer::fail_indentation(Token& out, SyntaxErrorKind kind, const char* messa
 
 void Lexer::fail_end_of_input(Token& out) {
   hit_end_ = true;
-  if (brackets_.empty()) return fail_at_cursor(out, SyntaxErrorKind::SyntaxError, "unexpected EOF while parsing");
+  if (brackets_.empty())
+    return fail_at_cursor(out, SyntaxErrorKind::SyntaxError, "unexpected EOF while parsing");
   const Bracket& open = brackets_.back();
   emit_bare(out, Tok::Error);
   error_.kind = SyntaxErrorKind::SyntaxError;
@@ -139,8 +140,10 @@ void Lexer::warn_escape_before_brace(char c) {
   std::string escape = std::string("\\") + c;
   int col = static_cast<int>(cursor_ - line_start_);
   add_warning(line_, col, line_, col,
-              "\"" + escape + "\" is an invalid escape sequence. Such sequences will not work in the future. "
-              "Did you mean \"\\" + escape + "\"? A raw string is also an option.");
+              "\"" + escape +
+                  "\" is an invalid escape sequence. Such sequences will not work in the future. "
+                  "Did you mean \"\\" +
+                  escape + "\"? A raw string is also an option.");
 }
 
 }  // namespace amphis

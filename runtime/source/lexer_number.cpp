@@ -56,17 +56,20 @@ bool Lexer::radix_number(Token& out, int radix, const char* kind) {
 
 void Lexer::number(Token& out) {
   const char* start = cursor_;
-  bool nonzero = false;     // a zero-led run with another digit: legal only as a float
+  bool nonzero = false;  // a zero-led run with another digit: legal only as a float
   const char* zeros_end = nullptr;
   if (*cursor_ == '0') {
     switch (cursor_[1]) {
-      case 'x': case 'X':
+      case 'x':
+      case 'X':
         if (radix_number(out, 16, "hexadecimal")) emit(out, Tok::Number, start, cursor_);
         return;
-      case 'o': case 'O':
+      case 'o':
+      case 'O':
         if (radix_number(out, 8, "octal")) emit(out, Tok::Number, start, cursor_);
         return;
-      case 'b': case 'B':
+      case 'b':
+      case 'B':
         if (radix_number(out, 2, "binary")) emit(out, Tok::Number, start, cursor_);
         return;
       default:
@@ -114,7 +117,8 @@ void Lexer::number(Token& out) {
     return;
   }
   if (nonzero && !is_float) {
-    return fail_range(out, static_cast<int>(start + 1 - line_start_), static_cast<int>(zeros_end - line_start_) + 1,
+    return fail_range(out, static_cast<int>(start + 1 - line_start_),
+                      static_cast<int>(zeros_end - line_start_) + 1,
                       "leading zeros in decimal integer literals are not permitted; "
                       "use an 0o prefix for octal integers");
   }

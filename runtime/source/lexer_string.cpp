@@ -1,8 +1,8 @@
 // The lexer on strings: plain ones whole, f-strings and t-strings (PEP 701) in pieces.
 //
-// Inside an f-string the lexer is in text mode while no bracket is open since the f-string began, or while the
-// innermost bracket is a replacement field past its colon; else it reads ordinary tokens. The bracket stack alone
-// says which, so nesting needs no other state.
+// Inside an f-string the lexer is in text mode while no bracket is open since the f-string began, or while
+// the innermost bracket is a replacement field past its colon; else it reads ordinary tokens. The bracket
+// stack alone says which, so nesting needs no other state.
 #include <cstring>
 
 #include "source/lexer.h"
@@ -10,7 +10,9 @@
 namespace amphis {
 
 namespace {
-bool is_triple(const char* p, char quote) { return p[0] == quote && p[1] == quote && p[2] == quote; }
+bool is_triple(const char* p, char quote) {
+  return p[0] == quote && p[1] == quote && p[2] == quote;
+}
 }  // namespace
 
 // At the opening quote; `start` is where the prefix begins.
@@ -83,7 +85,8 @@ void Lexer::string(Token& out, const char* start) {
   if (triple) {
     fail(out, "unterminated triple-quoted string literal (detected at line %d)", detected);
   } else if (has_escaped_quote) {
-    fail(out, "unterminated string literal (detected at line %d); perhaps you escaped the end quote?", detected);
+    fail(out, "unterminated string literal (detected at line %d); perhaps you escaped the end quote?",
+         detected);
   } else {
     fail(out, "unterminated string literal (detected at line %d)", detected);
   }
@@ -160,15 +163,16 @@ bool Lexer::fstring_middle(Token& out) {
     if ((c == '\0' && p == end_) || (c == '\n' && f.quote_size == 1)) {
       if (in_spec && c == '\n') {
         cursor_ = p + 1;
-        fail(out, "%c-string: newlines are not allowed in format specifiers for single quoted %c-strings", letter, letter);
+        fail(out, "%c-string: newlines are not allowed in format specifiers for single quoted %c-strings",
+             letter, letter);
         return true;
       }
       int detected = line_;
       line_ = f.line;
       line_start_ = f.line_start;
       cursor_ = f.start + 1;
-      fail(out, "unterminated %s%c-string literal (detected at line %d)", f.quote_size == 3 ? "triple-quoted " : "",
-           letter, detected);
+      fail(out, "unterminated %s%c-string literal (detected at line %d)",
+           f.quote_size == 3 ? "triple-quoted " : "", letter, detected);
       hit_end_ = c != '\n';
       return true;
     }
@@ -213,7 +217,7 @@ bool Lexer::fstring_middle(Token& out) {
     }
     ++p;
   }
-  if (p == start && !in_field) return false;  // a lone `}`
+  if (p == start && !in_field) return false;                                        // a lone `}`
   if (in_field && *p == '}' && !text_end) brackets_.back().in_format_spec = false;  // the field ends here
   cursor_ = p;
   if (!text_end) text_end = p;

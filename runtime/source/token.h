@@ -1,4 +1,5 @@
-// Tokens: kinds (numbered as Python's `token` module numbers them; keywords above) and the record the lexer fills.
+// Tokens: kinds (numbered as Python's `token` module numbers them; keywords above) and the record the lexer
+// fills.
 #pragma once
 
 #include <cstdint>
@@ -116,12 +117,15 @@ enum class Tok : uint8_t {
   kKeywordEnd,
 };
 
-inline bool is_keyword(Tok kind) { return kind >= Tok::kFirstKeyword; }
+inline bool is_keyword(Tok kind) {
+  return kind >= Tok::kFirstKeyword;
+}
 
 // A soft keyword that a Name token spells.
 enum class Soft : uint8_t { None, Match, Case, Type, Underscore };
 
-// Lines from 1, columns from 0 in bytes; `col` is -1 for tokens without text (INDENT, DEDENT, ENDMARKER, errors).
+// Lines from 1, columns from 0 in bytes; `col` is -1 for tokens without text (INDENT, DEDENT, ENDMARKER,
+// errors).
 struct Token {
   Tok kind;
   Soft soft;

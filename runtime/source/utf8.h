@@ -16,10 +16,14 @@ inline int sequence_length(unsigned char lead) {
 inline uint32_t decode(const char* p) {
   auto b = [p](int i) { return static_cast<unsigned char>(p[i]); };
   switch (sequence_length(b(0))) {
-    case 1: return b(0);
-    case 2: return (b(0) & 0x1Fu) << 6 | (b(1) & 0x3Fu);
-    case 3: return (b(0) & 0x0Fu) << 12 | (b(1) & 0x3Fu) << 6 | (b(2) & 0x3Fu);
-    default: return (b(0) & 0x07u) << 18 | (b(1) & 0x3Fu) << 12 | (b(2) & 0x3Fu) << 6 | (b(3) & 0x3Fu);
+    case 1:
+      return b(0);
+    case 2:
+      return (b(0) & 0x1Fu) << 6 | (b(1) & 0x3Fu);
+    case 3:
+      return (b(0) & 0x0Fu) << 12 | (b(1) & 0x3Fu) << 6 | (b(2) & 0x3Fu);
+    default:
+      return (b(0) & 0x07u) << 18 | (b(1) & 0x3Fu) << 12 | (b(2) & 0x3Fu) << 6 | (b(3) & 0x3Fu);
   }
 }
 
@@ -56,7 +60,8 @@ inline bool is_ascii(std::string_view text) {
 }
 
 // The length of the longest well-formed prefix. `reason` says what is wrong after it: "invalid start byte",
-// "invalid continuation byte" or "unexpected end of data". Surrogates count as ill-formed unless `allow_surrogates`.
+// "invalid continuation byte" or "unexpected end of data". Surrogates count as ill-formed unless
+// `allow_surrogates`.
 size_t valid_prefix(std::string_view text, bool allow_surrogates, const char** reason);
 
 }  // namespace amphis::utf8

@@ -1,7 +1,7 @@
 // The abstract syntax tree: plain structs in an arena, one per node of Python 3.14's ASDL, no Python objects.
 //
-// The structs are expansions of ast_nodes.def: categories keep their ASDL names (`ast::expr`, `ast::stmt`), nodes
-// too (`ast::BinOp`), fields too. How an ASDL type looks in C++:
+// The structs are expansions of ast_nodes.def: categories keep their ASDL names (`ast::expr`, `ast::stmt`),
+// nodes too (`ast::BinOp`), fields too. How an ASDL type looks in C++:
 //   a node type       T*              (null only where the schema says Optional or ManyOptional)
 //   an enumeration    enum class      (`ast::operator_::Add`; `operator` itself is a C++ keyword)
 //   identifier        Identifier      interned per arena, null when absent
@@ -42,11 +42,10 @@ struct Seq {
 enum class ConstantKind : uint8_t { None, True, False, Ellipsis, Int, Float, Complex, Str, Bytes, Object };
 
 // The value of a literal.
-//   Int      `int_value` when `int_fits`; `text` always holds its digits (no prefix, no underscores) in `base`
-//   Float    `real`;  Complex: `real` (zero for source text) and `imag`
-//   Str      `text` in UTF-8, lone surrogates encoded as three bytes in the same scheme (WTF-8)
-//   Bytes    `text`
-//   Object   `object`, borrowed: any other constant, for trees that did not come from source text
+//   Int      `int_value` when `int_fits`; `text` always holds its digits (no prefix, no underscores) in
+//   `base` Float    `real`;  Complex: `real` (zero for source text) and `imag` Str      `text` in UTF-8, lone
+//   surrogates encoded as three bytes in the same scheme (WTF-8) Bytes    `text` Object   `object`, borrowed:
+//   any other constant, for trees that did not come from source text
 struct ConstantValue {
   ConstantKind kind = ConstantKind::None;
   uint8_t base = 10;
@@ -74,40 +73,44 @@ struct Unlocated {};
 
 #define AST_ENUM(category, python_name) enum class category : uint8_t {
 #define AST_ENUM_VALUE(category, name) name,
-#define AST_ENUM_END(category) };
+#define AST_ENUM_END(category) \
+  }                            \
+  ;
 #include "syntax/ast_nodes.def"
 
 #define AST_SUM(category, located) enum class category##_kind : uint8_t {
 #define AST_NODE(category, name, ...) name,
-#define AST_SUM_END(category) };
+#define AST_SUM_END(category) \
+  }                           \
+  ;
 #include "syntax/ast_nodes.def"
 
-#define AST_SUM(category, located)                      \
-  struct category : located {                           \
-    category##_kind kind;                               \
-    explicit category(category##_kind k) : kind(k) {}   \
-    template <class T>                                  \
-    bool is() const {                                   \
-      return kind == T::kKind;                          \
-    }                                                   \
-    template <class T>                                  \
-    T* as() {                                           \
-      assert(kind == T::kKind);                         \
-      return static_cast<T*>(this);                     \
-    }                                                   \
-    template <class T>                                  \
-    const T* as() const {                               \
-      assert(kind == T::kKind);                         \
-      return static_cast<const T*>(this);               \
-    }                                                   \
-    template <class T>                                  \
-    T* dyn() {                                          \
-      return kind == T::kKind ? static_cast<T*>(this) : nullptr;              \
-    }                                                   \
-    template <class T>                                  \
-    const T* dyn() const {                              \
-      return kind == T::kKind ? static_cast<const T*>(this) : nullptr;        \
-    }                                                   \
+#define AST_SUM(category, located)                                     \
+  struct category : located {                                          \
+    category##_kind kind;                                              \
+    explicit category(category##_kind k) : kind(k) {}                  \
+    template <class T>                                                 \
+    bool is() const {                                                  \
+      return kind == T::kKind;                                         \
+    }                                                                  \
+    template <class T>                                                 \
+    T* as() {                                                          \
+      assert(kind == T::kKind);                                        \
+      return static_cast<T*>(this);                                    \
+    }                                                                  \
+    template <class T>                                                 \
+    const T* as() const {                                              \
+      assert(kind == T::kKind);                                        \
+      return static_cast<const T*>(this);                              \
+    }                                                                  \
+    template <class T>                                                 \
+    T* dyn() {                                                         \
+      return kind == T::kKind ? static_cast<T*>(this) : nullptr;       \
+    }                                                                  \
+    template <class T>                                                 \
+    const T* dyn() const {                                             \
+      return kind == T::kKind ? static_cast<const T*>(this) : nullptr; \
+    }                                                                  \
   };
 #define AST_PRODUCT(name, located, ...) struct name;
 #include "syntax/ast_nodes.def"
@@ -138,11 +141,11 @@ using ManyOptional = Seq<T>;
   struct name : located {               \
     __VA_ARGS__                         \
   };
-#define AST_NODE(category, name, ...)                          \
-  struct name : category {                                     \
+#define AST_NODE(category, name, ...)                               \
+  struct name : category {                                          \
     static constexpr category##_kind kKind = category##_kind::name; \
-    name() : ::amphis::ast::category(kKind) {}                 \
-    __VA_ARGS__                                                \
+    name() : ::amphis::ast::category(kKind) {}                      \
+    __VA_ARGS__                                                     \
   };
 #include "syntax/ast_nodes.def"
 

@@ -1,4 +1,5 @@
-// The schema of the tree at run time: what a generic walk over nodes needs (the `_ast` module, the dump tool).
+// The schema of the tree at run time: what a generic walk over nodes needs (the `_ast` module, the dump
+// tool).
 //
 // Invariant: it is an expansion of ast_nodes.def, as the structs are, so offsets and types agree with ast.h.
 #pragma once
@@ -41,8 +42,8 @@ struct NodeInfo {
   uint8_t field_count;
   const FieldInfo* fields;
   uint16_t size;
-  uint16_t location_offset;                  // of the Location subobject, when located
-  void* (*make)(Arena&);                     // a fresh node with empty fields
+  uint16_t location_offset;  // of the Location subobject, when located
+  void* (*make)(Arena&);     // a fresh node with empty fields
 };
 
 enum class TypeClass : uint8_t { Primitive, Enumeration, Product, Sum };
@@ -51,7 +52,7 @@ struct TypeInfo {
   const char* name;  // the name in Python: "operator", not "operator_"
   TypeClass type_class;
   bool located;
-  uint8_t node_count;         // a sum's alternatives, one for a product
+  uint8_t node_count;  // a sum's alternatives, one for a product
   const NodeInfo* nodes;
   uint8_t value_count;        // an enumeration's values
   const char* const* values;  // their names

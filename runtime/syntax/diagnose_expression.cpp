@@ -1,7 +1,7 @@
 // Common mistakes in expressions, tried only in the diagnosing pass.
 //
-// Each function looks for its mistakes at `pos_`, in the order in which CPython's grammar does, and raises for the first that
-// it finds. It may leave `pos_` anywhere.
+// Each function looks for its mistakes at `pos_`, in the order in which CPython's grammar does, and raises
+// for the first that it finds. It may leave `pos_` anywhere.
 #include "syntax/parser_impl.h"
 
 namespace amphis {
@@ -105,7 +105,8 @@ void Parser::diagnose_expression() {
     if (raised_) return;
     if (peek() == Tok::Colon && (peek(1) == Tok::FStringMiddle || peek(1) == Tok::TStringMiddle)) {
       std::string letter = peek(1) == Tok::FStringMiddle ? "f" : "t";
-      raise_range(keyword, Token(tok()), letter + "-string: lambda expressions are not allowed without parentheses");
+      raise_range(keyword, Token(tok()),
+                  letter + "-string: lambda expressions are not allowed without parentheses");
     }
   }
 }
@@ -120,7 +121,8 @@ void Parser::diagnose_legacy_expression() {
   if (raised_ || !b) return;
   if (text != "print" && text != "exec") return;
   std::string spelled(text);
-  raise_range(name, *b, "Missing parentheses in call to '" + spelled + "'. Did you mean " + spelled + "(...)?");
+  raise_range(name, *b,
+              "Missing parentheses in call to '" + spelled + "'. Did you mean " + spelled + "(...)?");
 }
 
 void Parser::diagnose_named_expression() {
@@ -149,8 +151,12 @@ void Parser::diagnose_named_expression() {
   }
   pos_ = start;
   switch (peek()) {
-    case Tok::True: case Tok::False: case Tok::None: return;
-    default: break;
+    case Tok::True:
+    case Tok::False:
+    case Tok::None:
+      return;
+    default:
+      break;
   }
   expr* target = bitwise_or();
   if (raised_ || !target || peek() != Tok::Equal) return;
@@ -167,8 +173,8 @@ void Parser::diagnose_named_expression() {
   ++pos_;
   expr* b = bitwise_or();
   if (raised_ || !b || !no_assignment_follows()) return;
-  raise(*target, std::string("cannot assign to ") + expr_name(target) +
-                     " here. Maybe you meant '==' instead of '='?");
+  raise(*target,
+        std::string("cannot assign to ") + expr_name(target) + " here. Maybe you meant '==' instead of '='?");
 }
 
 // At the parenthesis of `(*a)` and `(**a)`.
@@ -240,6 +246,7 @@ void Parser::diagnose_dict_comprehension(size_t start) {
 
 // A dictionary display with something wrong in it.
 void Parser::diagnose_dict_items(size_t start) {
+  memoizing_ = true;
   pos_ = start + 1;
   // Sound items, each followed by a comma; then the wrong one.
   bool after_comma = false;
@@ -315,7 +322,8 @@ void Parser::diagnose_starred() {
 void Parser::diagnose_keyword_argument() {
   Token first = tok();
   const char* maybe_equal = "invalid syntax. Maybe you meant '==' or ':=' instead of '='?";
-  if ((first.kind == Tok::True || first.kind == Tok::False || first.kind == Tok::None) && peek(1) == Tok::Equal) {
+  if ((first.kind == Tok::True || first.kind == Tok::False || first.kind == Tok::None) &&
+      peek(1) == Tok::Equal) {
     raise_range(first, Token(at(pos_ + 1)), "cannot assign to " + std::string(token_text(first)));
     return;
   }
@@ -490,10 +498,15 @@ void Parser::diagnose_field(size_t start, bool is_template) {
   pos_ = start + 1;
   Token first = tok();
   switch (first.kind) {
-    case Tok::Equal: case Tok::Exclamation: case Tok::Colon: case Tok::RBrace:
-      raise(first, prefix + "valid expression required before '" + std::string(token_spelling(first.kind)) + "'");
+    case Tok::Equal:
+    case Tok::Exclamation:
+    case Tok::Colon:
+    case Tok::RBrace:
+      raise(first,
+            prefix + "valid expression required before '" + std::string(token_spelling(first.kind)) + "'");
       return;
-    default: break;
+    default:
+      break;
   }
   expr* value = annotated_rhs();
   if (raised_) return;

@@ -1,4 +1,5 @@
-// Common mistakes in statements, tried only in the diagnosing pass. See diagnose_expression.cpp for the contract.
+// Common mistakes in statements, tried only in the diagnosing pass. See diagnose_expression.cpp for the
+// contract.
 #include "syntax/parser_impl.h"
 
 namespace amphis {
@@ -85,8 +86,8 @@ void Parser::diagnose_assignment() {
   expr* all = star_expressions();
   if (raised_ || !all) return;
   Tok next = peek();
-  bool augmented = (next >= Tok::PlusEqual && next <= Tok::DoubleStarEqual) || next == Tok::DoubleSlashEqual ||
-                   next == Tok::AtEqual;
+  bool augmented = (next >= Tok::PlusEqual && next <= Tok::DoubleStarEqual) ||
+                   next == Tok::DoubleSlashEqual || next == Tok::AtEqual;
   if (!augmented) return;
   ++pos_;
   expr* value = annotated_rhs();
@@ -106,7 +107,8 @@ void Parser::diagnose_import_target() {
     }
   }
   expr* target = expression();
-  if (!raised_ && target) raise(*target, std::string("cannot use ") + expr_name(target) + " as import target");
+  if (!raised_ && target)
+    raise(*target, std::string("cannot use ") + expr_name(target) + " as import target");
   pos_ = mark;
 }
 
@@ -116,7 +118,8 @@ void Parser::diagnose_with_item(size_t start) {
   expr* target = expression();
   if (raised_ || !target) return;
   Tok next = peek();
-  if (next == Tok::Comma || next == Tok::RPar || next == Tok::Colon) raise_invalid_target(target, TargetUse::Star);
+  if (next == Tok::Comma || next == Tok::RPar || next == Tok::Colon)
+    raise_invalid_target(target, TargetUse::Star);
 }
 
 // A `with` header without its colon or its block.
@@ -210,7 +213,8 @@ void Parser::diagnose_except(size_t start, bool is_star) {
     if (raised_ || !target || target->is<Name>()) return;
     Seq<stmt*> body;
     if (accept(Tok::Colon) && block(body)) {
-      raise(*target, std::string("cannot use except") + (is_star ? "*" : "") + " statement with " + expr_name(target));
+      raise(*target,
+            std::string("cannot use except") + (is_star ? "*" : "") + " statement with " + expr_name(target));
     }
   }
 }

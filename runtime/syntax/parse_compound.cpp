@@ -211,8 +211,10 @@ stmt* Parser::try_statement() {
       pos_ += is_star ? 1 : 2;
       bool sound = is_star && peek() == Tok::Colon;
       if (!sound && expression()) {
-        if (accept(Tok::As)) sound = accept_name() != nullptr;
-        else sound = true;
+        if (accept(Tok::As))
+          sound = accept_name() != nullptr;
+        else
+          sound = true;
       }
       if (raised_) return nullptr;
       if (sound && peek() == Tok::Colon) {
@@ -300,10 +302,14 @@ stmt* Parser::decorated() {
   Seq<expr*> list = decorators.finish();
   Token start = tok();
   switch (start.kind) {
-    case Tok::Def: return function_def(start, false, list);
-    case Tok::Class: return class_def(start, list);
-    case Tok::Async: return peek(1) == Tok::Def ? function_def(start, true, list) : nullptr;
-    default: return nullptr;
+    case Tok::Def:
+      return function_def(start, false, list);
+    case Tok::Class:
+      return class_def(start, list);
+    case Tok::Async:
+      return peek(1) == Tok::Def ? function_def(start, true, list) : nullptr;
+    default:
+      return nullptr;
   }
 }
 

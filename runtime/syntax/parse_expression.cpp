@@ -1,6 +1,7 @@
 // Expressions, loosest binding first: from star expressions down to powers.
 //
-// An operator whose right operand does not match is left unread, as in the grammar: the left operand stands alone.
+// An operator whose right operand does not match is left unread, as in the grammar: the left operand stands
+// alone.
 #include <array>
 
 #include "syntax/parser_impl.h"
@@ -74,7 +75,12 @@ expr* Parser::yield_expression() {
   auto* y = open<Yield>(start);
   size_t mark = pos_;
   switch (peek()) {
-    case Tok::Newline: case Tok::RPar: case Tok::Equal: case Tok::RSqb: case Tok::RBrace: break;
+    case Tok::Newline:
+    case Tok::RPar:
+    case Tok::Equal:
+    case Tok::RSqb:
+    case Tok::RBrace:
+      break;
     default:
       y->value = star_expressions();
       if (raised_) return nullptr;
@@ -111,7 +117,7 @@ expr* Parser::named_expression() {
 expr* Parser::expression() {
   DepthGuard guard(*this);
   if (!guard) return nullptr;
-  if (!second_pass_) return expression_plain();
+  if (!memoizing_) return expression_plain();
   void* known;
   if (recall(kExpression, known)) return static_cast<expr*>(known);
   size_t start = pos_;
@@ -148,7 +154,7 @@ expr* Parser::expression_plain() {
 }
 
 expr* Parser::disjunction() {
-  if (!second_pass_) return disjunction_plain();
+  if (!memoizing_) return disjunction_plain();
   void* known;
   if (recall(kDisjunction, known)) return static_cast<expr*>(known);
   size_t start = pos_;
@@ -227,21 +233,40 @@ expr* Parser::comparison() {
     size_t mark = pos_;
     cmpop op;
     switch (peek()) {
-      case Tok::EqEqual: op = cmpop::Eq; ++pos_; break;
+      case Tok::EqEqual:
+        op = cmpop::Eq;
+        ++pos_;
+        break;
       case Tok::NotEqual:
         op = cmpop::NotEq;
         // `<>` belongs to the Benevolent Dictator's friends; `!=` to everybody else.
         if ((token_text(tok()) == "<>") != options_.barry_as_FLUFL) {
-          return raise_last(options_.barry_as_FLUFL ? "with Barry as BDFL, use '<>' instead of '!='"
-                                                    : "invalid syntax.  Maybe you meant '!=' instead of '<>'?");
+          return raise_last(options_.barry_as_FLUFL
+                                ? "with Barry as BDFL, use '<>' instead of '!='"
+                                : "invalid syntax.  Maybe you meant '!=' instead of '<>'?");
         }
         ++pos_;
         break;
-      case Tok::Less: op = cmpop::Lt; ++pos_; break;
-      case Tok::LessEqual: op = cmpop::LtE; ++pos_; break;
-      case Tok::Greater: op = cmpop::Gt; ++pos_; break;
-      case Tok::GreaterEqual: op = cmpop::GtE; ++pos_; break;
-      case Tok::In: op = cmpop::In; ++pos_; break;
+      case Tok::Less:
+        op = cmpop::Lt;
+        ++pos_;
+        break;
+      case Tok::LessEqual:
+        op = cmpop::LtE;
+        ++pos_;
+        break;
+      case Tok::Greater:
+        op = cmpop::Gt;
+        ++pos_;
+        break;
+      case Tok::GreaterEqual:
+        op = cmpop::GtE;
+        ++pos_;
+        break;
+      case Tok::In:
+        op = cmpop::In;
+        ++pos_;
+        break;
       case Tok::Not:
         if (peek(1) != Tok::In) goto done;
         op = cmpop::NotIn;
@@ -251,7 +276,8 @@ expr* Parser::comparison() {
         ++pos_;
         op = accept(Tok::Not) ? cmpop::IsNot : cmpop::Is;
         break;
-      default: goto done;
+      default:
+        goto done;
     }
     expr* right = bitwise_or();
     if (raised_) return nullptr;
@@ -303,7 +329,7 @@ constexpr auto kBinaryOperators = [] {
 }  // namespace
 
 expr* Parser::bitwise_or() {
-  if (!second_pass_) return binary(1);
+  if (!memoizing_) return binary(1);
   void* known;
   if (recall(kBitwiseOr, known)) return static_cast<expr*>(known);
   size_t start = pos_;
@@ -343,10 +369,17 @@ expr* Parser::binary(int min_precedence) {
 expr* Parser::factor() {
   unaryop op;
   switch (peek()) {
-    case Tok::Plus: op = unaryop::UAdd; break;
-    case Tok::Minus: op = unaryop::USub; break;
-    case Tok::Tilde: op = unaryop::Invert; break;
-    default: return power();
+    case Tok::Plus:
+      op = unaryop::UAdd;
+      break;
+    case Tok::Minus:
+      op = unaryop::USub;
+      break;
+    case Tok::Tilde:
+      op = unaryop::Invert;
+      break;
+    default:
+      return power();
   }
   DepthGuard guard(*this);
   if (!guard) return nullptr;

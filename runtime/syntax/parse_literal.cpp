@@ -41,7 +41,9 @@ double parse_double(std::string_view text) {
   return exponent + magnitude > 0 ? std::numeric_limits<double>::infinity() : 0.0;
 }
 
-int digit_value(char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; }
+int digit_value(char c) {
+  return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
+}
 
 }  // namespace
 
@@ -59,10 +61,17 @@ bool Parser::parse_number(const Token& t, ConstantValue& value) {
   unsigned base = 10;
   if (text.size() > 2 && text[0] == '0') {
     switch (text[1] | 0x20) {
-      case 'x': base = 16; break;
-      case 'o': base = 8; break;
-      case 'b': base = 2; break;
-      default: break;
+      case 'x':
+        base = 16;
+        break;
+      case 'o':
+        base = 8;
+        break;
+      case 'b':
+        base = 2;
+        break;
+      default:
+        break;
     }
   }
   if (base == 10) {
@@ -81,7 +90,8 @@ bool Parser::parse_number(const Token& t, ConstantValue& value) {
       raise_at(SyntaxErrorKind::SyntaxError, t.line, -1, t.line, -1,
                "Exceeds the limit (" + std::to_string(options_.max_int_digits) +
                    " digits) for integer string conversion: value has " + std::to_string(text.size()) +
-                   " digits; use sys.set_int_max_str_digits() to increase the limit - Consider hexadecimal for huge "
+                   " digits; use sys.set_int_max_str_digits() to increase the limit - Consider hexadecimal "
+                   "for huge "
                    "integer literals to avoid decimal conversion limits.");
       return false;
     }

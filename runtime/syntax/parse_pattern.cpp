@@ -22,9 +22,18 @@ stmt* Parser::match_statement() {
   Token start = tok();
   switch (peek(1)) {
     // What cannot begin a subject: quickly no.
-    case Tok::Equal: case Tok::Dot: case Tok::Comma: case Tok::Colon: case Tok::Newline: case Tok::RPar:
-    case Tok::Semi: case Tok::ColonEqual: case Tok::EqEqual: return nullptr;
-    default: break;
+    case Tok::Equal:
+    case Tok::Dot:
+    case Tok::Comma:
+    case Tok::Colon:
+    case Tok::Newline:
+    case Tok::RPar:
+    case Tok::Semi:
+    case Tok::ColonEqual:
+    case Tok::EqEqual:
+      return nullptr;
+    default:
+      break;
   }
   ++pos_;
   expr* value = subject();
@@ -125,7 +134,8 @@ ast::pattern* Parser::pattern() {
     if (diagnosing_ && !raised_) {
       pos_ = target;
       if (at_soft(Soft::Underscore)) return raise(Token(tok()), "cannot use '_' as a target");
-      if (expr* e = expression()) return raise(*e, std::string("cannot use ") + expr_name(e) + " as pattern target");
+      if (expr* e = expression())
+        return raise(*e, std::string("cannot use ") + expr_name(e) + " as pattern target");
     }
     return nullptr;
   }
@@ -211,10 +221,12 @@ ast::pattern* Parser::closed_pattern() {
   };
   switch (start.kind) {
     case Tok::Number:
-    case Tok::Minus: return value_pattern(pattern_number());
+    case Tok::Minus:
+      return value_pattern(pattern_number());
     case Tok::String:
     case Tok::FStringStart:
-    case Tok::TStringStart: return value_pattern(strings());
+    case Tok::TStringStart:
+      return value_pattern(strings());
     case Tok::None:
     case Tok::True:
     case Tok::False: {
@@ -225,9 +237,12 @@ ast::pattern* Parser::closed_pattern() {
                                                 : ConstantKind::False;
       return close(p);
     }
-    case Tok::LPar: return sequence_or_group(Tok::RPar);
-    case Tok::LSqb: return sequence_or_group(Tok::RSqb);
-    case Tok::LBrace: return mapping_pattern();
+    case Tok::LPar:
+      return sequence_or_group(Tok::RPar);
+    case Tok::LSqb:
+      return sequence_or_group(Tok::RSqb);
+    case Tok::LBrace:
+      return mapping_pattern();
     case Tok::Name: {
       Tok next = peek(1);
       if (next != Tok::Dot && next != Tok::LPar && next != Tok::Equal) {
@@ -243,7 +258,8 @@ ast::pattern* Parser::closed_pattern() {
       if (!name->is<Attribute>() || peek() == Tok::Equal) return nullptr;
       return value_pattern(name);
     }
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 
@@ -285,18 +301,29 @@ ast::pattern* Parser::mapping_pattern() {
     Token start = tok();
     switch (start.kind) {
       case Tok::Number:
-      case Tok::Minus: key = pattern_number(); break;
+      case Tok::Minus:
+        key = pattern_number();
+        break;
       case Tok::String:
       case Tok::FStringStart:
-      case Tok::TStringStart: key = strings(); break;
-      case Tok::None: key = constant(start, ConstantKind::None); break;
-      case Tok::True: key = constant(start, ConstantKind::True); break;
-      case Tok::False: key = constant(start, ConstantKind::False); break;
+      case Tok::TStringStart:
+        key = strings();
+        break;
+      case Tok::None:
+        key = constant(start, ConstantKind::None);
+        break;
+      case Tok::True:
+        key = constant(start, ConstantKind::True);
+        break;
+      case Tok::False:
+        key = constant(start, ConstantKind::False);
+        break;
       case Tok::Name:
         if (peek(1) != Tok::Dot) return nullptr;
         key = name_or_attribute();
         break;
-      default: return nullptr;
+      default:
+        return nullptr;
     }
     if (!key || !accept(Tok::Colon)) return nullptr;
     ast::pattern* value = pattern();

@@ -1,4 +1,5 @@
-// Primaries: atoms, displays and comprehensions, and the trailers that attach to them (calls, subscripts, attributes).
+// Primaries: atoms, displays and comprehensions, and the trailers that attach to them (calls, subscripts,
+// attributes).
 #include "syntax/parser_impl.h"
 
 namespace amphis {
@@ -6,7 +7,7 @@ namespace amphis {
 using namespace ast;
 
 expr* Parser::primary() {
-  if (!second_pass_) return primary_plain();
+  if (!memoizing_) return primary_plain();
   void* known;
   if (recall(kPrimary, known)) return static_cast<expr*>(known);
   size_t start = pos_;
@@ -187,18 +188,28 @@ expr* Parser::atom() {
       ++pos_;
       return name;
     }
-    case Tok::True: return constant(t, ConstantKind::True);
-    case Tok::False: return constant(t, ConstantKind::False);
-    case Tok::None: return constant(t, ConstantKind::None);
-    case Tok::Ellipsis: return constant(t, ConstantKind::Ellipsis);
-    case Tok::Number: return number();
+    case Tok::True:
+      return constant(t, ConstantKind::True);
+    case Tok::False:
+      return constant(t, ConstantKind::False);
+    case Tok::None:
+      return constant(t, ConstantKind::None);
+    case Tok::Ellipsis:
+      return constant(t, ConstantKind::Ellipsis);
+    case Tok::Number:
+      return number();
     case Tok::String:
     case Tok::FStringStart:
-    case Tok::TStringStart: return strings();
-    case Tok::LPar: return parenthesised();
-    case Tok::LSqb: return bracketed();
-    case Tok::LBrace: return braced();
-    default: return nullptr;
+    case Tok::TStringStart:
+      return strings();
+    case Tok::LPar:
+      return parenthesised();
+    case Tok::LSqb:
+      return bracketed();
+    case Tok::LBrace:
+      return braced();
+    default:
+      return nullptr;
   }
 }
 
@@ -306,11 +317,11 @@ expr* Parser::bracketed() {
   return nullptr;
 }
 
-// After `{`, if a dictionary is what follows: `matched` says that it was one up to the closing brace. The first key
-// may have been read already, up to its colon.
+// After `{`, if a dictionary is what follows: `matched` says that it was one up to the closing brace. The
+// first key may have been read already, up to its colon.
 //
-// A display that begins as a dictionary and goes wrong is diagnosed in the first pass already: that is where the grammar
-// does it, so that mistakes inside of it go unnoticed.
+// A display that begins as a dictionary and goes wrong is diagnosed in the first pass already: that is where
+// the grammar does it, so that mistakes inside of it go unnoticed.
 expr* Parser::dict_rest(const Token& start, expr* first_key, bool& matched) {
   matched = false;
   ListBuilder<expr*> keys(arena_), values(arena_);
@@ -503,8 +514,8 @@ bool Parser::arguments(CallArguments& out) {
   return false;
 }
 
-// The grammar's order: positional and starred arguments; then keywords and starred ones; then keywords and `**`.
-// Called with the positional arguments read so far. Stops where no argument matches.
+// The grammar's order: positional and starred arguments; then keywords and starred ones; then keywords and
+// `**`. Called with the positional arguments read so far. Stops where no argument matches.
 bool Parser::arguments_plain(CallArguments& out, ListBuilder<expr*>& args, ListBuilder<keyword*>& keywords) {
   bool seen_keyword = false;
   bool seen_double_star = false;

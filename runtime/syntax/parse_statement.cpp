@@ -114,20 +114,32 @@ stmt* Parser::compound_statement(bool& is_compound) {
   is_compound = true;
   Token start = tok();
   switch (start.kind) {
-    case Tok::Def: return function_def(start, false, {});
-    case Tok::At: return decorated();
-    case Tok::If: return if_statement(false);
-    case Tok::Class: return class_def(start, {});
-    case Tok::With: return with_statement(start, false);
-    case Tok::For: return for_statement(start, false);
-    case Tok::Try: return try_statement();
-    case Tok::While: return while_statement();
+    case Tok::Def:
+      return function_def(start, false, {});
+    case Tok::At:
+      return decorated();
+    case Tok::If:
+      return if_statement(false);
+    case Tok::Class:
+      return class_def(start, {});
+    case Tok::With:
+      return with_statement(start, false);
+    case Tok::For:
+      return for_statement(start, false);
+    case Tok::Try:
+      return try_statement();
+    case Tok::While:
+      return while_statement();
     case Tok::Async:
       switch (peek(1)) {
-        case Tok::Def: return function_def(start, true, {});
-        case Tok::With: return with_statement(start, true);
-        case Tok::For: return for_statement(start, true);
-        default: return nullptr;
+        case Tok::Def:
+          return function_def(start, true, {});
+        case Tok::With:
+          return with_statement(start, true);
+        case Tok::For:
+          return for_statement(start, true);
+        default:
+          return nullptr;
       }
     case Tok::Name:
       if (start.soft == Soft::Match) {
@@ -159,14 +171,21 @@ bool Parser::simple_statements(ListBuilder<stmt*>& out) {
 stmt* Parser::simple_statement() {
   Token start = tok();
   switch (start.kind) {
-    case Tok::Return: return return_statement();
-    case Tok::Import: return import_name();
-    case Tok::From: return import_from();
-    case Tok::Raise: return raise_statement();
-    case Tok::Del: return delete_statement();
-    case Tok::Assert: return assert_statement();
+    case Tok::Return:
+      return return_statement();
+    case Tok::Import:
+      return import_name();
+    case Tok::From:
+      return import_from();
+    case Tok::Raise:
+      return raise_statement();
+    case Tok::Del:
+      return delete_statement();
+    case Tok::Assert:
+      return assert_statement();
     case Tok::Global:
-    case Tok::Nonlocal: return global_statement();
+    case Tok::Nonlocal:
+      return global_statement();
     case Tok::Pass:
     case Tok::Break:
     case Tok::Continue: {
@@ -201,26 +220,55 @@ void Parser::diagnose_before_keyword() {
   pos_ = mark;
 }
 
-expr* Parser::annotated_rhs() { return peek() == Tok::Yield ? yield_expression() : star_expressions(); }
+expr* Parser::annotated_rhs() {
+  return peek() == Tok::Yield ? yield_expression() : star_expressions();
+}
 
 namespace {
 
 bool augmented_operator(Tok kind, operator_& op) {
   switch (kind) {
-    case Tok::PlusEqual: op = operator_::Add; return true;
-    case Tok::MinEqual: op = operator_::Sub; return true;
-    case Tok::StarEqual: op = operator_::Mult; return true;
-    case Tok::AtEqual: op = operator_::MatMult; return true;
-    case Tok::SlashEqual: op = operator_::Div; return true;
-    case Tok::PercentEqual: op = operator_::Mod; return true;
-    case Tok::AmperEqual: op = operator_::BitAnd; return true;
-    case Tok::VBarEqual: op = operator_::BitOr; return true;
-    case Tok::CircumflexEqual: op = operator_::BitXor; return true;
-    case Tok::LeftShiftEqual: op = operator_::LShift; return true;
-    case Tok::RightShiftEqual: op = operator_::RShift; return true;
-    case Tok::DoubleStarEqual: op = operator_::Pow; return true;
-    case Tok::DoubleSlashEqual: op = operator_::FloorDiv; return true;
-    default: return false;
+    case Tok::PlusEqual:
+      op = operator_::Add;
+      return true;
+    case Tok::MinEqual:
+      op = operator_::Sub;
+      return true;
+    case Tok::StarEqual:
+      op = operator_::Mult;
+      return true;
+    case Tok::AtEqual:
+      op = operator_::MatMult;
+      return true;
+    case Tok::SlashEqual:
+      op = operator_::Div;
+      return true;
+    case Tok::PercentEqual:
+      op = operator_::Mod;
+      return true;
+    case Tok::AmperEqual:
+      op = operator_::BitAnd;
+      return true;
+    case Tok::VBarEqual:
+      op = operator_::BitOr;
+      return true;
+    case Tok::CircumflexEqual:
+      op = operator_::BitXor;
+      return true;
+    case Tok::LeftShiftEqual:
+      op = operator_::LShift;
+      return true;
+    case Tok::RightShiftEqual:
+      op = operator_::RShift;
+      return true;
+    case Tok::DoubleStarEqual:
+      op = operator_::Pow;
+      return true;
+    case Tok::DoubleSlashEqual:
+      op = operator_::FloorDiv;
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -243,8 +291,8 @@ stmt* Parser::expression_or_assignment() {
     s->value = first;
     return close(s);
   };
-  // The grammar tries assignments first; when one fails, the mistakes of assignments are next, and only then is
-  // the beginning a statement of its own.
+  // The grammar tries assignments first; when one fails, the mistakes of assignments are next, and only then
+  // is the beginning a statement of its own.
   auto no_assignment = [&]() -> stmt* {
     if (raised_) return nullptr;
     size_t after = pos_;

@@ -19,8 +19,8 @@ int hex_value(char c) {
   return -1;
 }
 
-// Positions in messages of the unicode-escape codec are those in its own input, where characters above U+007F, and
-// backslashes before them, have been spelled as escapes.
+// Positions in messages of the unicode-escape codec are those in its own input, where characters above
+// U+007F, and backslashes before them, have been spelled as escapes.
 size_t codec_position(std::string_view body, size_t until) {
   size_t position = 0;
   for (size_t i = 0; i < until;) {
@@ -68,9 +68,10 @@ void Parser::warn_escape(std::string_view escape, bool is_octal, int newlines_be
   warnings_->push_back(std::move(warning));
 }
 
-// The value of the text between the quotes. `at` is where errors are said to be, `warn_at` where warnings are.
-bool Parser::decode_text(std::string_view body, bool is_bytes, bool is_raw, const Token& at, const Token& warn_at,
-                         std::string_view& out) {
+// The value of the text between the quotes. `at` is where errors are said to be, `warn_at` where warnings
+// are.
+bool Parser::decode_text(std::string_view body, bool is_bytes, bool is_raw, const Token& at,
+                         const Token& warn_at, std::string_view& out) {
   if (is_raw || body.find('\\') == std::string_view::npos) {
     out = body;
     return true;
@@ -103,11 +104,13 @@ bool Parser::decode_text(std::string_view body, bool is_bytes, bool is_raw, cons
     size_t last = first + (to - from) - 1;
     char message[160];
     if (first == last) {
-      std::snprintf(message, sizeof(message), "(unicode error) 'unicodeescape' codec can't decode byte 0x5c in position %zu: %s",
-                    first, why);
+      std::snprintf(message, sizeof(message),
+                    "(unicode error) 'unicodeescape' codec can't decode byte 0x5c in position %zu: %s", first,
+                    why);
     } else {
-      std::snprintf(message, sizeof(message), "(unicode error) 'unicodeescape' codec can't decode bytes in position %zu-%zu: %s",
-                    first, last, why);
+      std::snprintf(message, sizeof(message),
+                    "(unicode error) 'unicodeescape' codec can't decode bytes in position %zu-%zu: %s", first,
+                    last, why);
     }
     raise(at, message);
     return false;
@@ -140,21 +143,51 @@ bool Parser::decode_text(std::string_view body, bool is_bytes, bool is_raw, cons
     }
     char c = *p++;
     switch (c) {
-      case '\n': ++newlines; break;
-      case '\\': put("\\"); break;
-      case '\'': put("'"); break;
-      case '"': put("\""); break;
-      case 'a': put("\a"); break;
-      case 'b': put("\b"); break;
-      case 'f': put("\f"); break;
-      case 'n': put("\n"); break;
-      case 'r': put("\r"); break;
-      case 't': put("\t"); break;
-      case 'v': put("\v"); break;
-      case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': {
+      case '\n':
+        ++newlines;
+        break;
+      case '\\':
+        put("\\");
+        break;
+      case '\'':
+        put("'");
+        break;
+      case '"':
+        put("\"");
+        break;
+      case 'a':
+        put("\a");
+        break;
+      case 'b':
+        put("\b");
+        break;
+      case 'f':
+        put("\f");
+        break;
+      case 'n':
+        put("\n");
+        break;
+      case 'r':
+        put("\r");
+        break;
+      case 't':
+        put("\t");
+        break;
+      case 'v':
+        put("\v");
+        break;
+      case '0':
+      case '1':
+      case '2':
+      case '3':
+      case '4':
+      case '5':
+      case '6':
+      case '7': {
         const char* digits = p - 1;
         uint32_t value = static_cast<uint32_t>(c - '0');
-        for (int i = 0; i < 2 && p < end && *p >= '0' && *p <= '7'; ++i) value = value * 8 + static_cast<uint32_t>(*p++ - '0');
+        for (int i = 0; i < 2 && p < end && *p >= '0' && *p <= '7'; ++i)
+          value = value * 8 + static_cast<uint32_t>(*p++ - '0');
         if (value > 0377) warn({digits - 1, static_cast<size_t>(p - digits) + 1}, true);
         if (is_bytes) {
           char byte = static_cast<char>(value);
@@ -194,7 +227,9 @@ bool Parser::decode_text(std::string_view body, bool is_bytes, bool is_raw, cons
           ++got;
         }
         size_t to = static_cast<size_t>(p - body.data());
-        if (got < wanted) return codec_error(escape_at, to, c == 'u' ? "truncated \\uXXXX escape" : "truncated \\UXXXXXXXX escape");
+        if (got < wanted)
+          return codec_error(escape_at, to,
+                             c == 'u' ? "truncated \\uXXXX escape" : "truncated \\UXXXXXXXX escape");
         if (value > 0x10FFFF) return codec_error(escape_at, to, "illegal Unicode character");
         put_code(value);
         break;
@@ -213,7 +248,8 @@ bool Parser::decode_text(std::string_view body, bool is_bytes, bool is_raw, cons
               put(named);
               break;
             }
-            return codec_error(escape_at, static_cast<size_t>(p - body.data()), "unknown Unicode character name");
+            return codec_error(escape_at, static_cast<size_t>(p - body.data()),
+                               "unknown Unicode character name");
           }
         }
         return codec_error(escape_at, static_cast<size_t>(p - body.data()), "malformed \\N character escape");
@@ -245,10 +281,17 @@ expr* Parser::string_literal(const Token& t) {
   size_t i = 0;
   for (; text[i] != '"' && text[i] != '\''; ++i) {
     switch (text[i] | 0x20) {
-      case 'b': is_bytes = true; break;
-      case 'r': is_raw = true; break;
-      case 'u': is_unicode = true; break;
-      default: break;
+      case 'b':
+        is_bytes = true;
+        break;
+      case 'r':
+        is_raw = true;
+        break;
+      case 'u':
+        is_unicode = true;
+        break;
+      default:
+        break;
     }
   }
   size_t quotes = text.size() - i >= 6 && text[i + 1] == text[i] && text[i + 2] == text[i] ? 3 : 1;
@@ -326,7 +369,8 @@ expr* Parser::strings() {
     }
     size_t i = 1;
     while (!parts[i]->is<TemplateStr>()) ++i;
-    return raise_range(*parts[i - 1], *parts[i], "cannot mix t-string literals with string or bytes literals");
+    return raise_range(*parts[i - 1], *parts[i],
+                       "cannot mix t-string literals with string or bytes literals");
   }
   if (has_bytes && has_text) {
     peek();
@@ -471,7 +515,9 @@ bool Parser::replacement_field(ListBuilder<expr*>& out, bool is_template, bool i
     Token name = tok();
     if (name.kind != Tok::Name) return no_match();
     if (mark.end != name.start) {
-      raise_range(mark, name, std::string(letter) + "-string: conversion type must come right after the exclamation mark");
+      raise_range(
+          mark, name,
+          std::string(letter) + "-string: conversion type must come right after the exclamation mark");
       return false;
     }
     ++pos_;

@@ -15,7 +15,8 @@ bool Parser::is_star_target(const expr* e) {
   switch (e->kind) {
     case expr_kind::Name:
     case expr_kind::Attribute:
-    case expr_kind::Subscript: return true;
+    case expr_kind::Subscript:
+      return true;
     case expr_kind::Starred: {
       const expr* value = e->as<Starred>()->value;
       return !value->is<Starred>() && is_star_target(value);
@@ -30,7 +31,8 @@ bool Parser::is_star_target(const expr* e) {
         if (!is_star_target(item)) return false;
       }
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -38,7 +40,8 @@ bool Parser::is_delete_target(const expr* e) {
   switch (e->kind) {
     case expr_kind::Name:
     case expr_kind::Attribute:
-    case expr_kind::Subscript: return true;
+    case expr_kind::Subscript:
+      return true;
     case expr_kind::Tuple:
       for (const expr* item : e->as<Tuple>()->elts) {
         if (!is_delete_target(item)) return false;
@@ -49,15 +52,22 @@ bool Parser::is_delete_target(const expr* e) {
         if (!is_delete_target(item)) return false;
       }
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
 void Parser::set_context(expr* e, expr_context context) {
   switch (e->kind) {
-    case expr_kind::Name: e->as<Name>()->ctx = context; return;
-    case expr_kind::Attribute: e->as<Attribute>()->ctx = context; return;
-    case expr_kind::Subscript: e->as<Subscript>()->ctx = context; return;
+    case expr_kind::Name:
+      e->as<Name>()->ctx = context;
+      return;
+    case expr_kind::Attribute:
+      e->as<Attribute>()->ctx = context;
+      return;
+    case expr_kind::Subscript:
+      e->as<Subscript>()->ctx = context;
+      return;
     case expr_kind::Starred:
       e->as<Starred>()->ctx = context;
       return set_context(e->as<Starred>()->value, context);
@@ -69,7 +79,8 @@ void Parser::set_context(expr* e, expr_context context) {
       e->as<List>()->ctx = context;
       for (expr* item : e->as<List>()->elts) set_context(item, context);
       return;
-    default: return;
+    default:
+      return;
   }
 }
 

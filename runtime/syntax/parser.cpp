@@ -10,11 +10,6 @@
 
 namespace amphis {
 
-namespace {
-// How much of the C stack one parse may use.
-constexpr size_t kStackBudget = size_t{3} << 19;  // 1.5 MiB
-}  // namespace
-
 Parser::Parser(std::string_view text, const ParseOptions& options, Arena& arena,
                std::vector<SyntaxWarningInfo>* warnings)
     : arena_(arena),
@@ -23,7 +18,7 @@ Parser::Parser(std::string_view text, const ParseOptions& options, Arena& arena,
       lexer_(text, LexerOptions{false, options.first_line}, warnings),
       warnings_(warnings) {
   tokens_.reserve(text.size() / 6 + 16);
-  stack_limit_ = reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) - kStackBudget;
+  stack_limit_ = reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) - options.stack_budget;
 }
 
 void Parser::fetch() {
@@ -69,10 +64,14 @@ void Parser::raise_overflow() {
 ast::mod* Parser::run() {
   auto parse = [this]() -> ast::mod* {
     switch (options_.mode) {
-      case ParseMode::Exec: return parse_file();
-      case ParseMode::Eval: return parse_eval();
-      case ParseMode::Single: return parse_interactive();
-      case ParseMode::FuncType: return parse_func_type();
+      case ParseMode::Exec:
+        return parse_file();
+      case ParseMode::Eval:
+        return parse_eval();
+      case ParseMode::Single:
+        return parse_interactive();
+      case ParseMode::FuncType:
+        return parse_func_type();
     }
     return nullptr;
   };
@@ -103,7 +102,8 @@ ast::mod* Parser::run() {
   }
   if (!raised_) {
     Token last = last_token();
-    second_pass_ = diagnosing_ = true;
+    second_pass_ = diagnosing_ = memoizing_ = true;
+    memo_.clear();
     pos_ = statement_start_ = previous_start_;
     if (options_.mode == ParseMode::Exec) {
       ListBuilder<stmt*> rest(arena_);

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "source/arena.h"
-#include "syntax/ast.h"
 #include "source/diagnostic.h"
+#include "syntax/ast.h"
 
 namespace amphis {
 
@@ -23,18 +23,19 @@ struct ParseOptions {
   bool allow_incomplete = false;
   // PyCF_DONT_IMPLY_DEDENT: in Single mode the text must end with a newline to end a block.
   bool dont_imply_dedent = false;
-  bool type_comments = false;    // accepted and ignored
-  bool barry_as_FLUFL = false;   // `<>` in place of `!=`
-  bool from_file = false;        // words an error about null bytes
-  int first_line = 1;            // number of the first line, for errors and positions
-  int max_int_digits = 4300;     // longest decimal literal (sys.set_int_max_str_digits), 0 for any
+  bool type_comments = false;             // accepted and ignored
+  bool barry_as_FLUFL = false;            // `<>` in place of `!=`
+  bool from_file = false;                 // words an error about null bytes
+  size_t stack_budget = size_t{3} << 19;  // how much of the C stack nesting may use
+  int first_line = 1;                     // number of the first line, for errors and positions
+  int max_int_digits = 4300;              // longest decimal literal (sys.set_int_max_str_digits), 0 for any
 };
 
 struct ParseResult {
   ast::mod* tree = nullptr;  // null exactly when `error` is set
   SyntaxErrorInfo error;
   std::vector<SyntaxWarningInfo> warnings;
-  std::string encoding;      // what the text was decoded from, e.g. "utf-8"
+  std::string encoding;  // what the text was decoded from, e.g. "utf-8"
 };
 
 ParseResult parse(std::string_view source, const ParseOptions& options, Arena& arena);

@@ -98,42 +98,70 @@ void Parser::check_rest_of_source() {
 const char* Parser::expr_name(const expr* e) {
   using ast::expr_kind;
   switch (e->kind) {
-    case expr_kind::Attribute: return "attribute";
-    case expr_kind::Subscript: return "subscript";
-    case expr_kind::Starred: return "starred";
-    case expr_kind::Name: return "name";
-    case expr_kind::List: return "list";
-    case expr_kind::Tuple: return "tuple";
-    case expr_kind::Lambda: return "lambda";
-    case expr_kind::Call: return "function call";
+    case expr_kind::Attribute:
+      return "attribute";
+    case expr_kind::Subscript:
+      return "subscript";
+    case expr_kind::Starred:
+      return "starred";
+    case expr_kind::Name:
+      return "name";
+    case expr_kind::List:
+      return "list";
+    case expr_kind::Tuple:
+      return "tuple";
+    case expr_kind::Lambda:
+      return "lambda";
+    case expr_kind::Call:
+      return "function call";
     case expr_kind::BoolOp:
     case expr_kind::BinOp:
-    case expr_kind::UnaryOp: return "expression";
-    case expr_kind::GeneratorExp: return "generator expression";
+    case expr_kind::UnaryOp:
+      return "expression";
+    case expr_kind::GeneratorExp:
+      return "generator expression";
     case expr_kind::Yield:
-    case expr_kind::YieldFrom: return "yield expression";
-    case expr_kind::Await: return "await expression";
-    case expr_kind::ListComp: return "list comprehension";
-    case expr_kind::SetComp: return "set comprehension";
-    case expr_kind::DictComp: return "dict comprehension";
-    case expr_kind::Dict: return "dict literal";
-    case expr_kind::Set: return "set display";
+    case expr_kind::YieldFrom:
+      return "yield expression";
+    case expr_kind::Await:
+      return "await expression";
+    case expr_kind::ListComp:
+      return "list comprehension";
+    case expr_kind::SetComp:
+      return "set comprehension";
+    case expr_kind::DictComp:
+      return "dict comprehension";
+    case expr_kind::Dict:
+      return "dict literal";
+    case expr_kind::Set:
+      return "set display";
     case expr_kind::JoinedStr:
-    case expr_kind::FormattedValue: return "f-string expression";
+    case expr_kind::FormattedValue:
+      return "f-string expression";
     case expr_kind::TemplateStr:
-    case expr_kind::Interpolation: return "t-string expression";
+    case expr_kind::Interpolation:
+      return "t-string expression";
     case expr_kind::Constant:
       switch (e->as<ast::Constant>()->value.kind) {
-        case ast::ConstantKind::None: return "None";
-        case ast::ConstantKind::True: return "True";
-        case ast::ConstantKind::False: return "False";
-        case ast::ConstantKind::Ellipsis: return "ellipsis";
-        default: return "literal";
+        case ast::ConstantKind::None:
+          return "None";
+        case ast::ConstantKind::True:
+          return "True";
+        case ast::ConstantKind::False:
+          return "False";
+        case ast::ConstantKind::Ellipsis:
+          return "ellipsis";
+        default:
+          return "literal";
       }
-    case expr_kind::Compare: return "comparison";
-    case expr_kind::IfExp: return "conditional expression";
-    case expr_kind::NamedExpr: return "named expression";
-    case expr_kind::Slice: return "slice";
+    case expr_kind::Compare:
+      return "comparison";
+    case expr_kind::IfExp:
+      return "conditional expression";
+    case expr_kind::NamedExpr:
+      return "named expression";
+    case expr_kind::Slice:
+      return "slice";
   }
   return "expression";
 }
@@ -147,8 +175,10 @@ ast::expr* Parser::invalid_target(expr* e, TargetUse use) {
     return nullptr;
   };
   switch (e->kind) {
-    case expr_kind::List: return first_invalid(e->as<ast::List>()->elts);
-    case expr_kind::Tuple: return first_invalid(e->as<ast::Tuple>()->elts);
+    case expr_kind::List:
+      return first_invalid(e->as<ast::List>()->elts);
+    case expr_kind::Tuple:
+      return first_invalid(e->as<ast::Tuple>()->elts);
     case expr_kind::Starred:
       if (use == TargetUse::Del) return e;
       return invalid_target(e->as<ast::Starred>()->value, use);
@@ -161,8 +191,10 @@ ast::expr* Parser::invalid_target(expr* e, TargetUse use) {
       return e;
     case expr_kind::Name:
     case expr_kind::Subscript:
-    case expr_kind::Attribute: return nullptr;
-    default: return e;
+    case expr_kind::Attribute:
+      return nullptr;
+    default:
+      return e;
   }
 }
 

@@ -1,14 +1,15 @@
 // The parser: recursive descent over a growing array of tokens, in two passes.
 //
-// The first pass accepts valid source and says nothing about invalid source but that it failed. Only then comes the
-// second, the diagnosing pass (`diagnosing_`), over the statement that failed: the same functions, which now also try,
-// where CPython's grammar does, the shapes of common mistakes (diagnose_*.cpp). A mistake found raises the error
-// (`raised_`), and everything unwinds. When none is found the error is "invalid syntax" at the furthest token that
-// the first pass looked at.
+// The first pass accepts valid source and says nothing about invalid source but that it failed. Only then
+// comes the second, the diagnosing pass (`diagnosing_`), over the statement that failed: the same functions,
+// which now also try, where CPython's grammar does, the shapes of common mistakes (diagnose_*.cpp). A mistake
+// found raises the error
+// (`raised_`), and everything unwinds. When none is found the error is "invalid syntax" at the furthest token
+// that the first pass looked at.
 //
-// A parsing function returns null for "no match" and for "raised"; on "no match" an alternative may be tried from an
-// earlier `pos_`. Invariant: a function that matches leaves `pos_` after what it matched; one that does not may leave it
-// anywhere, so the caller restores it.
+// A parsing function returns null for "no match" and for "raised"; on "no match" an alternative may be tried
+// from an earlier `pos_`. Invariant: a function that matches leaves `pos_` after what it matched; one that
+// does not may leave it anywhere, so the caller restores it.
 #pragma once
 
 #include <string>
@@ -135,7 +136,7 @@ class Parser {
   class DepthGuard {
    public:
     explicit DepthGuard(Parser& parser) {
-      ok_ = reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) > parser.stack_limit_ ;
+      ok_ = reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) > parser.stack_limit_;
       if (!ok_) parser.raise_overflow();
     }
     explicit operator bool() const { return ok_; }
@@ -150,9 +151,11 @@ class Parser {
     int line, col;
   };
   static constexpr int kCurrent = -5;  // "up to where the lexer has read"
-  std::nullptr_t raise_at(SyntaxErrorKind kind, int line, int col, int end_line, int end_col, std::string message);
+  std::nullptr_t raise_at(SyntaxErrorKind kind, int line, int col, int end_line, int end_col,
+                          std::string message);
   std::nullptr_t raise_last(std::string message, SyntaxErrorKind kind = SyntaxErrorKind::SyntaxError);
-  std::nullptr_t raise_token(const Token& t, std::string message, SyntaxErrorKind kind = SyntaxErrorKind::SyntaxError);
+  std::nullptr_t raise_token(const Token& t, std::string message,
+                             SyntaxErrorKind kind = SyntaxErrorKind::SyntaxError);
   std::nullptr_t raise_next(std::string message);
   template <class A>
   std::nullptr_t raise(const A& a, std::string message) {
@@ -165,7 +168,8 @@ class Parser {
   }
   template <class A>
   std::nullptr_t raise_from(const A& a, std::string message) {
-    return raise_at(SyntaxErrorKind::SyntaxError, start_line(a), start_col(a), kCurrent, kCurrent, std::move(message));
+    return raise_at(SyntaxErrorKind::SyntaxError, start_line(a), start_col(a), kCurrent, kCurrent,
+                    std::move(message));
   }
   static int start_line(const Token& t) { return t.line; }
   static int start_col(const Token& t) { return t.col; }
@@ -313,7 +317,8 @@ class Parser {
   ast::Seq<expr*> merge_constants(ListBuilder<expr*>& items);
   bool decode_text(std::string_view body, bool is_bytes, bool is_raw, const Token& at, const Token& warn_at,
                    std::string_view& out);
-  void warn_escape(std::string_view escape, bool is_octal, int newlines_before, const Token& text, const Token& at);
+  void warn_escape(std::string_view escape, bool is_octal, int newlines_before, const Token& text,
+                   const Token& at);
   expr* string_constant(std::string_view text, const ast::Location& from, const ast::Location& to);
   std::string_view expression_source(size_t from, size_t to);
 
@@ -343,12 +348,22 @@ class Parser {
   void diagnose_class_pattern(size_t open);
   expr* expression_without_diagnosis();
 
-  // Memory of the diagnosing pass: what each rule gave at each position, so that trying alternatives stays linear.
+  // Memory of the diagnosing pass: what each rule gave at each position, so that trying alternatives stays
+  // linear.
   struct Memo {
     void* node;
     size_t end;
   };
-  enum Rule : uint64_t { kExpression, kDisjunction, kNamed, kStar, kBitwiseOr, kPrimary, kArguments, kRuleCount };
+  enum Rule : uint64_t {
+    kExpression,
+    kDisjunction,
+    kNamed,
+    kStar,
+    kBitwiseOr,
+    kPrimary,
+    kArguments,
+    kRuleCount
+  };
   bool recall(Rule rule, void*& node) {
     auto it = memo_.find(memo_key(rule, pos_));
     if (it == memo_.end()) return false;
@@ -361,8 +376,11 @@ class Parser {
     if (!raised_) memo_[memo_key(rule, start)] = {node, pos_};
     return node;
   }
-  // What was read without diagnosis is remembered too, and then no longer diagnosed: CPython's messages depend on it.
-  static uint64_t memo_key(Rule rule, size_t start) { return static_cast<uint64_t>(start) * kRuleCount + rule; }
+  // What was read without diagnosis is remembered too, and then no longer diagnosed: CPython's messages
+  // depend on it.
+  static uint64_t memo_key(Rule rule, size_t start) {
+    return static_cast<uint64_t>(start) * kRuleCount + rule;
+  }
 
   Arena& arena_;
   ParseOptions options_;
@@ -371,9 +389,11 @@ class Parser {
   std::vector<Token> tokens_;
   std::vector<SyntaxWarningInfo>* warnings_;
   size_t pos_ = 0;
-  size_t statement_start_ = 0;   // where the top-level statement being parsed began
-  size_t previous_start_ = 0;    // and the one before it, which a mistake may belong to (`elif` after `else`)
+  size_t statement_start_ = 0;  // where the top-level statement being parsed began
+  size_t previous_start_ = 0;   // and the one before it, which a mistake may belong to (`elif` after `else`)
   bool second_pass_ = false;
+  bool memoizing_ =
+      false;  // `memo_` is in use: in the second pass, and once the first has looked for a mistake
   bool diagnosing_ = false;
   bool raised_ = false;
   bool parsing_started_ = false;

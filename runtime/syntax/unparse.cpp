@@ -1,6 +1,7 @@
 // Expressions to source text, as `ast.unparse` words them.
 //
-// Each node knows the precedence that its context requires; it puts itself in parentheses when its own is lower.
+// Each node knows the precedence that its context requires; it puts itself in parentheses when its own is
+// lower.
 #include "syntax/unparse.h"
 
 #include <array>
@@ -43,12 +44,15 @@ struct OperatorText {
   int precedence;
 };
 
-constexpr OperatorText kBinary[] = {{"+", kArith}, {"-", kArith},  {"*", kTerm},   {"@", kTerm},   {"/", kTerm},
-                                    {"%", kTerm},  {"**", kPower}, {"<<", kShift}, {">>", kShift}, {"|", kBitOr},
-                                    {"^", kBitXor}, {"&", kBitAnd}, {"//", kTerm}};
+constexpr OperatorText kBinary[] = {{"+", kArith},  {"-", kArith}, {"*", kTerm},   {"@", kTerm},
+                                    {"/", kTerm},   {"%", kTerm},  {"**", kPower}, {"<<", kShift},
+                                    {">>", kShift}, {"|", kBitOr}, {"^", kBitXor}, {"&", kBitAnd},
+                                    {"//", kTerm}};
 constexpr const char* kCompareText[] = {"==", "!=", "<", "<=", ">", ">=", "is", "is not", "in", "not in"};
 
-bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool has(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 class Unparser {
  public:
@@ -95,7 +99,8 @@ void append_hex(std::string& out, const char* format, unsigned value) {
   out += buffer;
 }
 
-// The repr of a double that is a literal: shortest digits, a point or exponent, infinities overflow on purpose.
+// The repr of a double that is a literal: shortest digits, a point or exponent, infinities overflow on
+// purpose.
 std::string float_text(double value) {
   if (value - value != 0) return "1e309";
   char buffer[40];
@@ -117,7 +122,8 @@ std::string float_text(double value) {
     text += digits[0];
     if (digits.size() > 1) text += "." + digits.substr(1);
     char suffix[16];
-    std::snprintf(suffix, sizeof(suffix), "e%c%02d", exponent < 0 ? '-' : '+', exponent < 0 ? -exponent : exponent);
+    std::snprintf(suffix, sizeof(suffix), "e%c%02d", exponent < 0 ? '-' : '+',
+                  exponent < 0 ? -exponent : exponent);
     return text + suffix;
   }
   if (exponent < 0) return text + "0." + std::string(static_cast<size_t>(-exponent - 1), '0') + digits;
@@ -195,23 +201,39 @@ namespace {
 
 void Unparser::constant(const ConstantValue& value) {
   switch (value.kind) {
-    case ConstantKind::None: out += "None"; return;
-    case ConstantKind::True: out += "True"; return;
-    case ConstantKind::False: out += "False"; return;
-    case ConstantKind::Ellipsis: out += "..."; return;
+    case ConstantKind::None:
+      out += "None";
+      return;
+    case ConstantKind::True:
+      out += "True";
+      return;
+    case ConstantKind::False:
+      out += "False";
+      return;
+    case ConstantKind::Ellipsis:
+      out += "...";
+      return;
     case ConstantKind::Int:
       out += value.int_fits ? std::to_string(value.int_value) : decimal_text(value.text, value.base);
       return;
-    case ConstantKind::Float: out += float_text(value.real); return;
+    case ConstantKind::Float:
+      out += float_text(value.real);
+      return;
     case ConstantKind::Complex: {
       std::string text = float_text(value.imag);
       if (text.size() > 2 && text.compare(text.size() - 2, 2, ".0") == 0) text.resize(text.size() - 2);
       out += text + "j";
       return;
     }
-    case ConstantKind::Str: out += quoted(value.text, false); return;
-    case ConstantKind::Bytes: out += quoted(value.text, true); return;
-    case ConstantKind::Object: out += "..."; return;  // not from source text: has no spelling here
+    case ConstantKind::Str:
+      out += quoted(value.text, false);
+      return;
+    case ConstantKind::Bytes:
+      out += quoted(value.text, true);
+      return;
+    case ConstantKind::Object:
+      out += "...";
+      return;  // not from source text: has no spelling here
   }
 }
 
@@ -392,7 +414,8 @@ void Unparser::write(const expr* e, int required) {
       auto* b = e->as<BoolOp>();
       int mine = b->op == boolop::And ? kAnd : kOr;
       enclosed(required > mine, [&] {
-        joined(b->values, b->op == boolop::And ? " and " : " or ", [&](const expr* v) { write(v, mine + 1); });
+        joined(b->values, b->op == boolop::And ? " and " : " or ",
+               [&](const expr* v) { write(v, mine + 1); });
       });
       return;
     }
@@ -422,7 +445,10 @@ void Unparser::write(const expr* e, int required) {
       auto* u = e->as<UnaryOp>();
       int mine = u->op == unaryop::Not ? kNot : kFactor;
       enclosed(required > mine, [&] {
-        out += u->op == unaryop::Not ? "not " : u->op == unaryop::Invert ? "~" : u->op == unaryop::UAdd ? "+" : "-";
+        out += u->op == unaryop::Not      ? "not "
+               : u->op == unaryop::Invert ? "~"
+               : u->op == unaryop::UAdd   ? "+"
+                                          : "-";
         write(u->operand, mine);
       });
       return;
@@ -551,9 +577,12 @@ void Unparser::write(const expr* e, int required) {
       });
       return;
     }
-    case expr_kind::Call: return call(e->as<Call>());
-    case expr_kind::JoinedStr: return formatted(e->as<JoinedStr>()->values, 'f');
-    case expr_kind::TemplateStr: return formatted(e->as<TemplateStr>()->values, 't');
+    case expr_kind::Call:
+      return call(e->as<Call>());
+    case expr_kind::JoinedStr:
+      return formatted(e->as<JoinedStr>()->values, 'f');
+    case expr_kind::TemplateStr:
+      return formatted(e->as<TemplateStr>()->values, 't');
     case expr_kind::FormattedValue:
     case expr_kind::Interpolation: {
       expr* self = const_cast<expr*>(e);
@@ -574,11 +603,14 @@ void Unparser::write(const expr* e, int required) {
       out += a->attr->view();
       return;
     }
-    case expr_kind::Subscript: return subscript(e->as<Subscript>());
+    case expr_kind::Subscript:
+      return subscript(e->as<Subscript>());
     case expr_kind::Starred:
       out += '*';
       return write(e->as<Starred>()->value, kBitOr);
-    case expr_kind::Name: out += e->as<Name>()->id->view(); return;
+    case expr_kind::Name:
+      out += e->as<Name>()->id->view();
+      return;
     case expr_kind::List:
       out += '[';
       list(e->as<List>()->elts, kTest);

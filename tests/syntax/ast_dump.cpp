@@ -1,8 +1,10 @@
-// A driver for the front end alone: prints the tree of source files, or the errors of snippets, in a form that a
-// script can compare with another implementation's. It stands in for the Unicode database with approximations.
+// A driver for the front end alone: prints the tree of source files, or the errors of snippets, in a form
+// that a script can compare with another implementation's. It stands in for the Unicode database with
+// approximations.
 //
 //   ast_dump FILE            the tree: Node(fields)@line:col-line:col, lists in brackets, ~ for None
 //   ast_dump --errors        reads lines "mode flags hex-of-source", prints one line each: OK or the error
+//   ast_dump --tokens FILE   the tokens, one a line, as the `tokenize` module numbers them
 //   ast_dump --time FILE...  parses each file and says how fast
 #include <chrono>
 #include <cstdio>
@@ -13,7 +15,9 @@
 #include <sstream>
 #include <unordered_map>
 
+#include "source/decode.h"
 #include "source/hooks.h"
+#include "source/lexer.h"
 #include "source/utf8.h"
 #include "syntax/ast_schema.h"
 #include "syntax/parser.h"
@@ -73,10 +77,18 @@ void put_double(double value) {
 void put_constant(const ast::ConstantValue& value) {
   using ast::ConstantKind;
   switch (value.kind) {
-    case ConstantKind::None: out += "~"; return;
-    case ConstantKind::True: out += "True"; return;
-    case ConstantKind::False: out += "False"; return;
-    case ConstantKind::Ellipsis: out += "..."; return;
+    case ConstantKind::None:
+      out += "~";
+      return;
+    case ConstantKind::True:
+      out += "True";
+      return;
+    case ConstantKind::False:
+      out += "False";
+      return;
+    case ConstantKind::Ellipsis:
+      out += "...";
+      return;
     case ConstantKind::Int: {
       std::string hex = to_hex(value.text, value.base);
       if (value.int_fits) {
@@ -87,11 +99,24 @@ void put_constant(const ast::ConstantValue& value) {
       out += "i" + hex;
       return;
     }
-    case ConstantKind::Float: out += "f"; put_double(value.real); return;
-    case ConstantKind::Complex: out += "c"; put_double(value.imag); return;
-    case ConstantKind::Str: put_text(value.text); return;
-    case ConstantKind::Bytes: out += "b"; put_text(value.text); return;
-    case ConstantKind::Object: out += "object"; return;
+    case ConstantKind::Float:
+      out += "f";
+      put_double(value.real);
+      return;
+    case ConstantKind::Complex:
+      out += "c";
+      put_double(value.imag);
+      return;
+    case ConstantKind::Str:
+      put_text(value.text);
+      return;
+    case ConstantKind::Bytes:
+      out += "b";
+      put_text(value.text);
+      return;
+    case ConstantKind::Object:
+      out += "object";
+      return;
   }
 }
 
@@ -100,19 +125,30 @@ void put_node(ast::TypeTag tag, const void* node);
 void put_value(const ast::FieldInfo& field, const char* slot) {
   using ast::TypeTag;
   switch (field.type) {
-    case TypeTag::int_: out += std::to_string(*reinterpret_cast<const int*>(slot)); return;
+    case TypeTag::int_:
+      out += std::to_string(*reinterpret_cast<const int*>(slot));
+      return;
     case TypeTag::identifier: {
       Identifier id = *reinterpret_cast<const Identifier*>(slot);
-      if (id) put_text(id->view()); else out += "~";
+      if (id)
+        put_text(id->view());
+      else
+        out += "~";
       return;
     }
     case TypeTag::string: {
       const auto& text = *reinterpret_cast<const std::string_view*>(slot);
-      if (text.data()) put_text(text); else out += "~";
+      if (text.data())
+        put_text(text);
+      else
+        out += "~";
       return;
     }
-    case TypeTag::constant: put_constant(*reinterpret_cast<const ast::ConstantValue*>(slot)); return;
-    default: break;
+    case TypeTag::constant:
+      put_constant(*reinterpret_cast<const ast::ConstantValue*>(slot));
+      return;
+    default:
+      break;
   }
   const ast::TypeInfo& type = ast::type_info(field.type);
   if (type.type_class == ast::TypeClass::Enumeration) {
@@ -149,9 +185,11 @@ void put_node(ast::TypeTag tag, const void* node) {
   }
   out += ')';
   if (info.located) {
-    const auto& at = *reinterpret_cast<const ast::Location*>(static_cast<const char*>(node) + info.location_offset);
+    const auto& at =
+        *reinterpret_cast<const ast::Location*>(static_cast<const char*>(node) + info.location_offset);
     char buffer[64];
-    std::snprintf(buffer, sizeof(buffer), "@%d:%d-%d:%d", at.lineno, at.col_offset, at.end_lineno, at.end_col_offset);
+    std::snprintf(buffer, sizeof(buffer), "@%d:%d-%d:%d", at.lineno, at.col_offset, at.end_lineno,
+                  at.end_col_offset);
     out += buffer;
   }
 }
@@ -184,11 +222,13 @@ void load_names() {
 // Punctuation, spaces and symbols that turn up in tests; everything else above U+007F counts as a letter.
 bool is_letter(uint32_t c) {
   return !(c >= 0x80 && c < 0xAA) && !(c >= 0x2000 && c < 0x2071) && !(c >= 0x20A0 && c < 0x2100) &&
-         !(c >= 0x2190 && c < 0x2C00) && !(c >= 0x3000 && c < 0x3004) && c != 0xFEFF && !(c >= 0x1F000 && c < 0x20000) &&
-         c != 0xD7 && c != 0xF7 && !(c >= 0xAB && c < 0xB5) && !(c >= 0xE000 && c < 0xF900) &&
-         c != 0xBB && c != 0xBF;
+         !(c >= 0x2190 && c < 0x2C00) && !(c >= 0x3000 && c < 0x3004) && c != 0xFEFF &&
+         !(c >= 0x1F000 && c < 0x20000) && c != 0xD7 && c != 0xF7 && !(c >= 0xAB && c < 0xB5) &&
+         !(c >= 0xE000 && c < 0xF900) && c != 0xBB && c != 0xBF;
 }
-bool is_start(uint32_t c) { return is_letter(c) && !(c >= 0x300 && c < 0x370) && !(c >= 0x660 && c < 0x66A); }
+bool is_start(uint32_t c) {
+  return is_letter(c) && !(c >= 0x300 && c < 0x370) && !(c >= 0x660 && c < 0x66A);
+}
 bool is_printable(uint32_t c) {
   return c >= 0x20 && !(c >= 0x7F && c <= 0xA0) && c != 0xAD && !(c >= 0x2000 && c < 0x2010) &&
          !(c >= 0x2028 && c < 0x2030) && c != 0xFEFF && c != 0x3000 && !(c >= 0xE000 && c < 0xF900);
@@ -203,24 +243,33 @@ std::string read_file(const char* path) {
 
 const char* kind_name(SyntaxErrorKind kind) {
   switch (kind) {
-    case SyntaxErrorKind::IndentationError: return "IndentationError";
-    case SyntaxErrorKind::TabError: return "TabError";
-    case SyntaxErrorKind::IncompleteInputError: return "_IncompleteInputError";
-    case SyntaxErrorKind::MemoryError: return "MemoryError";
-    default: return "SyntaxError";
+    case SyntaxErrorKind::IndentationError:
+      return "IndentationError";
+    case SyntaxErrorKind::TabError:
+      return "TabError";
+    case SyntaxErrorKind::IncompleteInputError:
+      return "_IncompleteInputError";
+    case SyntaxErrorKind::MemoryError:
+      return "MemoryError";
+    default:
+      return "SyntaxError";
   }
 }
 
 void print_error(const SyntaxErrorInfo& e) {
   std::string text;
   for (char c : e.text) {
-    if (c == '\n') text += "\\n";
-    else text += c;
+    if (c == '\n')
+      text += "\\n";
+    else
+      text += c;
   }
   std::string message;
   for (char c : e.message) {
-    if (c == '\n') message += "\\n";
-    else message += c;
+    if (c == '\n')
+      message += "\\n";
+    else
+      message += c;
   }
   std::printf("%s|%s|%d|%d|%d|%d|%s\n", kind_name(e.kind), message.c_str(), e.lineno, e.offset, e.end_lineno,
               e.end_offset, text.c_str());
@@ -234,9 +283,13 @@ int errors() {
     int flags = 0;
     fields >> mode >> flags >> hex;
     std::string source;
-    for (size_t i = 0; i + 1 < hex.size(); i += 2) source += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+    for (size_t i = 0; i + 1 < hex.size(); i += 2)
+      source += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
     ParseOptions options;
-    options.mode = mode == "eval" ? ParseMode::Eval : mode == "single" ? ParseMode::Single : mode == "func_type" ? ParseMode::FuncType : ParseMode::Exec;
+    options.mode = mode == "eval"        ? ParseMode::Eval
+                   : mode == "single"    ? ParseMode::Single
+                   : mode == "func_type" ? ParseMode::FuncType
+                                         : ParseMode::Exec;
     options.ignore_cookie = !(flags & 1);
     options.allow_incomplete = flags & 0x4000;
     options.dont_imply_dedent = flags & 0x200;
@@ -258,6 +311,28 @@ int errors() {
   return 0;
 }
 
+int tokens(const char* path) {
+  Arena arena;
+  std::string bytes = read_file(path);
+  DecodedSource source = decode_source(bytes, DecodeOptions{false, true, true}, arena);
+  if (source.error) return 1;
+  LexerOptions options;
+  options.extra_tokens = true;
+  Lexer lexer(source.text, options, nullptr);
+  Token t;
+  do {
+    lexer.next(t);
+    int kind = static_cast<int>(t.kind);
+    if (is_keyword(t.kind)) kind = static_cast<int>(Tok::Name);
+    if (t.kind > Tok::Dedent && t.kind < Tok::Op) kind = static_cast<int>(Tok::Op);
+    out.clear();
+    put_text(source.text.substr(t.start, t.end - t.start));
+    std::printf("%d %d:%d-%d:%d %s\n", kind, t.line, t.col, t.end_line, t.end_col, out.c_str());
+  } while (t.kind != Tok::EndMarker && t.kind != Tok::Error);
+  if (t.kind == Tok::Error) print_error(lexer.error());
+  return 0;
+}
+
 int time_files(int count, char** paths) {
   size_t bytes = 0;
   std::vector<std::string> sources;
@@ -272,8 +347,9 @@ int time_files(int count, char** paths) {
     parsed += parse(source, ParseOptions{}, arena).tree != nullptr;
   }
   std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-  std::printf("%zu of %d files, %.1f MB in %.2f s: %.1f MB/s\n", parsed, count, static_cast<double>(bytes) / 1e6,
-              took.count(), static_cast<double>(bytes) / 1e6 / took.count());
+  std::printf("%zu of %d files, %.1f MB in %.2f s: %.1f MB/s\n", parsed, count,
+              static_cast<double>(bytes) / 1e6, took.count(),
+              static_cast<double>(bytes) / 1e6 / took.count());
   return 0;
 }
 
@@ -285,6 +361,7 @@ int main(int argc, char** argv) {
   source_hooks.is_identifier_continue = is_letter;
   source_hooks.is_printable = is_printable;
   if (argc > 1 && std::strcmp(argv[1], "--errors") == 0) return errors();
+  if (argc > 2 && std::strcmp(argv[1], "--tokens") == 0) return tokens(argv[2]);
   if (argc > 1 && std::strcmp(argv[1], "--time") == 0) return time_files(argc - 2, argv + 2);
   if (argc > 2 && std::strcmp(argv[1], "--batch") == 0) {
     // Each line names a source file and where its dump goes.
