@@ -131,7 +131,7 @@ PyObject* function_doc(PyObject* self, void*) {
 
 PyObject* function_text_signature(PyObject* self, void*) {
   PyMethodDef* def = as_function(self)->m_ml;
-  return text_signature_from_doc(def->ml_name, def->ml_doc);
+  return text_signature_from_doc(def->ml_name, def->ml_doc, def->ml_flags);
 }
 
 PyObject* function_reduce(PyObject* self, PyObject*) {

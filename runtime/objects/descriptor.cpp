@@ -154,7 +154,7 @@ PyObject* method_doc(PyObject* self, void*) {
   return doc_from_internal_doc(method_def(self)->ml_name, method_def(self)->ml_doc);
 }
 PyObject* method_text_signature(PyObject* self, void*) {
-  return text_signature_from_doc(method_def(self)->ml_name, method_def(self)->ml_doc);
+  return text_signature_from_doc(method_def(self)->ml_name, method_def(self)->ml_doc, method_def(self)->ml_flags);
 }
 
 PyGetSetDef method_getsets[] = {
@@ -295,7 +295,7 @@ PyObject* wrapper_doc(PyObject* self, void*) {
   return doc_from_internal_doc(as_wrapper(self)->d_base->name, as_wrapper(self)->d_base->doc);
 }
 PyObject* wrapper_text_signature(PyObject* self, void*) {
-  return text_signature_from_doc(as_wrapper(self)->d_base->name, as_wrapper(self)->d_base->doc);
+  return text_signature_from_doc(as_wrapper(self)->d_base->name, as_wrapper(self)->d_base->doc, 0);
 }
 
 PyGetSetDef wrapper_getsets[] = {

@@ -46,6 +46,7 @@ int init_exceptions() {
   set_exception_unicode_bases();
   set_exception_group_base();
   for (PyObject* const* cls : kExceptions) {
+    reinterpret_cast<PyTypeObject*>(*cls)->tp_flags |= _Py_TPFLAGS_STATIC_BUILTIN;
     if (PyType_Ready(reinterpret_cast<PyTypeObject*>(*cls)) < 0) return -1;
   }
   return 0;

@@ -109,7 +109,7 @@ PyMethodDef proxy_methods[] = {
      "items($self, /)\n--\n\nD.items() -> a set-like object providing a view on D's items"},
     {"copy", proxy_copy, METH_NOARGS, "copy($self, /)\n--\n\nD.copy() -> a shallow copy of D"},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
-     "__class_getitem__($cls, item, /)\n--\n\nmappingproxy objects are generic over two types, signifying (respectively) "
+     "mappingproxy objects are generic over two types, signifying (respectively) "
      "the types of the keys and values of the underlying mapping"},
     {"__reversed__", proxy_reversed, METH_NOARGS, "__reversed__($self, /)\n--\n\nD.__reversed__() -> reverse iterator"},
     {nullptr, nullptr, 0, nullptr},

@@ -67,6 +67,22 @@ int object_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   return 0;
 }
 
+PyObject* object_richcompare(PyObject* self, PyObject* other, int op) {
+  if (op == Py_EQ) return Py_NewRef(self == other ? Py_True : Py_NotImplemented);
+  if (op == Py_NE) {
+    // Whatever says == says !=, unless it says nothing.
+    richcmpfunc compare = Py_TYPE(self)->tp_richcompare;
+    if (compare != nullptr) {
+      PyObject* equal = compare(self, other, Py_EQ);
+      if (equal == nullptr || equal == Py_NotImplemented) return equal;
+      int truth = PyObject_IsTrue(equal);
+      Py_DECREF(equal);
+      return truth < 0 ? nullptr : PyBool_FromLong(!truth);
+    }
+  }
+  return Py_NewRef(Py_NotImplemented);
+}
+
 // --- __new__ ----------------------------------------------------------------------------------------------------
 
 PyObject* tp_new_wrapper(PyObject* self, PyObject* args, PyObject* kwargs) {
@@ -142,22 +158,6 @@ PyObject* object_repr(PyObject* self) {
 PyObject* object_str(PyObject* self) {
   reprfunc repr = Py_TYPE(self)->tp_repr;
   return repr == nullptr ? object_repr(self) : repr(self);
-}
-
-PyObject* object_richcompare(PyObject* self, PyObject* other, int op) {
-  if (op == Py_EQ) return Py_NewRef(self == other ? Py_True : Py_NotImplemented);
-  if (op == Py_NE) {
-    // Whatever says == says !=, unless it says nothing.
-    richcmpfunc compare = Py_TYPE(self)->tp_richcompare;
-    if (compare != nullptr) {
-      PyObject* equal = compare(self, other, Py_EQ);
-      if (equal == nullptr || equal == Py_NotImplemented) return equal;
-      int truth = PyObject_IsTrue(equal);
-      Py_DECREF(equal);
-      return truth < 0 ? nullptr : PyBool_FromLong(!truth);
-    }
-  }
-  return Py_NewRef(Py_NotImplemented);
 }
 
 // --- __class__ --------------------------------------------------------------------------------------------------

@@ -81,6 +81,7 @@ PyTypeObject PyNone_Type = {
     .tp_hash = none_hash,
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_doc = "The type of the None singleton.",
+    .tp_richcompare = object_richcompare,
     .tp_new = none_new,
 };
 

@@ -66,6 +66,8 @@ PyObject* type_lookup(PyTypeObject* type, PyObject* name);
 PyObject* type_lookup_versioned(PyTypeObject* type, PyObject* name, uint32_t* version);
 // Drops this thread's method cache (thread exit, PyType_ClearCache).
 void type_cache_clear_thread();
+// Makes threads drop their caches at their end. Once, at start-up.
+void type_cache_init();
 
 // obj's special method `name`, looked up on its type: 1 found, 0 absent, -1 error. If *self_needed is set, *method is
 // unbound and obj is to be passed as first argument (no bound method was made).
@@ -131,11 +133,13 @@ int type_set_bases(PyTypeObject* type, PyObject* bases);
 PyTypeObject* type_calculate_metaclass(PyTypeObject* metatype, PyObject* bases);
 extern PyGetSetDef type_getsets[];
 // The signature part and the text part of a built-in's doc string ("f(a, b)\n--\n\ntext").
-PyObject* text_signature_from_doc(const char* name, const char* doc);  // None if there is none
+// `flags`: METH_* of a method, which imply a signature where the text has none; 0 for anything else.
+PyObject* text_signature_from_doc(const char* name, const char* doc, int flags);  // None if there is none
 PyObject* doc_from_internal_doc(const char* name, const char* doc);    // None if empty
 
 // tp_new of object and of type, and the wrapper that exposes a tp_new as __new__.
 PyObject* object_new(PyTypeObject* type, PyObject* args, PyObject* kwargs);
+PyObject* object_richcompare(PyObject* self, PyObject* other, int op);
 int object_init(PyObject* self, PyObject* args, PyObject* kwargs);
 PyObject* tp_new_wrapper(PyObject* self, PyObject* args, PyObject* kwargs);
 int type_add_new_wrapper(PyTypeObject* type);

@@ -156,6 +156,11 @@ PyObject* get_bases(PyObject* self, void*) {
 
 int set_bases(PyObject* self, PyObject* value, void*) { return type_set_bases(as_type(self), value); }
 
+PyObject* get_mro(PyObject* self, void*) {
+  PyObject* mro = type_mro_ref(as_type(self));
+  return mro != nullptr ? mro : Py_NewRef(Py_None);
+}
+
 PyObject* get_dict(PyObject* self, void*) {
   PyObject* dict = as_type(self)->tp_dict;
   return dict == nullptr ? Py_NewRef(Py_None) : PyDictProxy_New(dict);
@@ -179,7 +184,7 @@ int set_doc(PyObject* self, PyObject* value, void*) {
 
 PyObject* get_text_signature(PyObject* self, void*) {
   PyTypeObject* type = as_type(self);
-  return text_signature_from_doc(type->tp_name, type->tp_doc);
+  return text_signature_from_doc(type->tp_name, type->tp_doc, 0);
 }
 
 // Heap types keep the annotation function under one of two names, static types have none.
@@ -295,6 +300,7 @@ PyGetSetDef type_getsets[] = {
     {"__name__", get_name, set_name, nullptr, nullptr},
     {"__qualname__", get_qualname, set_qualname, nullptr, nullptr},
     {"__bases__", get_bases, set_bases, nullptr, nullptr},
+    {"__mro__", get_mro, nullptr, nullptr, nullptr},
     {"__module__", get_module, set_module, nullptr, nullptr},
     {"__abstractmethods__", get_abstractmethods, set_abstractmethods, nullptr, nullptr},
     {"__dict__", get_dict, nullptr, nullptr, nullptr},

@@ -9,6 +9,7 @@
 #include "sync/mutex.h"
 #include "sync/ref.h"
 #include "sync/shared_slot.h"
+#include "sync/thread_state.h"
 
 #include <atomic>
 #include <cstdlib>
@@ -19,7 +20,7 @@ namespace amphis {
 namespace {
 
 sync::AttachedMutex type_mutex;
-thread_local int type_lock_depth = 0;
+thread_local int type_lock_depth AMPHIS_TLS_IE = 0;
 
 std::atomic<uint32_t> next_version{1};
 
@@ -29,7 +30,6 @@ struct CacheEntry {
   PyObject* value;  // borrowed; null: known to be absent
 };
 constexpr size_t kCacheSize = 2048;
-thread_local CacheEntry* method_cache = nullptr;
 
 inline size_t cache_index(uint32_t version, PyObject* name) {
   size_t address = reinterpret_cast<size_t>(name) >> 4;
@@ -53,6 +53,23 @@ PyObject* lookup_in_mro(PyTypeObject* type, PyObject* name) {
     if (found < 0) PyErr_Clear();
   }
   return nullptr;
+}
+
+}  // namespace
+
+// Hangs from ThreadState::method_cache.
+struct MethodCache {
+  CacheEntry entries[kCacheSize];
+};
+
+namespace {
+
+void drop_cache(ThreadState* ts) {
+  MethodCache* cache = ts->method_cache;
+  ts->method_cache = nullptr;
+  if (cache == nullptr) return;
+  for (CacheEntry& entry : cache->entries) Py_XDECREF(entry.name);
+  std::free(cache);
 }
 
 constexpr int kMaxWatchers = 8;
@@ -133,8 +150,9 @@ void type_modified_locked(PyTypeObject* type) {
 
 PyObject* type_lookup_versioned(PyTypeObject* type, PyObject* name, uint32_t* version_out) {
   uint32_t version = type_version_now(type);
-  if (version != 0 && method_cache != nullptr) {
-    CacheEntry& entry = method_cache[cache_index(version, name)];
+  ThreadState* ts = current_thread();
+  if (version != 0 && ts->method_cache != nullptr) {
+    CacheEntry& entry = ts->method_cache->entries[cache_index(version, name)];
     if (entry.version == version && entry.name == name) {
       PyObject* value = entry.value;
       if (value == nullptr) {
@@ -155,11 +173,11 @@ PyObject* type_lookup_versioned(PyTypeObject* type, PyObject* name, uint32_t* ve
   if (version != 0 && type_version_now(type) != version) version = 0;
   *version_out = version;
   if (version != 0 && cacheable(name)) {
-    if (method_cache == nullptr) {
-      method_cache = static_cast<CacheEntry*>(std::calloc(kCacheSize, sizeof(CacheEntry)));
-      if (method_cache == nullptr) return value;
+    if (ts->method_cache == nullptr) {
+      ts->method_cache = static_cast<MethodCache*>(std::calloc(1, sizeof(MethodCache)));
+      if (ts->method_cache == nullptr) return value;
     }
-    CacheEntry& entry = method_cache[cache_index(version, name)];
+    CacheEntry& entry = ts->method_cache->entries[cache_index(version, name)];
     if (value != nullptr) sync::publish(value);
     PyObject* old = entry.name;
     entry.version = version;
@@ -175,13 +193,9 @@ PyObject* type_lookup(PyTypeObject* type, PyObject* name) {
   return type_lookup_versioned(type, name, &version);
 }
 
-void type_cache_clear_thread() {
-  CacheEntry* cache = method_cache;
-  method_cache = nullptr;
-  if (cache == nullptr) return;
-  for (size_t i = 0; i < kCacheSize; ++i) Py_XDECREF(cache[i].name);
-  std::free(cache);
-}
+void type_cache_clear_thread() { drop_cache(current_thread()); }
+
+void type_cache_init() { add_thread_hooks({nullptr, nullptr, drop_cache, nullptr, nullptr}); }
 
 // --- tp_subclasses ----------------------------------------------------------------------------------------------
 

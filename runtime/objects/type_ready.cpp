@@ -245,10 +245,27 @@ PyObject* doc_from_internal_doc(const char* name, const char* doc) {
   return PyUnicode_FromString(doc);
 }
 
-PyObject* text_signature_from_doc(const char* name, const char* doc) {
+PyObject* text_signature_from_doc(const char* name, const char* doc, int flags) {
   const char* signature = doc == nullptr ? nullptr : find_signature(name, doc);
   const char* marker = signature == nullptr ? nullptr : find_marker(signature);
-  if (marker == nullptr) return Py_NewRef(Py_None);
+  if (marker == nullptr) {
+    switch (flags & ~METH_COEXIST) {
+      case METH_NOARGS:
+        return PyUnicode_FromString("($self, /)");
+      case METH_NOARGS | METH_CLASS:
+        return PyUnicode_FromString("($type, /)");
+      case METH_NOARGS | METH_STATIC:
+        return PyUnicode_FromString("()");
+      case METH_O:
+        return PyUnicode_FromString("($self, object, /)");
+      case METH_O | METH_CLASS:
+        return PyUnicode_FromString("($type, object, /)");
+      case METH_O | METH_STATIC:
+        return PyUnicode_FromString("(object, /)");
+      default:
+        return Py_NewRef(Py_None);
+    }
+  }
   return PyUnicode_FromStringAndSize(signature, marker + 1 - signature);
 }
 

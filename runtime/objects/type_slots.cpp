@@ -218,12 +218,27 @@ void type_update_all_slots(PyTypeObject* type) {
   update_all(type);
 }
 
+namespace {
+// A built-in type whose table repeats its base's function inherits it. Comparison and hash count as one.
+bool repeats_base(PyTypeObject* type, Py_ssize_t offset, void* function) {
+  PyTypeObject* base = type->tp_base;
+  if ((type->tp_flags & _Py_TPFLAGS_STATIC_BUILTIN) == 0 || base == nullptr) return false;
+  void** theirs = type_slot_pointer(base, offset);
+  if (theirs == nullptr || *theirs != function) return false;
+  if (offset == offsetof(PyHeapTypeObject, ht_type.tp_hash) ||
+      offset == offsetof(PyHeapTypeObject, ht_type.tp_richcompare)) {
+    return type->tp_hash == base->tp_hash && type->tp_richcompare == base->tp_richcompare;
+  }
+  return true;
+}
+}  // namespace
+
 int type_add_operators(PyTypeObject* type) {
   PyObject* dict = type->tp_dict;
   for (wrapperbase& row : table) {
     if (row.wrapper == nullptr) continue;
     void** slot = type_slot_pointer(type, row.offset);
-    if (slot == nullptr || *slot == nullptr) continue;
+    if (slot == nullptr || *slot == nullptr || repeats_base(type, row.offset, *slot)) continue;
     int present = PyDict_Contains(dict, row.name_strobj);
     if (present < 0) return -1;
     if (present) continue;

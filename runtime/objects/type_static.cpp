@@ -17,6 +17,7 @@ int init_static_types() {
 #undef AMPHIS_STATIC_TYPE
   };
   if (init_names() < 0 || init_slot_table() < 0) return -1;
+  type_cache_init();
   for (PyTypeObject* type : types) {
     type->tp_flags |= _Py_TPFLAGS_STATIC_BUILTIN;
     if (PyType_Ready(type) < 0) return -1;

@@ -12,7 +12,8 @@
 
 namespace amphis {
 
-struct Heap;       // memory/
+struct Heap;         // memory/
+struct MethodCache;  // objects/
 struct ThreadState;
 
 namespace sync {
@@ -61,6 +62,7 @@ struct ThreadState : PyThreadState {
   sync::RetireList* retired = nullptr;
   int stop_depth = 0;                  // StopTheWorld objects of this thread
 
+  MethodCache* method_cache = nullptr;  // objects/type_lookup.cpp
   PyObject* repr_stack = nullptr;      // Py_ReprEnter's list of objects in progress
   void* local_table = nullptr;         // _thread._local: this thread's values
   ThreadState* previous_bound = nullptr;  // PyGILState's state of this native thread that this one displaced
