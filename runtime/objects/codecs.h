@@ -117,10 +117,15 @@ PyObject* encode_ascii(PyObject* text, const char* errors);
 PyObject* encode_charmap(PyObject* text, PyObject* mapping, const char* errors);
 PyObject* decode_raw_unicode_escape(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed);
 
-// Decodes \-escapes. *first_invalid is the offset of the first escape that is not one (such as \q), or -1;
-// for an octal escape above \377, *first_invalid_octal holds its value. The front end warns about either.
+// The first escape that is none: \q and its like, or an octal number above \377. The front end warns about either.
+struct InvalidEscape {
+  Py_ssize_t offset = -1;  // of the backslash; -1: there is none
+  int octal = -1;          // the number, or -1
+  unsigned char ch = 0;    // otherwise the byte after the backslash
+};
+// `invalid` may be null.
 PyObject* decode_unicode_escape(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed,
-                                Py_ssize_t* first_invalid, int* first_invalid_octal);
+                                InvalidEscape* invalid);
 
 // The same with a DeprecationWarning for an escape that is none.
 PyObject* decode_unicode_escape_warning(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed);

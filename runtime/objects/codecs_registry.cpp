@@ -1,6 +1,6 @@
 // The codec registry: search functions, the cache of codecs found, and encoding and decoding through them.
 //
-// An encoding's name is normalised to lower case with spaces as underscores before search functions see it. The package `encodings`, which registers the
+// An encoding's name is normalised before search functions see it. The package `encodings`, which registers the
 // standard search function, is imported at the first look-up that no cache answers.
 #include "objects/codecs.h"
 #include "sync/mutex.h"
@@ -35,13 +35,19 @@ bool import_encodings() {
   return true;
 }
 
-// Lower case, spaces to underscores; other characters stay as they are.
+// Lower case; runs of anything but ASCII letters, digits and dots as one underscore.
 PyObject* normalized_name(const char* name) {
   StrWriter out(static_cast<Py_ssize_t>(strlen(name)));
+  bool punctuation = false;
   for (const char* p = name; *p; p++) {
     unsigned char c = static_cast<unsigned char>(*p);
-    if (c == ' ') c = '_';
     if (c >= 'A' && c <= 'Z') c = static_cast<unsigned char>(c + 32);
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.')) {
+      punctuation = true;
+      continue;
+    }
+    if (punctuation && out.size() > 0 && !out.put('_')) return nullptr;
+    punctuation = false;
     if (!out.put(c)) return nullptr;
   }
   return out.finish();

@@ -39,17 +39,13 @@ const char* copy_plain(const char* p, const char* end, StrWriter& out, bool* ok)
 }  // namespace
 
 PyObject* decode_unicode_escape(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed,
-                                Py_ssize_t* first_invalid, int* first_invalid_octal) {
-  if (first_invalid) *first_invalid = -1;
-  if (first_invalid_octal) *first_invalid_octal = -1;
+                                InvalidEscape* invalid) {
   if (n == 0) {
     if (consumed) *consumed = 0;
     return empty_str();
   }
-  auto remember = [&](Py_ssize_t offset, int octal) {
-    if (!first_invalid || *first_invalid >= 0) return;
-    *first_invalid = offset;
-    if (first_invalid_octal) *first_invalid_octal = octal;
+  auto remember = [&](Py_ssize_t offset, int octal, char ch) {
+    if (invalid && invalid->offset < 0) *invalid = {offset, octal, static_cast<Byte>(ch)};
   };
   StrWriter out(n);
   DecodeErrors report("unicodeescape", errors, data, n);
@@ -88,7 +84,7 @@ PyObject* decode_unicode_escape(const char* data, Py_ssize_t n, const char* erro
         case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': {
           plain = static_cast<Py_UCS4>(c - '0');
           for (int k = 0; k < 2 && at < end && *at >= '0' && *at <= '7'; k++) plain = plain * 8 + static_cast<Py_UCS4>(*at++ - '0');
-          if (plain > 0377) remember(start - report.begin(), static_cast<int>(plain));
+          if (plain > 0377) remember(start - report.begin(), static_cast<int>(plain), c);
           break;
         }
         case 'x':
@@ -134,7 +130,7 @@ PyObject* decode_unicode_escape(const char* data, Py_ssize_t n, const char* erro
           break;
         }
         default:
-          remember(start - report.begin(), -1);
+          remember(start - report.begin(), -1, c);
           if (!out.put('\\')) return nullptr;
           plain = static_cast<Byte>(c);
           break;
@@ -166,18 +162,17 @@ PyObject* decode_unicode_escape(const char* data, Py_ssize_t n, const char* erro
 }
 
 PyObject* decode_unicode_escape_warning(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed) {
-  Py_ssize_t at;
-  int octal;
-  Ref<> text = Ref<>::steal(decode_unicode_escape(data, n, errors, consumed, &at, &octal));
-  if (!text || at < 0) return text.release();
-  int failed = octal >= 0 ? PyErr_WarnFormat(PyExc_DeprecationWarning, 1,
+  InvalidEscape invalid;
+  Ref<> text = Ref<>::steal(decode_unicode_escape(data, n, errors, consumed, &invalid));
+  if (!text || invalid.offset < 0) return text.release();
+  int failed = invalid.octal >= 0 ? PyErr_WarnFormat(PyExc_DeprecationWarning, 1,
                                              "\"\\%o\" is an invalid octal escape sequence. "
                                              "Such sequences will not work in the future. ",
-                                             static_cast<unsigned>(octal))
+                                             static_cast<unsigned>(invalid.octal))
                           : PyErr_WarnFormat(PyExc_DeprecationWarning, 1,
                                              "\"\\%c\" is an invalid escape sequence. "
                                              "Such sequences will not work in the future. ",
-                                             static_cast<int>(static_cast<Byte>(data[at + 1])));
+                                             static_cast<int>(invalid.ch));
   return failed < 0 ? nullptr : text.release();
 }
 

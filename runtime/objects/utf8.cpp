@@ -46,6 +46,11 @@ inline Sequence read_sequence(const Byte* p, const Byte* end) {
           0, nullptr};
 }
 
+// The start of an encoded surrogate that the input breaks off: an error handler may want all of it, so it counts as incomplete.
+inline bool may_become_surrogate(const Byte* p, const Byte* end) {
+  return end - p == 2 && p[0] == 0xED && p[1] >= 0xA0 && p[1] <= 0xBF;
+}
+
 struct Scan {
   Py_ssize_t chars;
   Py_UCS4 seen;     // or of all characters
@@ -307,7 +312,7 @@ bool write_utf8(_PyUnicodeWriter* w, const char* data, Py_ssize_t n, const char*
     at = reinterpret_cast<const char*>(run.stop);
     if (run.stop == end) break;
     Sequence bad = read_sequence(run.stop, end);
-    if (!bad.reason && consumed) break;
+    if (consumed && (!bad.reason || may_become_surrogate(run.stop, end))) break;
     at = report.handle(at, at + bad.bad_length, bad.reason ? bad.reason : "unexpected end of data", w);
     if (!at) return false;
   }
@@ -337,7 +342,8 @@ PyObject* PyUnicode_DecodeUTF8Stateful(const char* data, Py_ssize_t n, const cha
   bool complete = run.stop == reinterpret_cast<const Byte*>(end);
   if (!complete && consumed) {
     Sequence bad = read_sequence(run.stop, reinterpret_cast<const Byte*>(end));
-    complete = bad.reason == nullptr;
+    complete = bad.reason == nullptr ||
+               may_become_surrogate(run.stop, reinterpret_cast<const Byte*>(end));
   }
   if (complete) {
     Py_ssize_t chars = ascii + run.chars;
