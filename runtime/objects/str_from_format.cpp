@@ -92,17 +92,7 @@ bool put_integer(StrWriter& out, uintmax_t magnitude, bool negative, int base, b
 // The name of a type with its module, with ':' between the two for the alternate form.
 PyObject* full_name(PyTypeObject* type, bool colon) {
   if (!colon) return PyType_GetFullyQualifiedName(type);
-  if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
-    PyObject* name = PyUnicode_FromString(type->tp_name);
-    if (!name) return nullptr;
-    Py_ssize_t dot = PyUnicode_FindChar(name, '.', 0, PY_SSIZE_T_MAX, -1);
-    if (dot < 0) return name;
-    Ref<> whole = Ref<>::steal(name);
-    Ref<> module = Ref<>::steal(PyUnicode_Substring(name, 0, dot));
-    Ref<> rest = Ref<>::steal(PyUnicode_Substring(name, dot + 1, PY_SSIZE_T_MAX));
-    if (!module || !rest) return nullptr;
-    return PyUnicode_FromFormat("%U:%U", module.get(), rest.get());
-  }
+  if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) return PyUnicode_FromString(type->tp_name);
   Ref<> module = Ref<>::steal(PyType_GetModuleName(type));
   if (!module) PyErr_Clear();
   Ref<> name = Ref<>::steal(PyType_GetQualName(type));
@@ -190,6 +180,10 @@ const char* put_directive(StrWriter& out, const char* start, Arguments& args) {
   }
   char what = *p;
   bool ok = false;
+  if (length != Length::kNone && what && !strchr("diuoxX", what) &&
+      !(length == Length::kLong && (what == 's' || what == 'V'))) {
+    what = 0;
+  }
   switch (what) {
     case '%':
       ok = length == Length::kNone && out.put('%');
