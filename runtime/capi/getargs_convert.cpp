@@ -131,7 +131,7 @@ bool store_masked(PyObject* arg, VarArgs* va) {
 
 bool hold_buffer(PyObject* arg, Py_buffer* view, int flags, const char* expected, Cleanup* cleanup, ArgumentError* error) {
   if (PyObject_GetBuffer(arg, view, flags) != 0) {
-    if ((flags & PyBUF_WRITABLE) && PyErr_ExceptionMatches(PyExc_BufferError)) PyErr_Clear();
+    if (flags & PyBUF_WRITABLE) PyErr_Clear();
     return wrong_type(error, expected, arg);
   }
   if (!PyBuffer_IsContiguous(view, 'C')) {
