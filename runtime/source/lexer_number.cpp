@@ -19,11 +19,13 @@ bool Lexer::digits_tail(Token& out) {
 // A number may touch a keyword that can follow it (`1if x else 2`, with a warning), but no other name.
 bool Lexer::check_number_end(Token& out, const char* kind) {
   static constexpr std::string_view kFollowers[] = {"and", "else", "for", "if", "in", "is", "or", "not"};
+  // Of the two-letter ones that begin with `i` only the letters count, not what follows.
   const char* p = cursor_;
   auto c = static_cast<unsigned char>(*p);
   if (!(kCharClass[c] & kIdentContinue) || c >= 128) return true;
   for (std::string_view word : kFollowers) {
-    if (std::memcmp(p, word.data(), 1) == 0 && std::strncmp(p, word.data(), word.size()) == 0) {
+    if (*p == word[0] && std::strncmp(p, word.data(), word.size()) == 0 &&
+        (word[0] == 'i' || !continues_identifier(p[word.size()]))) {
       int col = static_cast<int>(p - line_start_);
       add_warning(line_, col, line_, col, std::string("invalid ") + kind + " literal");
       return true;

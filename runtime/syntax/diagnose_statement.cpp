@@ -314,7 +314,7 @@ void Parser::diagnose_parameters(bool is_lambda) {
     ++pos_;
     bool found = false;
     for (;;) {
-      arg* a = peek() == Tok::Name ? parameter(true, false) : nullptr;
+      arg* a = peek() == Tok::Name ? parameter(is_lambda, false) : nullptr;
       if (!a) break;
       found = true;
       if (!accept(Tok::Comma)) break;

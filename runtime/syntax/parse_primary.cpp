@@ -20,6 +20,13 @@ expr* Parser::primary_plain() {
   if (!left) return nullptr;
   for (;;) {
     size_t mark = pos_;
+    if (diagnosing_ && (peek() == Tok::LSqb || peek() == Tok::LBrace)) {
+      // The grammar looks for a generator expression after every primary, and its mistakes begin with any
+      // bracket.
+      diagnose_comprehension(mark);
+      if (raised_) return nullptr;
+      pos_ = mark;
+    }
     switch (peek()) {
       case Tok::Dot: {
         ++pos_;
@@ -233,9 +240,13 @@ expr* Parser::parenthesised() {
       items.push(first);
       while (accept(Tok::Comma)) {
         if (peek() == Tok::RPar) break;
+        size_t before = pos_;
         expr* item = star_named_expression();
         if (raised_) return nullptr;
-        if (!item) break;
+        if (!item) {
+          pos_ = before;
+          break;
+        }
         items.push(item);
       }
       if (accept(Tok::RPar)) {
@@ -299,9 +310,13 @@ expr* Parser::bracketed() {
     items.push(first);
     while (accept(Tok::Comma)) {
       if (peek() == Tok::RSqb) break;
+      size_t before = pos_;
       expr* item = star_named_expression();
       if (raised_) return nullptr;
-      if (!item) break;
+      if (!item) {
+        pos_ = before;
+        break;
+      }
       items.push(item);
     }
     if (accept(Tok::RSqb)) {
@@ -408,9 +423,13 @@ expr* Parser::braced() {
     items.push(first);
     while (accept(Tok::Comma)) {
       if (peek() == Tok::RBrace) break;
+      size_t before = pos_;
       expr* item = star_named_expression();
       if (raised_) return nullptr;
-      if (!item) break;
+      if (!item) {
+        pos_ = before;
+        break;
+      }
       items.push(item);
     }
     if (accept(Tok::RBrace)) {
