@@ -204,8 +204,11 @@ void Lexer::emit(Token& out, Tok kind, const char* start, const char* end) {
   out.end_col = static_cast<int>(end - line_start_);
   out.start = static_cast<uint32_t>(start - begin_);
   out.end = static_cast<uint32_t>(end - begin_);
-  // Whether the token goes on was asked of the end of input.
-  if (end == end_ && kind != Tok::Newline && kind != Tok::Nl) hit_end_ = true;
+  if (end < end_) return;
+  // Whether the token goes on was asked of the end of input, unless it could not go on.
+  bool is_whole = kind == Tok::Newline || kind == Tok::Nl || kind == Tok::FStringEnd ||
+                  kind == Tok::TStringEnd || (!is_keyword(kind) && kind > Tok::String && end - start == 3);
+  if (!is_whole) hit_end_ = true;
 }
 
 void Lexer::emit_bare(Token& out, Tok kind) {

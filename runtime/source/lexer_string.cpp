@@ -173,7 +173,7 @@ bool Lexer::fstring_middle(Token& out) {
       cursor_ = f.start + 1;
       fail(out, "unterminated %s%c-string literal (detected at line %d)",
            f.quote_size == 3 ? "triple-quoted " : "", letter, detected);
-      hit_end_ = c != '\n';
+      hit_end_ = f.quote_size == 3;
       return true;
     }
     if (at_closing_quote(p)) break;
