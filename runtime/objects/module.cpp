@@ -767,10 +767,13 @@ PyObject* PyState_FindModule(PyModuleDef* def) {
   return modules_by_index.size() > index ? modules_by_index[index] : nullptr;
 }
 
-// The declaration of thread safety is accepted; the runtime never turns a GIL on.
+// Read by the loader of extension modules.
 PyAPI_FUNC(int) PyUnstable_Module_SetGIL(PyObject* module, void* gil);
-int PyUnstable_Module_SetGIL(PyObject* module, void*) {
-  if (PyModule_Check(module)) return 0;
+int PyUnstable_Module_SetGIL(PyObject* module, void* gil) {
+  if (PyModule_Check(module)) {
+    as_module(module)->md_gil = gil;
+    return 0;
+  }
   PyErr_BadInternalCall();
   return -1;
 }

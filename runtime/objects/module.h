@@ -12,6 +12,7 @@ struct ModuleObject {
   void* md_state;
   PyObject* md_weaklist;
   PyObject* md_name;  // for messages once the dict is cleared
+  void* md_gil;       // Py_MOD_GIL_*: what a single-phase module said of itself
 };
 
 inline PyObject* module_dict(PyObject* module) { return reinterpret_cast<ModuleObject*>(module)->md_dict; }
