@@ -61,7 +61,11 @@ struct CodeSpec {
   std::vector<Word> words;
   std::vector<ExceptionRange> ranges;
   std::vector<Position> positions;  // one per word
+  PyObject* linetable = nullptr;    // bytes: in place of `positions`, when the code is a copy of another
 };
+
+// Frees what the machine keeps in cache words; set by the interpreter.
+extern void (*code_release_caches)(PyCodeObject* code);
 
 // New reference; null with an exception.
 PyCodeObject* code_new(const CodeSpec& spec);
