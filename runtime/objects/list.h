@@ -76,6 +76,9 @@ PyObject* list_subscript(PyObject* self, PyObject* index);
 // list.sort. `key` may be null. 0 or -1.
 int list_sort(PyListObject* list, PyObject* key, bool reverse);
 
+// a < b: 1, 0 or -1; without a call where both are int, float or one-byte str.
+int object_less(PyObject* a, PyObject* b);
+
 // ---- for the list*.cpp files ----
 
 // Replaces items [low, high) by `n` references, which it takes over, also on failure. The lock is held. References that

@@ -373,10 +373,14 @@ int atom_less(PyObject* a, PyObject* b) {
   return -2;
 }
 
+}  // namespace
+
 int object_less(PyObject* a, PyObject* b) {
   const int known = atom_less(a, b);
   return known != -2 ? known : PyObject_RichCompareBool(a, b, Py_LT);
 }
+
+namespace {
 
 // Exact tuples: what tuple.__lt__ does, without a bool object for the deciding comparison.
 int tuple_less(PyObject* a, PyObject* b) {

@@ -26,12 +26,12 @@ struct Singletons {
 
   static void init_head(PyASCIIObject& head, Py_ssize_t length, bool ascii) {
     static const struct {
-    PyObject head;
-  } kImmortal = {PyObject_HEAD_INIT(&PyUnicode_Type)};
+        PyObject head;
+    } kImmortal = {PyObject_HEAD_INIT(&PyUnicode_Type)};
     memcpy(static_cast<void*>(&head), &kImmortal, sizeof(PyObject));
     head.length = length;
     head.hash = -1;
-    head.state.interned = 0;
+    head.state.interned = SSTATE_INTERNED_IMMORTAL_STATIC;  // there is no second object of the same text
     head.state.kind = PyUnicode_1BYTE_KIND;
     head.state.compact = 1;
     head.state.ascii = ascii;
