@@ -45,6 +45,8 @@ bool StrWriter::grow(_PyUnicodeWriter* w, Py_ssize_t n, Py_UCS4 max_char) {
     return false;
   }
   Py_ssize_t needed = w->pos + n;
+  const Py_UCS4 wanted = max_char;
+  if (w->buffer == nullptr && w->pos == 0) w->maxchar = 0;
   if (max_char < w->min_char) max_char = w->min_char;
   if (max_char < w->maxchar) max_char = w->maxchar;
   if (max_char < 0x7F) max_char = 0x7F;
@@ -54,8 +56,16 @@ bool StrWriter::grow(_PyUnicodeWriter* w, Py_ssize_t n, Py_UCS4 max_char) {
   if (capacity < w->min_length) capacity = w->min_length;
 
   if (w->buffer == nullptr) {
+    if (w->pos > 0) {
+      // Out of the StrWriter's own room. It holds bytes up to 0xFF whatever has been written: look what it was.
+      if (max_char == 0xFF) max_char = max_char_class(1, w->data, w->pos);
+      if (wanted > max_char) max_char = wanted;
+    }
     PyObject* buffer = PyUnicode_New(capacity ? capacity : 1, max_char);
     if (!buffer) return false;
+    if (w->pos > 0) {
+      copy_chars_to(static_cast<int>(PyUnicode_KIND(buffer)), PyUnicode_DATA(buffer), 0, 1, w->data, 0, w->pos);
+    }
     take_buffer(w, buffer);
     return true;
   }
@@ -80,7 +90,7 @@ bool StrWriter::write_str(_PyUnicodeWriter* w, PyObject* s) {
   if (n == 0) return true;
   Py_UCS4 max_char = PyUnicode_MAX_CHAR_VALUE(s);
   if (max_char > w->maxchar || n > w->size - w->pos) {
-    if (w->buffer == nullptr && !w->overallocate && PyUnicode_CheckExact(s)) {
+    if (w->buffer == nullptr && w->pos == 0 && !w->overallocate && PyUnicode_CheckExact(s)) {
       w->buffer = Py_NewRef(s);
       w->data = PyUnicode_DATA(s);
       w->kind = 0;
@@ -135,7 +145,9 @@ PyObject* StrWriter::finish(_PyUnicodeWriter* w) {
   PyObject* s = w->buffer;
   Py_ssize_t n = w->pos;
   bool readonly = w->readonly;
+  const void* own_room = w->data;
   clear(w);
+  if (!s && n > 0) return str_from_latin1(static_cast<const Py_UCS1*>(own_room), n);
   if (n == 0) {
     Py_XDECREF(s);
     return empty_str();

@@ -1,7 +1,9 @@
 // StrWriter builds a str piece by piece. It widens its buffer as wider characters arrive and grows it by a quarter, so that the
 // cost stays linear. The layout is _PyUnicodeWriter of the C API; the functions of that name are thin over this class.
 //
-// A writer that has been given one whole str and nothing else shares it (readonly) and gives it back as it is.
+// Three states: a short text of one-byte characters is built inside the StrWriter itself (data set, buffer null), so that the
+// result is allocated once, in its size; anything else in `buffer`, a str under construction; and a writer that has been given
+// one whole str and nothing else shares it (readonly) and gives it back as it is.
 #pragma once
 
 #include "objects/str.h"
@@ -12,9 +14,14 @@ class StrWriter {
  public:
   explicit StrWriter(Py_ssize_t expected = 0, bool overallocate = true) {
     memset(&w_, 0, sizeof w_);
-    w_.kind = 0;
     w_.min_length = expected;
     w_.overallocate = overallocate;
+    if (expected <= kSmall) {
+      w_.data = small_;
+      w_.kind = 1;
+      w_.maxchar = 0xFF;
+      w_.size = kSmall;
+    }
   }
   ~StrWriter() { Py_XDECREF(w_.buffer); }
   StrWriter(const StrWriter&) = delete;
@@ -64,7 +71,9 @@ class StrWriter {
   static PyObject* finish(_PyUnicodeWriter* w);
 
  private:
+  static constexpr Py_ssize_t kSmall = 240;
   _PyUnicodeWriter w_;
+  Py_UCS1 small_[kSmall];
 };
 
 // What PyUnicode_FromFormatV does, into a writer.
