@@ -202,16 +202,18 @@ class Formatter {
       if (!converted) return false;
       value = Ref<>::steal(converted);
     }
-    if (piece.spec.size() == 0) {
-      if (PyUnicode_CheckExact(value.get())) return out.put_str(value.get());
-      return put_formatted(out, value.get(), empty_str());
-    }
+    if (piece.spec.size() == 0) return put_formatted(out, value.get(), empty_str());
     Ref<> spec = Ref<>::steal(piece.spec_has_fields ? format(s, piece.spec, depth - 1)
                                                     : str_slice(s, piece.spec.start, piece.spec.end));
     return spec && put_formatted(out, value.get(), spec.get());
   }
 
+  // The built-in types are known to format themselves as follows.
   bool put_formatted(StrWriter& out, PyObject* value, PyObject* spec) {
+    bool empty = PyUnicode_GET_LENGTH(spec) == 0;
+    if (PyLong_CheckExact(value)) return out.put_new(empty ? PyObject_Str(value) : format_long(value, spec));
+    if (PyUnicode_CheckExact(value)) return empty ? out.put_str(value) : out.put_new(format_str(value, spec));
+    if (PyFloat_CheckExact(value)) return out.put_new(empty ? PyObject_Str(value) : format_float(value, spec));
     return out.put_new(PyObject_Format(value, spec));
   }
 
