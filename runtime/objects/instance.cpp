@@ -355,8 +355,32 @@ int subtype_clear(PyObject* self) {
   return base->tp_clear != nullptr ? base->tp_clear(self) : 0;
 }
 
+namespace {
+
+// Most classes by far: no native base but object, no slots, no finalizer.
+AMPHIS_ALWAYS_INLINE void dealloc_plain(PyObject* self, PyTypeObject* type) {
+  untrack(self);
+  if (type->tp_weaklistoffset != 0) {
+    auto** list = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self) + type->tp_weaklistoffset);
+    if (sync::load_relaxed(*list) != nullptr) PyObject_ClearWeakRefs(self);
+  }
+  if (has_inline_values(type)) {
+    InlineValues* iv = inline_values(self, type);
+    for (int i = 0, n = iv->high; i < n; ++i) Py_XDECREF(iv->values[i]);
+    if (PyObject* dict = *instance_dict_slot(self, type)) Py_DECREF(dict);
+  }
+  type->tp_free(self);
+  gc::decref_type(type);
+}
+
+}  // namespace
+
 void subtype_dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
+  if (type_extra(type)->plain_instances && type->tp_finalize == nullptr && type->tp_del == nullptr) {
+    dealloc_plain(self, type);
+    return;
+  }
   PyTypeObject* base = native_base(type, &PyTypeObject::tp_dealloc, static_cast<destructor>(subtype_dealloc));
   bool tracked_type = PyType_IS_GC(type);
 

@@ -336,5 +336,6 @@ PyTypeObject PyBaseObject_Type = {
     .tp_alloc = PyType_GenericAlloc,
     .tp_new = object_new,
     .tp_free = PyObject_Free,
+    .tp_vectorcall = type_vectorcall,
 };
 }

@@ -40,6 +40,7 @@ struct TypeExtra {
   uint8_t capacity_guess;   // from the class body: how many attributes instances will want
   bool added_dict;          // this class (not a base) appended the dict slot to the layout
   bool added_weaklist;      // the same for the weak reference list
+  bool plain_instances;     // instances are object's header, dict and weaklist slots and inline values, nothing else
   bool from_spec;           // made by PyType_FromSpec and its kin
 };
 

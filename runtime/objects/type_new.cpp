@@ -292,6 +292,7 @@ int set_layout(Builder* b) {
   }
   bool has_gc = (base->tp_flags & Py_TPFLAGS_HAVE_GC) != 0 || b->add_dict || nslots != 0;
   if (has_gc) type->tp_flags |= Py_TPFLAGS_HAVE_GC;
+  extra->plain_instances = nslots == 0 && (base == &PyBaseObject_Type || (is_heap_type(base) && type_extra(base)->plain_instances));
   return 0;
 }
 

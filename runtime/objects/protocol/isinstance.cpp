@@ -78,7 +78,14 @@ extern "C" {
 int _PyObject_RealIsInstance(PyObject* inst, PyObject* cls) {
   if (PyType_Check(cls)) {
     if (PyObject_TypeCheck(inst, reinterpret_cast<PyTypeObject*>(cls))) return 1;
-    // A proxy may claim another class.
+    // A proxy may claim another class; most objects have object's __class__.
+    PyTypeObject* type = Py_TYPE(inst);
+    if (type->tp_getattro == PyObject_GenericGetAttr) {
+      Ref<> descr = Ref<>::steal(type_lookup(type, names.dunder_class));
+      if (descr && Py_TYPE(descr.get()) == &PyGetSetDescr_Type && PyDescr_TYPE(descr.get()) == &PyBaseObject_Type) {
+        return 0;
+      }
+    }
     PyObject* raw;
     if (PyObject_GetOptionalAttr(inst, names.dunder_class, &raw) < 0) return -1;
     Ref<> claimed = Ref<>::steal(raw);
