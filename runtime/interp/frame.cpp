@@ -5,8 +5,10 @@
 
 #include "interp/load.h"
 #include "interp/ops.h"
+#include "interp/super_frame.h"
 #include "objects/function.h"
 #include "objects/names.h"
+#include "objects/type.h"
 
 namespace amphis {
 
@@ -223,6 +225,7 @@ PyObject* eval_class_body(PyObject* function, PyObject* ns) { return run_with_na
 
 int interp_init() {
   function_entry = function_vectorcall;
+  super_frame_hook = super_arguments_of_frame;
   add_thread_hooks({interp_thread_created, nullptr, nullptr, nullptr, interp_thread_destroyed});
   return 0;
 }
