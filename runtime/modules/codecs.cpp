@@ -1,4 +1,5 @@
-// The module _codecs: the registry and the built-in codecs as functions that return (result, length consumed).
+// The module _codecs: the registry and the built-in codecs as functions that return (result, length
+// consumed).
 #include "objects/codecs.h"
 #include "objects/str_args.h"
 
@@ -6,7 +7,8 @@ namespace amphis {
 namespace {
 
 // An `errors` argument: a str without nulls or None. False with an exception.
-bool errors_argument(const char* function, PyObject* const* args, Py_ssize_t nargs, Py_ssize_t at, const char** errors) {
+bool errors_argument(const char* function, PyObject* const* args, Py_ssize_t nargs, Py_ssize_t at,
+                     const char** errors) {
   *errors = nullptr;
   if (nargs <= at || args[at] == Py_None) return true;
   if (!PyUnicode_Check(args[at])) {
@@ -55,7 +57,9 @@ class Input {
   Py_buffer view_ = {};
 };
 
-PyObject* with_length(PyObject* result, Py_ssize_t n) { return result ? Py_BuildValue("(Nn)", result, n) : nullptr; }
+PyObject* with_length(PyObject* result, Py_ssize_t n) {
+  return result ? Py_BuildValue("(Nn)", result, n) : nullptr;
+}
 
 // ---- decoders ----
 
@@ -88,7 +92,8 @@ PyObject* decode_simple(const char* name, PyObject* (*decoder)(const char*, Py_s
 
 typedef PyObject* (*OrderedDecoder)(const char*, Py_ssize_t, const char*, int*, Py_ssize_t*);
 
-PyObject* decode_ordered(const char* name, OrderedDecoder decoder, int order, PyObject* const* args, Py_ssize_t nargs) {
+PyObject* decode_ordered(const char* name, OrderedDecoder decoder, int order, PyObject* const* args,
+                         Py_ssize_t nargs) {
   const char* errors;
   bool final_input = false;
   Input input;
@@ -119,7 +124,8 @@ PyObject* decode_ex(const char* name, OrderedDecoder decoder, PyObject* const* a
 
 // ---- encoders ----
 
-bool text_to_encode(const char* name, PyObject* const* args, Py_ssize_t nargs, Py_ssize_t most, const char** errors) {
+bool text_to_encode(const char* name, PyObject* const* args, Py_ssize_t nargs, Py_ssize_t most,
+                    const char** errors) {
   if (!check_str_positional(name, nargs, 1, most)) return false;
   if (!PyUnicode_Check(args[0])) return bad_argument(name, "argument 1", "str", args[0]);
   return errors_argument(name, args, nargs, 1, errors);
@@ -132,21 +138,25 @@ PyObject* encode_simple(const char* name, PyObject* (*encoder)(PyObject*, const 
   return with_length(encoder(args[0], errors), PyUnicode_GET_LENGTH(args[0]));
 }
 
-PyObject* encode_ordered(const char* name, PyObject* (*encoder)(PyObject*, const char*, int), int order, bool order_given,
-                         PyObject* const* args, Py_ssize_t nargs) {
+PyObject* encode_ordered(const char* name, PyObject* (*encoder)(PyObject*, const char*, int), int order,
+                         bool order_given, PyObject* const* args, Py_ssize_t nargs) {
   const char* errors;
   if (!text_to_encode(name, args, nargs, order_given ? 2 : 3, &errors)) return nullptr;
   if (!order_given && !int_argument(args, nargs, 2, &order)) return nullptr;
   return with_length(encoder(args[0], errors, order), PyUnicode_GET_LENGTH(args[0]));
 }
 
-PyObject* unicode_escape_of(PyObject* s, const char*) { return PyUnicode_AsUnicodeEscapeString(s); }
-PyObject* raw_unicode_escape_of(PyObject* s, const char*) { return PyUnicode_AsRawUnicodeEscapeString(s); }
+PyObject* unicode_escape_of(PyObject* s, const char*) {
+  return PyUnicode_AsUnicodeEscapeString(s);
+}
+PyObject* raw_unicode_escape_of(PyObject* s, const char*) {
+  return PyUnicode_AsRawUnicodeEscapeString(s);
+}
 
 // A function of this module per codec.
-#define DECODER(name, decoder, default_final, text_allowed)                            \
-  PyObject* name(PyObject*, PyObject* const* args, Py_ssize_t nargs) {                 \
-    return decode_stateful(#name, decoder, args, nargs, default_final, text_allowed);  \
+#define DECODER(name, decoder, default_final, text_allowed)                           \
+  PyObject* name(PyObject*, PyObject* const* args, Py_ssize_t nargs) {                \
+    return decode_stateful(#name, decoder, args, nargs, default_final, text_allowed); \
   }
 #define ORDERED_DECODER(name, decoder, order)                          \
   PyObject* name(PyObject*, PyObject* const* args, Py_ssize_t nargs) { \
@@ -156,9 +166,9 @@ PyObject* raw_unicode_escape_of(PyObject* s, const char*) { return PyUnicode_AsR
   PyObject* name(PyObject*, PyObject* const* args, Py_ssize_t nargs) { \
     return encode_simple(#name, encoder, args, nargs);                 \
   }
-#define ORDERED_ENCODER(name, encoder, order, given)                        \
-  PyObject* name(PyObject*, PyObject* const* args, Py_ssize_t nargs) {      \
-    return encode_ordered(#name, encoder, order, given, args, nargs);       \
+#define ORDERED_ENCODER(name, encoder, order, given)                   \
+  PyObject* name(PyObject*, PyObject* const* args, Py_ssize_t nargs) { \
+    return encode_ordered(#name, encoder, order, given, args, nargs);  \
   }
 
 DECODER(utf_8_decode, PyUnicode_DecodeUTF8Stateful, false, false)
@@ -209,13 +219,15 @@ PyObject* charmap_decode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
       !errors_argument("charmap_decode", args, nargs, 1, &errors)) {
     return nullptr;
   }
-  return with_length(PyUnicode_DecodeCharmap(input.data, input.size, nargs > 2 ? args[2] : nullptr, errors), input.size);
+  return with_length(PyUnicode_DecodeCharmap(input.data, input.size, nargs > 2 ? args[2] : nullptr, errors),
+                     input.size);
 }
 
 PyObject* charmap_encode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   const char* errors;
   if (!text_to_encode("charmap_encode", args, nargs, 3, &errors)) return nullptr;
-  return with_length(encode_charmap(args[0], nargs > 2 ? args[2] : nullptr, errors), PyUnicode_GET_LENGTH(args[0]));
+  return with_length(encode_charmap(args[0], nargs > 2 ? args[2] : nullptr, errors),
+                     PyUnicode_GET_LENGTH(args[0]));
 }
 
 PyObject* charmap_build(PyObject*, PyObject* table) {
@@ -446,4 +458,6 @@ PyModuleDef definition = {
 }  // namespace
 }  // namespace amphis
 
-PyMODINIT_FUNC PyInit__codecs(void) { return PyModuleDef_Init(&amphis::definition); }
+PyMODINIT_FUNC PyInit__codecs(void) {
+  return PyModuleDef_Init(&amphis::definition);
+}

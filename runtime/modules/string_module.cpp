@@ -7,7 +7,8 @@ namespace {
 PyMethodDef string_functions[] = {
     {"formatter_field_name_split", amphis::str_formatter_field_name_split, METH_O,
      PyDoc_STR("split the argument as a field name")},
-    {"formatter_parser", amphis::str_formatter_parser, METH_O, PyDoc_STR("parse the argument as a format string")},
+    {"formatter_parser", amphis::str_formatter_parser, METH_O,
+     PyDoc_STR("parse the argument as a format string")},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -28,4 +29,6 @@ PyModuleDef string_module = {
 
 }  // namespace
 
-PyMODINIT_FUNC PyInit__string(void) { return PyModuleDef_Init(&string_module); }
+PyMODINIT_FUNC PyInit__string(void) {
+  return PyModuleDef_Init(&string_module);
+}

@@ -1,8 +1,8 @@
-// The module unicodedata: the Unicode Character Database as functions, and the database of version 3.2 as the object ucd_3_2_0 with the same
-// functions as methods.
+// The module unicodedata: the Unicode Character Database as functions, and the database of version 3.2 as the
+// object ucd_3_2_0 with the same functions as methods.
 //
-// Version 3.2 is the present database without the characters that came later and with the normalisation corrections of
-// later years undone; properties that changed for old characters are the present ones.
+// Version 3.2 is the present database without the characters that came later and with the normalisation
+// corrections of later years undone; properties that changed for old characters are the present ones.
 #include <stdio.h>
 
 #include "objects/str.h"
@@ -20,7 +20,9 @@ struct Database {
 extern PyTypeObject ucd_type;
 
 // The same functions serve the module and the old database: self tells.
-bool is_old(PyObject* self) { return self && Py_IS_TYPE(self, &ucd_type); }
+bool is_old(PyObject* self) {
+  return self && Py_IS_TYPE(self, &ucd_type);
+}
 
 bool char_argument(const char* function, const char* argument, PyObject* o, Py_UCS4* ch) {
   if (!PyUnicode_Check(o)) {
@@ -29,8 +31,8 @@ bool char_argument(const char* function, const char* argument, PyObject* o, Py_U
     return false;
   }
   if (PyUnicode_GET_LENGTH(o) != 1) {
-    PyErr_Format(PyExc_TypeError, "%s(): %s must be a unicode character, not a string of length %zd", function, argument,
-                 PyUnicode_GET_LENGTH(o));
+    PyErr_Format(PyExc_TypeError, "%s(): %s must be a unicode character, not a string of length %zd",
+                 function, argument, PyUnicode_GET_LENGTH(o));
     return false;
   }
   *ch = PyUnicode_READ_CHAR(o, 0);
@@ -38,10 +40,13 @@ bool char_argument(const char* function, const char* argument, PyObject* o, Py_U
 }
 
 // Whether the database that self stands for has the character at all.
-bool known(PyObject* self, Py_UCS4 ch) { return !is_old(self) || unicode::record(ch).age == 1; }
+bool known(PyObject* self, Py_UCS4 ch) {
+  return !is_old(self) || unicode::record(ch).age == 1;
+}
 
 // (chr[, default]): the default or ValueError for characters without the property.
-bool char_and_default(const char* function, PyObject* const* args, Py_ssize_t nargs, Py_UCS4* ch, PyObject** fallback) {
+bool char_and_default(const char* function, PyObject* const* args, Py_ssize_t nargs, Py_UCS4* ch,
+                      PyObject** fallback) {
   if (!check_str_positional(function, nargs, 1, 2)) return false;
   *fallback = nargs > 1 ? args[1] : nullptr;
   return char_argument(function, "argument 1", args[0], ch);
@@ -162,7 +167,8 @@ bool read_form(PyObject* o, unicode::Form* form) {
 bool form_and_text(const char* function, PyObject* const* args, Py_ssize_t nargs) {
   if (!check_str_positional(function, nargs, 2, 2)) return false;
   for (int i = 0; i < 2; i++) {
-    if (!PyUnicode_Check(args[i])) return bad_argument(function, i ? "argument 2" : "argument 1", "str", args[i]);
+    if (!PyUnicode_Check(args[i]))
+      return bad_argument(function, i ? "argument 2" : "argument 1", "str", args[i]);
   }
   return true;
 }
@@ -289,18 +295,21 @@ PyMethodDef functions[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyObject* ucd_version(PyObject*, void*) { return PyUnicode_FromString("3.2.0"); }
+PyObject* ucd_version(PyObject*, void*) {
+  return PyUnicode_FromString("3.2.0");
+}
 
 PyGetSetDef ucd_getset[] = {
     {"unidata_version", ucd_version, nullptr, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
-void ucd_dealloc(PyObject* self) { PyObject_Free(self); }
+void ucd_dealloc(PyObject* self) {
+  PyObject_Free(self);
+}
 
 PyTypeObject ucd_type = {
-    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
-    .tp_name = "unicodedata.UCD",
+    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0).tp_name = "unicodedata.UCD",
     .tp_basicsize = sizeof(Database),
     .tp_dealloc = ucd_dealloc,
     .tp_getattro = PyObject_GenericGetAttr,
@@ -327,10 +336,11 @@ PyModuleDef_Slot slots[] = {
 PyModuleDef definition = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "unicodedata",
-    .m_doc = "This module provides access to the Unicode Character Database which\n"
-             "defines character properties for all Unicode characters.\n\n"
-             "The module uses the same names and symbols as defined by the\n"
-             "UnicodeData File Format.",
+    .m_doc =
+        "This module provides access to the Unicode Character Database which\n"
+        "defines character properties for all Unicode characters.\n\n"
+        "The module uses the same names and symbols as defined by the\n"
+        "UnicodeData File Format.",
     .m_size = 0,
     .m_methods = functions,
     .m_slots = slots,
@@ -339,4 +349,6 @@ PyModuleDef definition = {
 }  // namespace
 }  // namespace amphis
 
-PyMODINIT_FUNC PyInit_unicodedata(void) { return PyModuleDef_Init(&amphis::definition); }
+PyMODINIT_FUNC PyInit_unicodedata(void) {
+  return PyModuleDef_Init(&amphis::definition);
+}

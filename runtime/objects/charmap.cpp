@@ -1,5 +1,5 @@
-// The character map codec: one byte per character by a table, a str of 256 characters or any mapping. Also the compact encoding
-// map that the standard library's single-byte codecs build from their decoding tables.
+// The character map codec: one byte per character by a table, a str of 256 characters or any mapping. Also
+// the compact encoding map that the standard library's single-byte codecs build from their decoding tables.
 #include "objects/codecs.h"
 #include "objects/str.h"
 
@@ -11,11 +11,10 @@ typedef unsigned char Byte;
 constexpr Py_UCS4 kUndefined = 0xFFFE;
 constexpr char kReason[] = "character maps to <undefined>";
 
-// Encoding map: three levels of tables by bits 11.., 7..10 and 0..6 of the character. 0xFF on the first two levels: nothing there;
-// 0 on the last: unmapped (the character 0 itself maps to 0 always).
+// Encoding map: three levels of tables by bits 11.., 7..10 and 0..6 of the character. 0xFF on the first two
+// levels: nothing there; 0 on the last: unmapped (the character 0 itself maps to 0 always).
 struct EncodingMap {
-  PyObject_HEAD
-  Byte level1[32];
+  PyObject_HEAD Byte level1[32];
   int count2, count3;
   Byte level23[1];
 };
@@ -36,7 +35,9 @@ PyObject* map_size(PyObject* self, PyObject*) {
   return PyLong_FromLong(static_cast<long>(sizeof(EncodingMap)) + 16 * map->count2 + 128 * map->count3);
 }
 
-void map_dealloc(PyObject* self) { PyObject_Free(self); }
+void map_dealloc(PyObject* self) {
+  PyObject_Free(self);
+}
 
 PyMethodDef map_methods[] = {
     {"size", map_size, METH_NOARGS, PyDoc_STR("Return the size (in bytes) of this object")},
@@ -44,8 +45,7 @@ PyMethodDef map_methods[] = {
 };
 
 PyTypeObject encoding_map_type = {
-    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
-    .tp_name = "EncodingMap",
+    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0).tp_name = "EncodingMap",
     .tp_basicsize = sizeof(EncodingMap),
     .tp_dealloc = map_dealloc,
     .tp_getattro = PyObject_GenericGetAttr,
@@ -112,7 +112,8 @@ int encode_by_mapping(ByteBuilder& out, PyObject* mapping, Py_UCS4 ch) {
     return out.put(static_cast<Byte>(byte)) ? 1 : -1;
   }
   if (PyBytes_Check(v)) return out.put(PyBytes_AS_STRING(v), PyBytes_GET_SIZE(v)) ? 1 : -1;
-  PyErr_Format(PyExc_TypeError, "character mapping must return integer, bytes or None, not %.400s", Py_TYPE(v)->tp_name);
+  PyErr_Format(PyExc_TypeError, "character mapping must return integer, bytes or None, not %.400s",
+               Py_TYPE(v)->tp_name);
   return -1;
 }
 

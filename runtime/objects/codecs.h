@@ -1,5 +1,6 @@
-// What the built-in codecs share: error handlers by name, reporting of undecodable and unencodable input, and a
-// growing byte buffer. The codecs themselves are the C API functions PyUnicode_Decode*/PyUnicode_As*String and the few declared below.
+// What the built-in codecs share: error handlers by name, reporting of undecodable and unencodable input, and
+// a growing byte buffer. The codecs themselves are the C API functions PyUnicode_Decode*/PyUnicode_As*String
+// and the few declared below.
 #pragma once
 
 #include "objects/str.h"
@@ -62,10 +63,14 @@ class ByteBuilder {
 class DecodeErrors {
  public:
   DecodeErrors(const char* encoding, const char* errors, const void* data, Py_ssize_t n)
-      : begin_(static_cast<const char*>(data)), end_(begin_ + n), encoding_(encoding), errors_(errors),
+      : begin_(static_cast<const char*>(data)),
+        end_(begin_ + n),
+        encoding_(encoding),
+        errors_(errors),
         mode_(error_mode(errors)) {}
 
-  // [start, stop) of the input is invalid. Writes what the handler puts in its place; returns where to go on, or null.
+  // [start, stop) of the input is invalid. Writes what the handler puts in its place; returns where to go on,
+  // or null.
   const char* handle(const char* start, const char* stop, const char* reason, _PyUnicodeWriter* out);
   const char* begin() const { return begin_; }
   const char* end() const { return end_; }
@@ -88,8 +93,8 @@ class EncodeErrors {
   EncodeErrors(const char* encoding, const char* errors, PyObject* text)
       : encoding_(encoding), errors_(errors), text_(text), mode_(error_mode(errors)) {}
 
-  // [start, stop) cannot be encoded. Returns the replacement, a new reference to a str (to be encoded in turn) or bytes (to be taken as they are), and
-  // sets *next to where to go on. Null with an exception.
+  // [start, stop) cannot be encoded. Returns the replacement, a new reference to a str (to be encoded in
+  // turn) or bytes (to be taken as they are), and sets *next to where to go on. Null with an exception.
   PyObject* handle(Py_ssize_t start, Py_ssize_t stop, const char* reason, Py_ssize_t* next);
   void raise(Py_ssize_t start, Py_ssize_t stop, const char* reason);
   ErrorMode mode() const { return mode_; }
@@ -117,7 +122,8 @@ PyObject* encode_ascii(PyObject* text, const char* errors);
 PyObject* encode_charmap(PyObject* text, PyObject* mapping, const char* errors);
 PyObject* decode_raw_unicode_escape(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed);
 
-// The first escape that is none: \q and its like, or an octal number above \377. The front end warns about either.
+// The first escape that is none: \q and its like, or an octal number above \377. The front end warns about
+// either.
 struct InvalidEscape {
   Py_ssize_t offset = -1;  // of the backslash; -1: there is none
   int octal = -1;          // the number, or -1
@@ -128,7 +134,8 @@ PyObject* decode_unicode_escape(const char* data, Py_ssize_t n, const char* erro
                                 InvalidEscape* invalid);
 
 // The same with a DeprecationWarning for an escape that is none.
-PyObject* decode_unicode_escape_warning(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed);
+PyObject* decode_unicode_escape_warning(const char* data, Py_ssize_t n, const char* errors,
+                                        Py_ssize_t* consumed);
 
 // The codec machinery of str.encode, bytes.decode and the file system encoding.
 PyObject* codec_lookup(const char* encoding);  // the CodecInfo, a new reference
@@ -137,7 +144,8 @@ PyObject* codec_decode_text(PyObject* data, const char* encoding, const char* er
 PyObject* codec_lookup_text_encoding(const char* encoding, const char* alternate_command);
 int codec_unregister_error(const char* name);  // 1 removed, 0 unknown, -1 error
 
-// The file system encoding's error handler: UTF-8 with surrogateescape unless the configuration says otherwise.
+// The file system encoding's error handler: UTF-8 with surrogateescape unless the configuration says
+// otherwise.
 const char* filesystem_errors();
 
 }  // namespace amphis

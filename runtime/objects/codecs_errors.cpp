@@ -1,4 +1,5 @@
-// Error handlers of the codecs: the built-in ones, the registry of others, and the reporting that every codec shares.
+// Error handlers of the codecs: the built-in ones, the registry of others, and the reporting that every codec
+// shares.
 #include "objects/codecs.h"
 
 #include <stdio.h>
@@ -36,7 +37,8 @@ int put_backslash(char* out, Py_UCS4 ch) {
 }
 
 // The handler's answer: (str or bytes, position). Both borrowed from `result`.
-bool read_answer(PyObject* result, bool bytes_allowed, Py_ssize_t input_size, PyObject** replacement, Py_ssize_t* next) {
+bool read_answer(PyObject* result, bool bytes_allowed, Py_ssize_t input_size, PyObject** replacement,
+                 Py_ssize_t* next) {
   const char* what = bytes_allowed ? "encoding error handler must return (str/bytes, int) tuple"
                                    : "decoding error handler must return (str, int) tuple";
   if (!PyTuple_Check(result) || PyTuple_GET_SIZE(result) != 2) {
@@ -81,7 +83,8 @@ bool ByteBuilder::grow(Py_ssize_t more) {
     return false;
   }
   Py_ssize_t capacity = size_ + size_ / 2 + more;
-  char* data = static_cast<char*>(PyMem_Realloc(data_ == small_ ? nullptr : data_, static_cast<size_t>(capacity)));
+  char* data =
+      static_cast<char*>(PyMem_Realloc(data_ == small_ ? nullptr : data_, static_cast<size_t>(capacity)));
   if (!data) {
     PyErr_NoMemory();
     return false;
@@ -127,14 +130,16 @@ PyObject* name_replacement(PyObject* text, Py_ssize_t start, Py_ssize_t stop) {
   return out.finish();
 }
 
-const char* DecodeErrors::handle(const char* start, const char* stop, const char* reason, _PyUnicodeWriter* out) {
+const char* DecodeErrors::handle(const char* start, const char* stop, const char* reason,
+                                 _PyUnicodeWriter* out) {
   switch (mode_) {
     case ErrorMode::kIgnore:
       return stop;
     case ErrorMode::kReplace:
       return _PyUnicodeWriter_WriteChar(out, 0xFFFD) < 0 ? nullptr : stop;
     case ErrorMode::kSurrogateEscape: {
-      // Only bytes above ASCII can hide in surrogates; anything else is left to the general way, which refuses it.
+      // Only bytes above ASCII can hide in surrogates; anything else is left to the general way, which
+      // refuses it.
       const char* p = start;
       while (p < stop && static_cast<unsigned char>(*p) >= 0x80) p++;
       if (p == start) break;
@@ -159,7 +164,8 @@ const char* DecodeErrors::handle(const char* start, const char* stop, const char
 }
 
 const char* DecodeErrors::call(Py_ssize_t start, Py_ssize_t stop, const char* reason, _PyUnicodeWriter* out) {
-  Ref<> error = Ref<>::steal(PyUnicodeDecodeError_Create(encoding_, begin_, end_ - begin_, start, stop, reason));
+  Ref<> error =
+      Ref<>::steal(PyUnicodeDecodeError_Create(encoding_, begin_, end_ - begin_, start, stop, reason));
   if (!error) return nullptr;
   if (mode_ == ErrorMode::kStrict) {
     PyErr_SetObject(PyExc_UnicodeDecodeError, error.get());
@@ -256,8 +262,10 @@ PyObject* wrong_exception(PyObject* error) {
 enum class Failure { kEncode, kDecode, kTranslate, kOther };
 
 Failure failure_of(PyObject* error) {
-  if (PyObject_TypeCheck(error, reinterpret_cast<PyTypeObject*>(PyExc_UnicodeEncodeError))) return Failure::kEncode;
-  if (PyObject_TypeCheck(error, reinterpret_cast<PyTypeObject*>(PyExc_UnicodeDecodeError))) return Failure::kDecode;
+  if (PyObject_TypeCheck(error, reinterpret_cast<PyTypeObject*>(PyExc_UnicodeEncodeError)))
+    return Failure::kEncode;
+  if (PyObject_TypeCheck(error, reinterpret_cast<PyTypeObject*>(PyExc_UnicodeDecodeError)))
+    return Failure::kDecode;
   if (PyObject_TypeCheck(error, reinterpret_cast<PyTypeObject*>(PyExc_UnicodeTranslateError))) {
     return Failure::kTranslate;
   }
@@ -326,7 +334,8 @@ PyObject* surrogateescape(PyObject* error) {
   return answer(str_from_ucs2(text, n), d.start + n);
 }
 
-// The width in bytes of the encoding's code units; the sign of its byte order: -1 little, 1 big. 0: not a UTF.
+// The width in bytes of the encoding's code units; the sign of its byte order: -1 little, 1 big. 0: not a
+// UTF.
 int utf_unit(const char* name, int* order) {
   const char* p = name;
   *order = -1;
@@ -385,7 +394,8 @@ PyObject* surrogatepass(PyObject* error) {
         b[2] = static_cast<unsigned char>(0x80 | (ch & 0x3F));
         n = 3;
       } else {
-        for (int k = 0; k < unit; k++) b[order < 0 ? k : unit - 1 - k] = static_cast<unsigned char>(k < 2 ? ch >> (8 * k) : 0);
+        for (int k = 0; k < unit; k++)
+          b[order < 0 ? k : unit - 1 - k] = static_cast<unsigned char>(k < 2 ? ch >> (8 * k) : 0);
       }
       if (!bytes.put(b, n)) return nullptr;
     }
@@ -408,14 +418,30 @@ PyObject* surrogatepass(PyObject* error) {
   return answer(str_from_char(ch), d.start + used);
 }
 
-PyObject* f_strict(PyObject*, PyObject* error) { return PyCodec_StrictErrors(error); }
-PyObject* f_ignore(PyObject*, PyObject* error) { return PyCodec_IgnoreErrors(error); }
-PyObject* f_replace(PyObject*, PyObject* error) { return PyCodec_ReplaceErrors(error); }
-PyObject* f_xml(PyObject*, PyObject* error) { return PyCodec_XMLCharRefReplaceErrors(error); }
-PyObject* f_backslash(PyObject*, PyObject* error) { return PyCodec_BackslashReplaceErrors(error); }
-PyObject* f_name(PyObject*, PyObject* error) { return PyCodec_NameReplaceErrors(error); }
-PyObject* f_surrogatepass(PyObject*, PyObject* error) { return surrogatepass(error); }
-PyObject* f_surrogateescape(PyObject*, PyObject* error) { return surrogateescape(error); }
+PyObject* f_strict(PyObject*, PyObject* error) {
+  return PyCodec_StrictErrors(error);
+}
+PyObject* f_ignore(PyObject*, PyObject* error) {
+  return PyCodec_IgnoreErrors(error);
+}
+PyObject* f_replace(PyObject*, PyObject* error) {
+  return PyCodec_ReplaceErrors(error);
+}
+PyObject* f_xml(PyObject*, PyObject* error) {
+  return PyCodec_XMLCharRefReplaceErrors(error);
+}
+PyObject* f_backslash(PyObject*, PyObject* error) {
+  return PyCodec_BackslashReplaceErrors(error);
+}
+PyObject* f_name(PyObject*, PyObject* error) {
+  return PyCodec_NameReplaceErrors(error);
+}
+PyObject* f_surrogatepass(PyObject*, PyObject* error) {
+  return surrogatepass(error);
+}
+PyObject* f_surrogateescape(PyObject*, PyObject* error) {
+  return surrogateescape(error);
+}
 
 PyMethodDef builtin_handlers[] = {
     {"strict_errors", f_strict, METH_O,
@@ -423,21 +449,26 @@ PyMethodDef builtin_handlers[] = {
     {"ignore_errors", f_ignore, METH_O,
      PyDoc_STR("Implements the 'ignore' error handling, which ignores malformed data and continues.")},
     {"replace_errors", f_replace, METH_O,
-     PyDoc_STR("Implements the 'replace' error handling, which replaces malformed data with a replacement marker.")},
+     PyDoc_STR("Implements the 'replace' error handling, which replaces malformed data with a replacement "
+               "marker.")},
     {"xmlcharrefreplace_errors", f_xml, METH_O,
-     PyDoc_STR("Implements the 'xmlcharrefreplace' error handling, which replaces an unencodable character with the "
+     PyDoc_STR("Implements the 'xmlcharrefreplace' error handling, which replaces an unencodable character "
+               "with the "
                "appropriate XML character reference.")},
     {"backslashreplace_errors", f_backslash, METH_O,
-     PyDoc_STR("Implements the 'backslashreplace' error handling, which replaces malformed data with a backslashed "
-               "escape sequence.")},
+     PyDoc_STR(
+         "Implements the 'backslashreplace' error handling, which replaces malformed data with a backslashed "
+         "escape sequence.")},
     {"namereplace_errors", f_name, METH_O,
-     PyDoc_STR("Implements the 'namereplace' error handling, which replaces an unencodable character with a \\N{...} "
+     PyDoc_STR("Implements the 'namereplace' error handling, which replaces an unencodable character with a "
+               "\\N{...} "
                "escape sequence.")},
     {"surrogatepass", f_surrogatepass, METH_O, nullptr},
     {"surrogateescape", f_surrogateescape, METH_O, nullptr},
 };
-constexpr const char* kHandlerNames[] = {"strict",           "ignore",      "replace",       "xmlcharrefreplace",
-                                         "backslashreplace", "namereplace", "surrogatepass", "surrogateescape"};
+constexpr const char* kHandlerNames[] = {
+    "strict",           "ignore",      "replace",       "xmlcharrefreplace",
+    "backslashreplace", "namereplace", "surrogatepass", "surrogateescape"};
 constexpr int kHandlers = 8;
 
 // Name to callable; made on first use.

@@ -1,7 +1,7 @@
 // The codec registry: search functions, the cache of codecs found, and encoding and decoding through them.
 //
-// An encoding's name is normalised before search functions see it. The package `encodings`, which registers the
-// standard search function, is imported at the first look-up that no cache answers.
+// An encoding's name is normalised before search functions see it. The package `encodings`, which registers
+// the standard search function, is imported at the first look-up that no cache answers.
 #include "objects/codecs.h"
 #include "sync/mutex.h"
 
@@ -72,14 +72,17 @@ PyObject* call_codec(PyObject* codec, PyObject* object, const char* errors) {
   return PyObject_Vectorcall(codec, args, 2, nullptr);
 }
 
-// Runs an encoder or decoder; the first item of the (object, length) pair that it returns. Failures get a note that names the codec.
-PyObject* run_codec(PyObject* codec, PyObject* object, const char* encoding, const char* errors, bool encode) {
+// Runs an encoder or decoder; the first item of the (object, length) pair that it returns. Failures get a
+// note that names the codec.
+PyObject* run_codec(PyObject* codec, PyObject* object, const char* encoding, const char* errors,
+                    bool encode) {
   if (!codec) return nullptr;
   Ref<> result = Ref<>::steal(call_codec(codec, object, errors));
   if (!result) {
     Ref<> error = Ref<>::steal(PyErr_GetRaisedException());
     if (error) {
-      Ref<> note = Ref<>::steal(PyUnicode_FromFormat("%s with '%s' codec failed", encode ? "encoding" : "decoding", encoding));
+      Ref<> note = Ref<>::steal(
+          PyUnicode_FromFormat("%s with '%s' codec failed", encode ? "encoding" : "decoding", encoding));
       Ref<> added;
       if (note) added = Ref<>::steal(PyObject_CallMethod(error.get(), "add_note", "O", note.get()));
       if (!added) PyErr_Clear();
@@ -158,7 +161,8 @@ PyObject* codec_lookup_text_encoding(const char* encoding, const char* alternate
       if (is_text < 0) return nullptr;
       if (!is_text) {
         if (alternate_command) {
-          PyErr_Format(PyExc_LookupError, "'%.400s' is not a text encoding; use %s to handle arbitrary codecs", encoding,
+          PyErr_Format(PyExc_LookupError,
+                       "'%.400s' is not a text encoding; use %s to handle arbitrary codecs", encoding,
                        alternate_command);
         } else {
           PyErr_Format(PyExc_LookupError, "'%.400s' is not a text encoding", encoding);
@@ -226,10 +230,16 @@ int PyCodec_KnownEncoding(const char* encoding) {
   return 1;
 }
 
-PyObject* _PyCodec_Lookup(const char* encoding) { return codec_lookup(encoding); }
+PyObject* _PyCodec_Lookup(const char* encoding) {
+  return codec_lookup(encoding);
+}
 
-PyObject* PyCodec_Encoder(const char* encoding) { return codec_item(encoding, 0); }
-PyObject* PyCodec_Decoder(const char* encoding) { return codec_item(encoding, 1); }
+PyObject* PyCodec_Encoder(const char* encoding) {
+  return codec_item(encoding, 0);
+}
+PyObject* PyCodec_Decoder(const char* encoding) {
+  return codec_item(encoding, 1);
+}
 
 PyObject* PyCodec_IncrementalEncoder(const char* encoding, const char* errors) {
   return incremental(encoding, errors, "incrementalencoder");

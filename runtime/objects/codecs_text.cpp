@@ -1,5 +1,5 @@
-// Encoding and decoding by name: the codecs that every program uses are called directly, all others through the registry. Also the file system's and the
-// locale's encoding, and wide characters.
+// Encoding and decoding by name: the codecs that every program uses are called directly, all others through
+// the registry. Also the file system's and the locale's encoding, and wide characters.
 #include <wchar.h>
 
 #include "objects/codecs.h"
@@ -33,10 +33,10 @@ Builtin builtin_codec(const char* encoding) {
     const char* name;
     Builtin codec;
   } kNames[] = {
-      {"utf_8", Builtin::kUtf8},        {"utf8", Builtin::kUtf8},         {"utf_16", Builtin::kUtf16},
-      {"utf16", Builtin::kUtf16},       {"utf_32", Builtin::kUtf32},      {"utf32", Builtin::kUtf32},
-      {"ascii", Builtin::kAscii},       {"us_ascii", Builtin::kAscii},    {"latin1", Builtin::kLatin1},
-      {"latin_1", Builtin::kLatin1},    {"iso_8859_1", Builtin::kLatin1}, {"iso8859_1", Builtin::kLatin1},
+      {"utf_8", Builtin::kUtf8},     {"utf8", Builtin::kUtf8},         {"utf_16", Builtin::kUtf16},
+      {"utf16", Builtin::kUtf16},    {"utf_32", Builtin::kUtf32},      {"utf32", Builtin::kUtf32},
+      {"ascii", Builtin::kAscii},    {"us_ascii", Builtin::kAscii},    {"latin1", Builtin::kLatin1},
+      {"latin_1", Builtin::kLatin1}, {"iso_8859_1", Builtin::kLatin1}, {"iso8859_1", Builtin::kLatin1},
   };
   for (const auto& known : kNames) {
     if (strcmp(known.name, name) == 0) return known.codec;
@@ -47,11 +47,13 @@ Builtin builtin_codec(const char* encoding) {
 PyObject* decode_buffer(PyObject* object, const char* encoding, const char* errors) {
   Py_buffer view;
   if (PyObject_GetBuffer(object, &view, PyBUF_SIMPLE) < 0) {
-    PyErr_Format(PyExc_TypeError, "decoding to str: need a bytes-like object, %.80s found", Py_TYPE(object)->tp_name);
+    PyErr_Format(PyExc_TypeError, "decoding to str: need a bytes-like object, %.80s found",
+                 Py_TYPE(object)->tp_name);
     return nullptr;
   }
-  PyObject* s = view.len == 0 ? empty_str()
-                              : PyUnicode_Decode(static_cast<const char*>(view.buf), view.len, encoding, errors);
+  PyObject* s = view.len == 0
+                    ? empty_str()
+                    : PyUnicode_Decode(static_cast<const char*>(view.buf), view.len, encoding, errors);
   PyBuffer_Release(&view);
   return s;
 }
@@ -63,7 +65,9 @@ bool has_null(PyObject* s) {
 
 }  // namespace
 
-const char* filesystem_errors() { return "surrogateescape"; }
+const char* filesystem_errors() {
+  return "surrogateescape";
+}
 
 }  // namespace amphis
 
@@ -71,7 +75,9 @@ using namespace amphis;
 
 extern "C" {
 
-const char* PyUnicode_GetDefaultEncoding(void) { return "utf-8"; }
+const char* PyUnicode_GetDefaultEncoding(void) {
+  return "utf-8";
+}
 
 PyObject* PyUnicode_AsEncodedString(PyObject* s, const char* encoding, const char* errors) {
   if (!PyUnicode_Check(s)) {
@@ -97,14 +103,16 @@ PyObject* PyUnicode_AsEncodedString(PyObject* s, const char* encoding, const cha
   if (PyBytes_Check(result.get())) return result.release();
   if (PyByteArray_Check(result.get())) {
     if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1,
-                         "encoder %s returned bytearray instead of bytes; use codecs.encode() to encode to arbitrary types",
+                         "encoder %s returned bytearray instead of bytes; use codecs.encode() to encode to "
+                         "arbitrary types",
                          encoding) < 0) {
       return nullptr;
     }
     return PyBytes_FromStringAndSize(PyByteArray_AsString(result.get()), PyByteArray_Size(result.get()));
   }
   PyErr_Format(PyExc_TypeError,
-               "'%.400s' encoder returned '%.400s' instead of 'bytes'; use codecs.encode() to encode to arbitrary types",
+               "'%.400s' encoder returned '%.400s' instead of 'bytes'; use codecs.encode() to encode to "
+               "arbitrary types",
                encoding, Py_TYPE(result.get())->tp_name);
   return nullptr;
 }
@@ -129,9 +137,10 @@ PyObject* PyUnicode_Decode(const char* data, Py_ssize_t n, const char* encoding,
   Ref<> result = Ref<>::steal(codec_decode_text(view.get(), encoding, errors));
   if (!result) return nullptr;
   if (PyUnicode_Check(result.get())) return result.release();
-  PyErr_Format(PyExc_TypeError,
-               "'%.400s' decoder returned '%.400s' instead of 'str'; use codecs.decode() to decode to arbitrary types",
-               encoding, Py_TYPE(result.get())->tp_name);
+  PyErr_Format(
+      PyExc_TypeError,
+      "'%.400s' decoder returned '%.400s' instead of 'str'; use codecs.decode() to decode to arbitrary types",
+      encoding, Py_TYPE(result.get())->tp_name);
   return nullptr;
 }
 
@@ -159,9 +168,10 @@ PyObject* PyUnicode_AsDecodedObject(PyObject* s, const char* encoding, const cha
 PyObject* PyUnicode_AsDecodedUnicode(PyObject* s, const char* encoding, const char* errors) {
   Ref<> v = Ref<>::steal(PyUnicode_AsDecodedObject(s, encoding, errors));
   if (!v || PyUnicode_Check(v.get())) return v.release();
-  PyErr_Format(PyExc_TypeError,
-               "'%.400s' decoder returned '%.400s' instead of 'str'; use codecs.decode() to decode to arbitrary types",
-               encoding, Py_TYPE(v.get())->tp_name);
+  PyErr_Format(
+      PyExc_TypeError,
+      "'%.400s' decoder returned '%.400s' instead of 'str'; use codecs.decode() to decode to arbitrary types",
+      encoding, Py_TYPE(v.get())->tp_name);
   return nullptr;
 }
 
@@ -173,15 +183,18 @@ PyObject* PyUnicode_AsEncodedObject(PyObject* s, const char* encoding, const cha
 PyObject* PyUnicode_AsEncodedUnicode(PyObject* s, const char* encoding, const char* errors) {
   Ref<> v = Ref<>::steal(PyUnicode_AsEncodedObject(s, encoding, errors));
   if (!v || PyUnicode_Check(v.get())) return v.release();
-  PyErr_Format(PyExc_TypeError,
-               "'%.400s' encoder returned '%.400s' instead of 'str'; use codecs.encode() to encode to arbitrary types",
-               encoding, Py_TYPE(v.get())->tp_name);
+  PyErr_Format(
+      PyExc_TypeError,
+      "'%.400s' encoder returned '%.400s' instead of 'str'; use codecs.encode() to encode to arbitrary types",
+      encoding, Py_TYPE(v.get())->tp_name);
   return nullptr;
 }
 
 // ---- file system and locale: UTF-8 ----
 
-PyObject* PyUnicode_EncodeFSDefault(PyObject* s) { return encode_utf8(s, filesystem_errors()); }
+PyObject* PyUnicode_EncodeFSDefault(PyObject* s) {
+  return encode_utf8(s, filesystem_errors());
+}
 
 PyObject* PyUnicode_DecodeFSDefaultAndSize(const char* text, Py_ssize_t n) {
   return PyUnicode_DecodeUTF8Stateful(text, n, filesystem_errors(), nullptr);
@@ -247,7 +260,8 @@ int PyUnicode_FSDecoder(PyObject* argument, void* result) {
   if (PyUnicode_Check(path.get())) {
     text = static_cast<Ref<>&&>(path);
   } else {
-    text = Ref<>::steal(PyUnicode_DecodeFSDefaultAndSize(PyBytes_AS_STRING(path.get()), PyBytes_GET_SIZE(path.get())));
+    text = Ref<>::steal(
+        PyUnicode_DecodeFSDefaultAndSize(PyBytes_AS_STRING(path.get()), PyBytes_GET_SIZE(path.get())));
     if (!text) return 0;
   }
   if (has_null(text.get())) {

@@ -70,20 +70,50 @@ PyObject* decode_unicode_escape(const char* data, Py_ssize_t n, const char* erro
       Py_UCS4 plain = 0;
       bool have_plain = true;
       switch (c) {
-        case '\n': have_plain = false; break;
-        case '\\': plain = '\\'; break;
-        case '\'': plain = '\''; break;
-        case '"': plain = '"'; break;
-        case 'b': plain = '\b'; break;
-        case 'f': plain = '\f'; break;
-        case 't': plain = '\t'; break;
-        case 'n': plain = '\n'; break;
-        case 'r': plain = '\r'; break;
-        case 'v': plain = '\v'; break;
-        case 'a': plain = '\a'; break;
-        case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': {
+        case '\n':
+          have_plain = false;
+          break;
+        case '\\':
+          plain = '\\';
+          break;
+        case '\'':
+          plain = '\'';
+          break;
+        case '"':
+          plain = '"';
+          break;
+        case 'b':
+          plain = '\b';
+          break;
+        case 'f':
+          plain = '\f';
+          break;
+        case 't':
+          plain = '\t';
+          break;
+        case 'n':
+          plain = '\n';
+          break;
+        case 'r':
+          plain = '\r';
+          break;
+        case 'v':
+          plain = '\v';
+          break;
+        case 'a':
+          plain = '\a';
+          break;
+        case '0':
+        case '1':
+        case '2':
+        case '3':
+        case '4':
+        case '5':
+        case '6':
+        case '7': {
           plain = static_cast<Py_UCS4>(c - '0');
-          for (int k = 0; k < 2 && at < end && *at >= '0' && *at <= '7'; k++) plain = plain * 8 + static_cast<Py_UCS4>(*at++ - '0');
+          for (int k = 0; k < 2 && at < end && *at >= '0' && *at <= '7'; k++)
+            plain = plain * 8 + static_cast<Py_UCS4>(*at++ - '0');
           if (plain > 0377) remember(start - report.begin(), static_cast<int>(plain), c);
           break;
         }
@@ -161,22 +191,24 @@ PyObject* decode_unicode_escape(const char* data, Py_ssize_t n, const char* erro
   return out.finish();
 }
 
-PyObject* decode_unicode_escape_warning(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed) {
+PyObject* decode_unicode_escape_warning(const char* data, Py_ssize_t n, const char* errors,
+                                        Py_ssize_t* consumed) {
   InvalidEscape invalid;
   Ref<> text = Ref<>::steal(decode_unicode_escape(data, n, errors, consumed, &invalid));
   if (!text || invalid.offset < 0) return text.release();
   int failed = invalid.octal >= 0 ? PyErr_WarnFormat(PyExc_DeprecationWarning, 1,
-                                             "\"\\%o\" is an invalid octal escape sequence. "
-                                             "Such sequences will not work in the future. ",
-                                             static_cast<unsigned>(invalid.octal))
-                          : PyErr_WarnFormat(PyExc_DeprecationWarning, 1,
-                                             "\"\\%c\" is an invalid escape sequence. "
-                                             "Such sequences will not work in the future. ",
-                                             static_cast<int>(invalid.ch));
+                                                     "\"\\%o\" is an invalid octal escape sequence. "
+                                                     "Such sequences will not work in the future. ",
+                                                     static_cast<unsigned>(invalid.octal))
+                                  : PyErr_WarnFormat(PyExc_DeprecationWarning, 1,
+                                                     "\"\\%c\" is an invalid escape sequence. "
+                                                     "Such sequences will not work in the future. ",
+                                                     static_cast<int>(invalid.ch));
   return failed < 0 ? nullptr : text.release();
 }
 
-PyObject* decode_raw_unicode_escape(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed) {
+PyObject* decode_raw_unicode_escape(const char* data, Py_ssize_t n, const char* errors,
+                                    Py_ssize_t* consumed) {
   if (n == 0) {
     if (consumed) *consumed = 0;
     return empty_str();

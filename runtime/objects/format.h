@@ -1,5 +1,5 @@
-// Formatting by a format specification (PEP 3101): what format(), str.format(), f-strings and the __format__ methods of str and the numbers
-// call. The specification is a str that is not empty.
+// Formatting by a format specification (PEP 3101): what format(), str.format(), f-strings and the __format__
+// methods of str and the numbers call. The specification is a str that is not empty.
 #pragma once
 
 #include "Python.h"

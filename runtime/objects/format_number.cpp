@@ -10,7 +10,8 @@ namespace amphis {
 namespace {
 
 bool is_float_code(Py_UCS4 type) {
-  return type == 'e' || type == 'E' || type == 'f' || type == 'F' || type == 'g' || type == 'G' || type == '%';
+  return type == 'e' || type == 'E' || type == 'f' || type == 'F' || type == 'g' || type == 'G' ||
+         type == '%';
 }
 
 // The text of a float by PyOS_double_to_string; owns it.
@@ -41,7 +42,8 @@ class FloatText {
       PyErr_SetString(PyExc_ValueError, "precision too big");
       return false;
     }
-    text_ = PyOS_double_to_string(value, static_cast<char>(type), static_cast<int>(precision), flags, nullptr);
+    text_ =
+        PyOS_double_to_string(value, static_cast<char>(type), static_cast<int>(precision), flags, nullptr);
     if (!text_) return false;
     size_t n = strlen(text_);
     if (percent) {
@@ -144,7 +146,8 @@ PyObject* format_integer(PyObject* value, FormatSpec& spec) {
   Ref<> upper;
   if (!overflow) {
     negative = v < 0;
-    unsigned long long magnitude = negative ? 0 - static_cast<unsigned long long>(v) : static_cast<unsigned long long>(v);
+    unsigned long long magnitude =
+        negative ? 0 - static_cast<unsigned long long>(v) : static_cast<unsigned long long>(v);
     const char* alphabet = spec.type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
     char* p = small + sizeof small;
     if (base == 10) {
@@ -191,7 +194,13 @@ PyObject* format_long(PyObject* value, PyObject* spec_text) {
   FormatSpec spec;
   if (!parse_format_spec(spec_text, value, 'd', '>', &spec)) return nullptr;
   switch (spec.type) {
-    case 'b': case 'c': case 'd': case 'o': case 'x': case 'X': case 'n':
+    case 'b':
+    case 'c':
+    case 'd':
+    case 'o':
+    case 'x':
+    case 'X':
+    case 'n':
       return format_integer(value, spec);
     default:
       break;
@@ -205,7 +214,8 @@ PyObject* format_long(PyObject* value, PyObject* spec_text) {
 PyObject* format_float(PyObject* value, PyObject* spec_text) {
   FormatSpec spec;
   if (!parse_format_spec(spec_text, value, 0, '>', &spec)) return nullptr;
-  if (spec.type != 0 && spec.type != 'n' && !is_float_code(spec.type)) return unknown_format_code(spec.type, value);
+  if (spec.type != 0 && spec.type != 'n' && !is_float_code(spec.type))
+    return unknown_format_code(spec.type, value);
   double d = PyFloat_AsDouble(value);
   if (d == -1.0 && PyErr_Occurred()) return nullptr;
   return format_double(d, spec);

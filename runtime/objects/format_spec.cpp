@@ -1,4 +1,5 @@
-// Parsing of format specifications, and the layout that all numbers share: sign, prefix, grouped digits, padding.
+// Parsing of format specifications, and the layout that all numbers share: sign, prefix, grouped digits,
+// padding.
 #include "objects/format_spec.h"
 
 #include <locale.h>
@@ -9,7 +10,9 @@
 namespace amphis {
 namespace {
 
-bool is_align(Py_UCS4 ch) { return ch == '<' || ch == '>' || ch == '=' || ch == '^'; }
+bool is_align(Py_UCS4 ch) {
+  return ch == '<' || ch == '>' || ch == '=' || ch == '^';
+}
 
 // Digits at position *at; 0 of them leave *value alone. -1 on overflow.
 int read_number(const StrView& s, Py_ssize_t* at, Py_ssize_t* value) {
@@ -79,8 +82,8 @@ class Grouping {
 };
 
 // Writes the integer digits, filled with zeros to min_width and grouped.
-bool write_grouped(StrWriter& out, const char* digits, Py_ssize_t n, Py_ssize_t min_width, const Conventions& c,
-                   PyObject* separator) {
+bool write_grouped(StrWriter& out, const char* digits, Py_ssize_t n, Py_ssize_t min_width,
+                   const Conventions& c, PyObject* separator) {
   Py_ssize_t separator_length = separator ? PyUnicode_GET_LENGTH(separator) : 0;
   if (!separator || !*c.groups) {
     return (min_width <= n || out.put_fill('0', min_width - n)) && out.put_ascii(digits, n);
@@ -88,7 +91,9 @@ bool write_grouped(StrWriter& out, const char* digits, Py_ssize_t n, Py_ssize_t 
   // Groups are found from the right and written from the left.
   Py_ssize_t capacity = (n > min_width ? n : min_width) + 1;
   GroupRun small[64];
-  GroupRun* runs = capacity <= 64 ? small : static_cast<GroupRun*>(PyMem_Malloc(sizeof(GroupRun) * static_cast<size_t>(capacity)));
+  GroupRun* runs =
+      capacity <= 64 ? small
+                     : static_cast<GroupRun*>(PyMem_Malloc(sizeof(GroupRun) * static_cast<size_t>(capacity)));
   if (!runs) {
     PyErr_NoMemory();
     return false;
@@ -110,14 +115,16 @@ bool write_grouped(StrWriter& out, const char* digits, Py_ssize_t n, Py_ssize_t 
   bool ok = true;
   const char* p = digits;
   for (Py_ssize_t i = count - 1; ok && i >= 0; i--) {
-    ok = out.put_fill('0', runs[i].zeros) && out.put_ascii(p, runs[i].digits) && (i == 0 || out.put_str(separator));
+    ok = out.put_fill('0', runs[i].zeros) && out.put_ascii(p, runs[i].digits) &&
+         (i == 0 || out.put_str(separator));
     p += runs[i].digits;
   }
   if (runs != small) PyMem_Free(runs);
   return ok;
 }
 
-Py_ssize_t grouped_length(Py_ssize_t n, Py_ssize_t min_width, const Conventions& c, Py_ssize_t separator_length) {
+Py_ssize_t grouped_length(Py_ssize_t n, Py_ssize_t min_width, const Conventions& c,
+                          Py_ssize_t separator_length) {
   if (!separator_length || !*c.groups) return n > min_width ? n : min_width;
   Grouping sizes(c);
   Py_ssize_t total = 0, left = n, width = min_width;
@@ -139,8 +146,8 @@ Py_ssize_t grouped_length(Py_ssize_t n, Py_ssize_t min_width, const Conventions&
 
 PyObject* unknown_format_code(Py_UCS4 code, PyObject* value) {
   if (code > 32 && code < 128) {
-    PyErr_Format(PyExc_ValueError, "Unknown format code '%c' for object of type '%.200s'", static_cast<int>(code),
-                 Py_TYPE(value)->tp_name);
+    PyErr_Format(PyExc_ValueError, "Unknown format code '%c' for object of type '%.200s'",
+                 static_cast<int>(code), Py_TYPE(value)->tp_name);
   } else {
     PyErr_Format(PyExc_ValueError, "Unknown format code '\\x%x' for object of type '%.200s'",
                  static_cast<unsigned>(code), Py_TYPE(value)->tp_name);
@@ -148,7 +155,8 @@ PyObject* unknown_format_code(Py_UCS4 code, PyObject* value) {
   return nullptr;
 }
 
-bool parse_format_spec(PyObject* spec, PyObject* value, Py_UCS4 default_type, char default_align, FormatSpec* out) {
+bool parse_format_spec(PyObject* spec, PyObject* value, Py_UCS4 default_type, char default_align,
+                       FormatSpec* out) {
   StrView s(spec);
   Py_ssize_t at = 0;
   bool fill_given = false, align_given = false;
@@ -200,14 +208,26 @@ bool parse_format_spec(PyObject* spec, PyObject* value, Py_UCS4 default_type, ch
   if (s.length - at == 1) out->type = s[at];
   if (out->grouping) {
     switch (out->type) {
-      case 'd': case 'e': case 'f': case 'g': case 'E': case 'G': case '%': case 'F': case 0:
+      case 'd':
+      case 'e':
+      case 'f':
+      case 'g':
+      case 'E':
+      case 'G':
+      case '%':
+      case 'F':
+      case 0:
         break;
-      case 'b': case 'o': case 'x': case 'X':
+      case 'b':
+      case 'o':
+      case 'x':
+      case 'X':
         if (out->grouping == '_') break;
         [[fallthrough]];
       default:
         if (out->type > 32 && out->type < 128) {
-          PyErr_Format(PyExc_ValueError, "Cannot specify '%c' with '%c'.", out->grouping, static_cast<int>(out->type));
+          PyErr_Format(PyExc_ValueError, "Cannot specify '%c' with '%c'.", out->grouping,
+                       static_cast<int>(out->type));
         } else {
           PyErr_Format(PyExc_ValueError, "Cannot specify '%c' with '\\x%x'.", out->grouping,
                        static_cast<unsigned>(out->type));
@@ -263,10 +283,12 @@ bool write_number(StrWriter& out, const NumberText& number, const FormatSpec& sp
   }
   Py_ssize_t fraction_separators =
       spec.fraction_grouping && number.fraction_length > 0 ? (number.fraction_length - 1) / 3 : 0;
-  Py_ssize_t others = (number.sign != 0) + number.prefix_length + (point ? PyUnicode_GET_LENGTH(point.get()) : 0) +
-                      number.fraction_length + fraction_separators + number.rest_length;
+  Py_ssize_t others = (number.sign != 0) + number.prefix_length +
+                      (point ? PyUnicode_GET_LENGTH(point.get()) : 0) + number.fraction_length +
+                      fraction_separators + number.rest_length;
   // Zeros that fill up count as digits and are grouped with them.
-  Py_ssize_t min_width = spec.fill == '0' && spec.align == '=' && spec.width > others ? spec.width - others : 0;
+  Py_ssize_t min_width =
+      spec.fill == '0' && spec.align == '=' && spec.width > others ? spec.width - others : 0;
   Py_ssize_t separator_length = separator ? PyUnicode_GET_LENGTH(separator.get()) : 0;
   Py_ssize_t digits = number.digits_length == 0
                           ? min_width
@@ -305,7 +327,8 @@ PyObject* pad_to_spec(PyObject* s, const FormatSpec& spec) {
   Py_ssize_t left = spec.align == '<' ? 0 : spec.align == '^' ? padding / 2 : padding;
   StrWriter out(n + padding);
   out.set_overallocate(false);
-  if (!out.put_fill(spec.fill, left) || !out.put_str(s) || !out.put_fill(spec.fill, padding - left)) return nullptr;
+  if (!out.put_fill(spec.fill, left) || !out.put_str(s) || !out.put_fill(spec.fill, padding - left))
+    return nullptr;
   return out.finish();
 }
 
@@ -315,7 +338,8 @@ PyObject* format_str(PyObject* value, PyObject* spec_text) {
   if (spec.type != 's') return unknown_format_code(spec.type, value);
   const char* refused = nullptr;
   if (spec.sign) {
-    refused = spec.sign == ' ' ? "Space not allowed in string format specifier" : "Sign not allowed in string format specifier";
+    refused = spec.sign == ' ' ? "Space not allowed in string format specifier"
+                               : "Sign not allowed in string format specifier";
   } else if (spec.no_negative_zero) {
     refused = "Negative zero coercion (z) not allowed in string format specifier";
   } else if (spec.alternate) {

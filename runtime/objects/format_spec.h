@@ -8,18 +8,19 @@ namespace amphis {
 
 struct FormatSpec {
   Py_UCS4 fill = ' ';
-  char align;               // one of < > = ^
-  char sign = 0;            // one of + - space, or 0
-  bool alternate = false;   // #
+  char align;                     // one of < > = ^
+  char sign = 0;                  // one of + - space, or 0
+  bool alternate = false;         // #
   bool no_negative_zero = false;  // z
-  char grouping = 0;        // , or _ in the integer part, or 0
+  char grouping = 0;              // , or _ in the integer part, or 0
   char fraction_grouping = 0;
   Py_UCS4 type;
   Py_ssize_t width = -1;
   Py_ssize_t precision = -1;
 };
 
-bool parse_format_spec(PyObject* spec, PyObject* value, Py_UCS4 default_type, char default_align, FormatSpec* out);
+bool parse_format_spec(PyObject* spec, PyObject* value, Py_UCS4 default_type, char default_align,
+                       FormatSpec* out);
 // "Unknown format code 'x' for object of type 'y'". Returns null.
 PyObject* unknown_format_code(Py_UCS4 code, PyObject* value);
 

@@ -13,7 +13,9 @@ amphis::HashSecret _Py_HashSecret = {{0}};
 namespace amphis {
 namespace {
 
-inline uint64_t rotl(uint64_t x, int n) { return (x << n) | (x >> (64 - n)); }
+inline uint64_t rotl(uint64_t x, int n) {
+  return (x << n) | (x >> (64 - n));
+}
 
 struct SipState {
   uint64_t v0, v1, v2, v3;
@@ -79,7 +81,8 @@ Py_hash_t hash_bytes(const void* data, Py_ssize_t n) {
 int init_hash_secret(unsigned long seed) {
   memset(&_Py_HashSecret, 0, sizeof _Py_HashSecret);
   if (seed == 0) return 0;
-  // A fixed linear congruential sequence: programs that pin PYTHONHASHSEED see the same order in every process.
+  // A fixed linear congruential sequence: programs that pin PYTHONHASHSEED see the same order in every
+  // process.
   uint32_t x = static_cast<uint32_t>(seed);
   for (unsigned char& byte : _Py_HashSecret.bytes) {
     x = x * 214013u + 2531011u;
@@ -102,7 +105,9 @@ int init_hash_secret_random() {
 
 extern "C" {
 
-Py_hash_t Py_HashBuffer(const void* data, Py_ssize_t n) { return amphis::hash_bytes(data, n); }
+Py_hash_t Py_HashBuffer(const void* data, Py_ssize_t n) {
+  return amphis::hash_bytes(data, n);
+}
 
 Py_hash_t Py_HashPointer(const void* p) {
   // The low four bits are zero in almost every object address: rotate them out of the way of table indexes.
@@ -111,7 +116,9 @@ Py_hash_t Py_HashPointer(const void* p) {
   return h == -1 ? -2 : h;
 }
 
-Py_hash_t PyObject_GenericHash(PyObject* o) { return Py_HashPointer(o); }
+Py_hash_t PyObject_GenericHash(PyObject* o) {
+  return Py_HashPointer(o);
+}
 
 PyHash_FuncDef* PyHash_GetFuncDef(void) {
   static PyHash_FuncDef definition = {amphis::hash_bytes, "siphash13", 64, 128};

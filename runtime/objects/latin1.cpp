@@ -61,8 +61,12 @@ PyObject* encode_single_byte(PyObject* text, const char* errors, Py_UCS4 limit) 
 
 }  // namespace
 
-PyObject* encode_latin1(PyObject* text, const char* errors) { return encode_single_byte(text, errors, 256); }
-PyObject* encode_ascii(PyObject* text, const char* errors) { return encode_single_byte(text, errors, 128); }
+PyObject* encode_latin1(PyObject* text, const char* errors) {
+  return encode_single_byte(text, errors, 256);
+}
+PyObject* encode_ascii(PyObject* text, const char* errors) {
+  return encode_single_byte(text, errors, 128);
+}
 
 }  // namespace amphis
 
@@ -70,8 +74,12 @@ using namespace amphis;
 
 extern "C" {
 
-PyObject* PyUnicode_AsLatin1String(PyObject* s) { return encode_latin1(s, nullptr); }
-PyObject* PyUnicode_AsASCIIString(PyObject* s) { return encode_ascii(s, nullptr); }
+PyObject* PyUnicode_AsLatin1String(PyObject* s) {
+  return encode_latin1(s, nullptr);
+}
+PyObject* PyUnicode_AsASCIIString(PyObject* s) {
+  return encode_ascii(s, nullptr);
+}
 
 PyObject* PyUnicode_DecodeLatin1(const char* data, Py_ssize_t n, const char*) {
   return str_from_latin1(reinterpret_cast<const Py_UCS1*>(data), n);

@@ -1,9 +1,10 @@
-// The inside of str: direct access to characters, constructors that skip checks, and the shared helpers of the
-// str_*.cpp files.
+// The inside of str: direct access to characters, constructors that skip checks, and the shared helpers of
+// the str_*.cpp files.
 //
-// Invariant of every str: it is stored in the narrowest kind that holds its widest character (1, 2 or 4 bytes), and
-// `ascii` is set exactly when all characters are below 0x80. Comparison and search rely on it: strings of different
-// kinds are never equal, and a wide needle never occurs in a narrow haystack. The data ends in a zero character.
+// Invariant of every str: it is stored in the narrowest kind that holds its widest character (1, 2 or 4
+// bytes), and `ascii` is set exactly when all characters are below 0x80. Comparison and search rely on it:
+// strings of different kinds are never equal, and a wide needle never occurs in a narrow haystack. The data
+// ends in a zero character.
 #pragma once
 
 #include <stdint.h>
@@ -15,9 +16,15 @@ namespace amphis {
 
 constexpr Py_UCS4 kMaxCodePoint = 0x10FFFF;
 
-inline PyASCIIObject* ascii_head(PyObject* s) { return reinterpret_cast<PyASCIIObject*>(s); }
-inline PyCompactUnicodeObject* compact_head(PyObject* s) { return reinterpret_cast<PyCompactUnicodeObject*>(s); }
-inline PyUnicodeObject* legacy_head(PyObject* s) { return reinterpret_cast<PyUnicodeObject*>(s); }
+inline PyASCIIObject* ascii_head(PyObject* s) {
+  return reinterpret_cast<PyASCIIObject*>(s);
+}
+inline PyCompactUnicodeObject* compact_head(PyObject* s) {
+  return reinterpret_cast<PyCompactUnicodeObject*>(s);
+}
+inline PyUnicodeObject* legacy_head(PyObject* s) {
+  return reinterpret_cast<PyUnicodeObject*>(s);
+}
 
 // What a loop over characters wants to know, read once.
 struct StrView {
@@ -53,7 +60,9 @@ inline auto with_chars(const StrView& v, F&& f) {
   return with_chars(v.kind, v.data, static_cast<F&&>(f));
 }
 
-inline int kind_for(Py_UCS4 max_char) { return max_char < 0x100 ? 1 : max_char < 0x10000 ? 2 : 4; }
+inline int kind_for(Py_UCS4 max_char) {
+  return max_char < 0x100 ? 1 : max_char < 0x10000 ? 2 : 4;
+}
 
 template <class From, class To>
 inline void convert_chars(const From* from, Py_ssize_t n, To* to) {
@@ -107,14 +116,17 @@ inline Py_ssize_t ascii_prefix(const char* p, const char* end) {
 // An upper bound of the characters that is tight to the class: 0x7F, 0xFF, 0xFFFF or 0x10FFFF.
 Py_UCS4 max_char_class(int kind, const void* data, Py_ssize_t n);
 
-// The characters below U+0100 exist once, as immortal objects; so does the empty string. Borrowed, never counted.
+// The characters below U+0100 exist once, as immortal objects; so does the empty string. Borrowed, never
+// counted.
 PyObject* latin1_char(Py_UCS4 ch);
 PyObject* empty_str();
 
 // New references.
 PyObject* str_from_char(Py_UCS4 ch);
 PyObject* str_from_ascii(const char* data, Py_ssize_t n);  // the caller knows that every byte is below 0x80
-inline PyObject* str_from_ascii(const char* data) { return str_from_ascii(data, static_cast<Py_ssize_t>(strlen(data))); }
+inline PyObject* str_from_ascii(const char* data) {
+  return str_from_ascii(data, static_cast<Py_ssize_t>(strlen(data)));
+}
 PyObject* str_from_latin1(const Py_UCS1* data, Py_ssize_t n);
 PyObject* str_from_ucs2(const Py_UCS2* data, Py_ssize_t n);
 PyObject* str_from_ucs4(const Py_UCS4* data, Py_ssize_t n);
@@ -126,11 +138,12 @@ PyObject* str_copy(PyObject* s);
 
 // Copies characters into a string under construction; the target's kind is at least the source's.
 void copy_chars(PyObject* to, Py_ssize_t to_start, PyObject* from, Py_ssize_t from_start, Py_ssize_t n);
-void copy_chars_to(int to_kind, void* to, Py_ssize_t to_start, int from_kind, const void* from, Py_ssize_t from_start,
-                   Py_ssize_t n);
+void copy_chars_to(int to_kind, void* to, Py_ssize_t to_start, int from_kind, const void* from,
+                   Py_ssize_t from_start, Py_ssize_t n);
 void fill_chars(int kind, void* data, Py_ssize_t start, Py_ssize_t n, Py_UCS4 ch);
 
-// Whether the one reference that the caller holds is the only one, so that the object may be changed in place.
+// Whether the one reference that the caller holds is the only one, so that the object may be changed in
+// place.
 bool str_modifiable(PyObject* s);
 // Makes a modifiable string longer, with room to spare; the new characters are for the caller to write.
 bool str_grow_in_place(PyObject** slot, Py_ssize_t n);
@@ -144,7 +157,9 @@ inline bool same_chars(PyObject* a, PyObject* b) {
   return memcmp(PyUnicode_DATA(a), PyUnicode_DATA(b), static_cast<size_t>(n) * kind) == 0;
 }
 // Both are str (or subclasses); never fails.
-inline bool str_equal(PyObject* a, PyObject* b) { return a == b || same_chars(a, b); }
+inline bool str_equal(PyObject* a, PyObject* b) {
+  return a == b || same_chars(a, b);
+}
 bool str_equal_ascii(PyObject* s, const char* ascii);
 
 // The hash, computed once. Never -1.

@@ -8,7 +8,8 @@
 namespace amphis {
 inline namespace str_args {  // container_support.h has helpers of the same names
 
-bool bind_str_arguments(const StrParameters& p, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, PyObject** out) {
+bool bind_str_arguments(const StrParameters& p, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames,
+                        PyObject** out) {
   Py_ssize_t nkw = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
   for (int i = 0; i < p.total; i++) out[i] = nullptr;
   if (nargs + nkw > p.total) {
@@ -34,15 +35,16 @@ bool bind_str_arguments(const StrParameters& p, PyObject* const* args, Py_ssize_
       return false;
     }
     if (out[at]) {
-      PyErr_Format(PyExc_TypeError, "argument for %.200s() given by name ('%s') and position (%d)", p.function,
-                   p.names[at], at + 1);
+      PyErr_Format(PyExc_TypeError, "argument for %.200s() given by name ('%s') and position (%d)",
+                   p.function, p.names[at], at + 1);
       return false;
     }
     out[at] = args[nargs + k];
   }
   for (int i = 0; i < p.required; i++) {
     if (out[i]) continue;
-    PyErr_Format(PyExc_TypeError, "%.200s() missing required argument '%s' (pos %d)", p.function, p.names[i], i + 1);
+    PyErr_Format(PyExc_TypeError, "%.200s() missing required argument '%s' (pos %d)", p.function, p.names[i],
+                 i + 1);
     return false;
   }
   return true;
@@ -52,7 +54,10 @@ bool check_str_positional(const char* function, Py_ssize_t nargs, Py_ssize_t min
   if (nargs >= min && nargs <= max) return true;
   Py_ssize_t bound = nargs < min ? min : max;
   PyErr_Format(PyExc_TypeError, "%.200s expected %s%zd argument%s, got %zd", function,
-               min == max ? "" : nargs < min ? "at least " : "at most ", bound, bound == 1 ? "" : "s", nargs);
+               min == max    ? ""
+               : nargs < min ? "at least "
+                             : "at most ",
+               bound, bound == 1 ? "" : "s", nargs);
   return false;
 }
 

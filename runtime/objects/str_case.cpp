@@ -6,7 +6,8 @@
 namespace amphis {
 namespace {
 
-// Greek capital sigma becomes the final form at the end of a word (Unicode standard, section 3.13, Final_Sigma).
+// Greek capital sigma becomes the final form at the end of a word (Unicode standard, section 3.13,
+// Final_Sigma).
 Py_UCS4 lower_sigma(const StrView& s, Py_ssize_t i) {
   Py_ssize_t j = i - 1;
   while (j >= 0 && unicode::is_case_ignorable(s[j])) j--;
@@ -47,10 +48,18 @@ PyObject* map_characters(const StrView& s, Map map) {
   return result;
 }
 
-inline bool ascii_is_upper(Py_UCS1 c) { return static_cast<Py_UCS1>(c - 'A') < 26; }
-inline bool ascii_is_lower(Py_UCS1 c) { return static_cast<Py_UCS1>(c - 'a') < 26; }
-inline Py_UCS1 ascii_lower(Py_UCS1 c) { return static_cast<Py_UCS1>(c | (ascii_is_upper(c) << 5)); }
-inline Py_UCS1 ascii_upper(Py_UCS1 c) { return static_cast<Py_UCS1>(c & ~(ascii_is_lower(c) << 5)); }
+inline bool ascii_is_upper(Py_UCS1 c) {
+  return static_cast<Py_UCS1>(c - 'A') < 26;
+}
+inline bool ascii_is_lower(Py_UCS1 c) {
+  return static_cast<Py_UCS1>(c - 'a') < 26;
+}
+inline Py_UCS1 ascii_lower(Py_UCS1 c) {
+  return static_cast<Py_UCS1>(c | (ascii_is_upper(c) << 5));
+}
+inline Py_UCS1 ascii_upper(Py_UCS1 c) {
+  return static_cast<Py_UCS1>(c & ~(ascii_is_lower(c) << 5));
+}
 
 // The same with ASCII characters mapped by arithmetic.
 template <class Ascii, class Map>
@@ -85,19 +94,22 @@ PyObject* map_ascii(const StrView& s, Map map) {
 PyObject* str_m_lower(PyObject* self, PyObject*) {
   StrView s(self);
   if (s.ascii) return map_ascii(s, to_lower);
-  return map_mixed(s, to_lower, [&](Py_ssize_t i, Py_UCS4 ch, Py_UCS4* out) { return lower_at(s, i, ch, out); });
+  return map_mixed(s, to_lower,
+                   [&](Py_ssize_t i, Py_UCS4 ch, Py_UCS4* out) { return lower_at(s, i, ch, out); });
 }
 
 PyObject* str_m_upper(PyObject* self, PyObject*) {
   StrView s(self);
   if (s.ascii) return map_ascii(s, to_upper);
-  return map_mixed(s, to_upper, [](Py_ssize_t, Py_UCS4 ch, Py_UCS4* out) { return unicode::to_upper_full(ch, out); });
+  return map_mixed(s, to_upper,
+                   [](Py_ssize_t, Py_UCS4 ch, Py_UCS4* out) { return unicode::to_upper_full(ch, out); });
 }
 
 PyObject* str_m_casefold(PyObject* self, PyObject*) {
   StrView s(self);
   if (s.ascii) return map_ascii(s, to_lower);
-  return map_mixed(s, to_lower, [](Py_ssize_t, Py_UCS4 ch, Py_UCS4* out) { return unicode::to_folded_full(ch, out); });
+  return map_mixed(s, to_lower,
+                   [](Py_ssize_t, Py_UCS4 ch, Py_UCS4* out) { return unicode::to_folded_full(ch, out); });
 }
 
 PyObject* str_m_swapcase(PyObject* self, PyObject*) {

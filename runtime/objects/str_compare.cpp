@@ -33,7 +33,8 @@ int compare(PyObject* a, PyObject* b) {
 }  // namespace
 
 Py_hash_t str_hash_slow(PyObject* s) {
-  Py_hash_t h = hash_bytes(PyUnicode_DATA(s), PyUnicode_GET_LENGTH(s) * static_cast<Py_ssize_t>(PyUnicode_KIND(s)));
+  Py_hash_t h =
+      hash_bytes(PyUnicode_DATA(s), PyUnicode_GET_LENGTH(s) * static_cast<Py_ssize_t>(PyUnicode_KIND(s)));
   __atomic_store_n(&ascii_head(s)->hash, h, __ATOMIC_RELAXED);
   return h;
 }
@@ -58,11 +59,14 @@ using namespace amphis;
 
 extern "C" {
 
-PyObject* PyUnicode_RichCompare(PyObject* a, PyObject* b, int op) { return str_richcompare(a, b, op); }
+PyObject* PyUnicode_RichCompare(PyObject* a, PyObject* b, int op) {
+  return str_richcompare(a, b, op);
+}
 
 int PyUnicode_Compare(PyObject* a, PyObject* b) {
   if (!PyUnicode_Check(a) || !PyUnicode_Check(b)) {
-    PyErr_Format(PyExc_TypeError, "Can't compare %.100s and %.100s", Py_TYPE(a)->tp_name, Py_TYPE(b)->tp_name);
+    PyErr_Format(PyExc_TypeError, "Can't compare %.100s and %.100s", Py_TYPE(a)->tp_name,
+                 Py_TYPE(b)->tp_name);
     return -1;
   }
   return compare(a, b);
@@ -71,7 +75,8 @@ int PyUnicode_Compare(PyObject* a, PyObject* b) {
 int PyUnicode_Equal(PyObject* a, PyObject* b) {
   for (PyObject* o : {a, b}) {
     if (!PyUnicode_Check(o)) {
-      PyErr_Format(PyExc_TypeError, "%s must be str, not %T", o == a ? "first argument" : "second argument", o);
+      PyErr_Format(PyExc_TypeError, "%s must be str, not %T", o == a ? "first argument" : "second argument",
+                   o);
       return -1;
     }
   }

@@ -1,13 +1,15 @@
 // Putting strings together: +, +=, *, join.
-#include "objects/str.h"
 #include "objects/str_concat.h"
+#include "objects/str.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
 
 namespace amphis {
 namespace {
 
-inline Py_UCS4 wider(Py_UCS4 a, Py_UCS4 b) { return a > b ? a : b; }
+inline Py_UCS4 wider(Py_UCS4 a, Py_UCS4 b) {
+  return a > b ? a : b;
+}
 
 PyObject* concat(PyObject* a, PyObject* b) {
   Py_ssize_t n = PyUnicode_GET_LENGTH(a), m = PyUnicode_GET_LENGTH(b);
@@ -36,13 +38,16 @@ bool plan_join(PyObject* separator, PyObject* const* items, Py_ssize_t n, JoinPl
   for (Py_ssize_t i = 0; i < n; i++) {
     PyObject* item = items[i];
     if (!PyUnicode_Check(item)) {
-      PyErr_Format(PyExc_TypeError, "sequence item %zd: expected str instance, %.80s found", i, Py_TYPE(item)->tp_name);
+      PyErr_Format(PyExc_TypeError, "sequence item %zd: expected str instance, %.80s found", i,
+                   Py_TYPE(item)->tp_name);
       return false;
     }
     Py_ssize_t add = PyUnicode_GET_LENGTH(item);
     if (i > 0) {
-      if (add > PY_SSIZE_T_MAX - gap) add = PY_SSIZE_T_MAX;
-      else add += gap;
+      if (add > PY_SSIZE_T_MAX - gap)
+        add = PY_SSIZE_T_MAX;
+      else
+        add += gap;
     }
     if (total > PY_SSIZE_T_MAX - add) {
       PyErr_SetString(PyExc_OverflowError, "join() result is too long for a Python string");
@@ -156,8 +161,8 @@ void PyUnicode_Append(PyObject** slot, PyObject* b) {
   Py_ssize_t n = PyUnicode_GET_LENGTH(a), m = PyUnicode_GET_LENGTH(b);
   if (m == 0 && PyUnicode_CheckExact(a)) return;
   // In place when nobody else can see the string and the new characters fit its kind.
-  if (n > 0 && m <= PY_SSIZE_T_MAX - n && PyUnicode_MAX_CHAR_VALUE(b) <= PyUnicode_MAX_CHAR_VALUE(a) && a != b &&
-      str_modifiable(a)) {
+  if (n > 0 && m <= PY_SSIZE_T_MAX - n && PyUnicode_MAX_CHAR_VALUE(b) <= PyUnicode_MAX_CHAR_VALUE(a) &&
+      a != b && str_modifiable(a)) {
     if (!str_grow_in_place(slot, n + m)) {
       Py_CLEAR(*slot);
       return;
@@ -180,7 +185,8 @@ PyObject* PyUnicode_Join(PyObject* separator, PyObject* iterable) {
   PyObject* fast = sequence.get();
   Ref<> space;
   if (separator && !PyUnicode_Check(separator)) {
-    PyErr_Format(PyExc_TypeError, "separator: expected str instance, %.80s found", Py_TYPE(separator)->tp_name);
+    PyErr_Format(PyExc_TypeError, "separator: expected str instance, %.80s found",
+                 Py_TYPE(separator)->tp_name);
     return nullptr;
   }
   if (!separator) separator = latin1_char(' ');

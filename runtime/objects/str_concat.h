@@ -1,4 +1,5 @@
-// Joining and repeating, for callers that have the pieces in an array (the interpreter's f-strings among them).
+// Joining and repeating, for callers that have the pieces in an array (the interpreter's f-strings among
+// them).
 #pragma once
 
 #include "Python.h"

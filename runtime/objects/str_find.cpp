@@ -75,13 +75,15 @@ bool str_tail_match(PyObject* hay, PyObject* affix, Py_ssize_t start, Py_ssize_t
 namespace {
 
 // find(sub[, start[, end]]): the arguments that five methods share.
-bool find_arguments(const char* method, PyObject* const* args, Py_ssize_t nargs, Py_ssize_t* start, Py_ssize_t* end) {
+bool find_arguments(const char* method, PyObject* const* args, Py_ssize_t nargs, Py_ssize_t* start,
+                    Py_ssize_t* end) {
   *start = 0;
   *end = PY_SSIZE_T_MAX;
   if (nargs < 1 || nargs > 3) {
-    PyErr_Format(PyExc_TypeError,
-                 nargs < 1 ? "%s expected at least 1 argument, got %zd" : "%s expected at most 3 arguments, got %zd",
-                 method, nargs);
+    PyErr_Format(
+        PyExc_TypeError,
+        nargs < 1 ? "%s expected at least 1 argument, got %zd" : "%s expected at most 3 arguments, got %zd",
+        method, nargs);
     return false;
   }
   return (nargs < 2 || slice_index(args[1], start)) && (nargs < 3 || slice_index(args[2], end));
@@ -95,21 +97,24 @@ bool needle_argument(const char* method, PyObject* o) {
 }
 
 // -2: exception.
-Py_ssize_t find_method(const char* method, PyObject* s, PyObject* const* args, Py_ssize_t nargs, bool from_right) {
+Py_ssize_t find_method(const char* method, PyObject* s, PyObject* const* args, Py_ssize_t nargs,
+                       bool from_right) {
   Py_ssize_t start, end;
   if (nargs >= 1 && nargs <= 3 && !needle_argument(method, args[0])) return -2;
   if (!find_arguments(method, args, nargs, &start, &end)) return -2;
   return str_find(s, args[0], start, end, from_right);
 }
 
-PyObject* index_method(const char* method, PyObject* s, PyObject* const* args, Py_ssize_t nargs, bool from_right) {
+PyObject* index_method(const char* method, PyObject* s, PyObject* const* args, Py_ssize_t nargs,
+                       bool from_right) {
   Py_ssize_t at = find_method(method, s, args, nargs, from_right);
   if (at >= 0) return PyLong_FromSsize_t(at);
   if (at == -1) PyErr_SetString(PyExc_ValueError, "substring not found");
   return nullptr;
 }
 
-PyObject* affix_method(const char* method, PyObject* s, PyObject* const* args, Py_ssize_t nargs, bool at_end) {
+PyObject* affix_method(const char* method, PyObject* s, PyObject* const* args, Py_ssize_t nargs,
+                       bool at_end) {
   Py_ssize_t start, end;
   if (!find_arguments(method, args, nargs, &start, &end)) return nullptr;
   PyObject* affix = args[0];
@@ -122,7 +127,8 @@ PyObject* affix_method(const char* method, PyObject* s, PyObject* const* args, P
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(affix); i++) {
     PyObject* one = PyTuple_GET_ITEM(affix, i);
     if (!PyUnicode_Check(one)) {
-      PyErr_Format(PyExc_TypeError, "tuple for %s must only contain str, not %.100s", method, Py_TYPE(one)->tp_name);
+      PyErr_Format(PyExc_TypeError, "tuple for %s must only contain str, not %.100s", method,
+                   Py_TYPE(one)->tp_name);
       return nullptr;
     }
     if (str_tail_match(s, one, start, end, at_end)) Py_RETURN_TRUE;
@@ -206,7 +212,8 @@ Py_ssize_t PyUnicode_Tailmatch(PyObject* s, PyObject* sub, Py_ssize_t start, Py_
 
 int PyUnicode_Contains(PyObject* s, PyObject* sub) {
   if (!PyUnicode_Check(sub)) {
-    PyErr_Format(PyExc_TypeError, "'in <string>' requires string as left operand, not %.100s", Py_TYPE(sub)->tp_name);
+    PyErr_Format(PyExc_TypeError, "'in <string>' requires string as left operand, not %.100s",
+                 Py_TYPE(sub)->tp_name);
     return -1;
   }
   if (!require_str(s)) return -1;

@@ -5,7 +5,8 @@
 
 namespace amphis {
 
-// The needle's characters in the width of the haystack. A needle wider than the haystack cannot occur: impossible().
+// The needle's characters in the width of the haystack. A needle wider than the haystack cannot occur:
+// impossible().
 class Needle {
  public:
   Needle(const StrView& needle, int hay_kind) : length_(needle.length) {

@@ -1,6 +1,7 @@
 // str.format, format_map and the two parsers that string.Formatter uses.
 //
-// A format string is literal text and replacement fields "{" name ["!" conversion] [":" spec] "}". A name is an argument followed by
+// A format string is literal text and replacement fields "{" name ["!" conversion] [":" spec] "}". A name is
+// an argument followed by
 // ".attribute" and "[index]" parts. A spec may hold fields itself, one level deep.
 #include "objects/format.h"
 #include "objects/str.h"
@@ -194,9 +195,11 @@ class Formatter {
           break;
         default:
           if (piece.conversion > 32 && piece.conversion < 127) {
-            PyErr_Format(PyExc_ValueError, "Unknown conversion specifier %c", static_cast<int>(piece.conversion));
+            PyErr_Format(PyExc_ValueError, "Unknown conversion specifier %c",
+                         static_cast<int>(piece.conversion));
           } else {
-            PyErr_Format(PyExc_ValueError, "Unknown conversion specifier \\x%x", static_cast<unsigned>(piece.conversion));
+            PyErr_Format(PyExc_ValueError, "Unknown conversion specifier \\x%x",
+                         static_cast<unsigned>(piece.conversion));
           }
       }
       if (!converted) return false;
@@ -213,7 +216,8 @@ class Formatter {
     bool empty = PyUnicode_GET_LENGTH(spec) == 0;
     if (PyLong_CheckExact(value)) return out.put_new(empty ? PyObject_Str(value) : format_long(value, spec));
     if (PyUnicode_CheckExact(value)) return empty ? out.put_str(value) : out.put_new(format_str(value, spec));
-    if (PyFloat_CheckExact(value)) return out.put_new(empty ? PyObject_Str(value) : format_float(value, spec));
+    if (PyFloat_CheckExact(value))
+      return out.put_new(empty ? PyObject_Str(value) : format_float(value, spec));
     return out.put_new(PyObject_Format(value, spec));
   }
 
@@ -272,7 +276,8 @@ class Formatter {
       } else {
         Ref<> key = Ref<>::steal(str_slice(s, part.start, part.end));
         if (!key) return nullptr;
-        got = is_attribute ? PyObject_GetAttr(value.get(), key.get()) : PyObject_GetItem(value.get(), key.get());
+        got = is_attribute ? PyObject_GetAttr(value.get(), key.get())
+                           : PyObject_GetItem(value.get(), key.get());
       }
       if (!got) return nullptr;
       value = Ref<>::steal(got);
@@ -290,8 +295,7 @@ class Formatter {
 // ---- iterators for string.Formatter ----
 
 struct MarkupIterator {
-  PyObject_HEAD
-  PyObject* s;
+  PyObject_HEAD PyObject* s;
   MarkupParser parser;
 };
 
@@ -315,8 +319,7 @@ PyObject* markup_next(PyObject* self) {
 }
 
 struct NameIterator {
-  PyObject_HEAD
-  PyObject* s;
+  PyObject_HEAD PyObject* s;
   NameParser parser;
 };
 
@@ -343,8 +346,7 @@ PyObject* name_next(PyObject* self) {
 }
 
 PyTypeObject markup_iterator_type = {
-    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
-    .tp_name = "formatteriterator",
+    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0).tp_name = "formatteriterator",
     .tp_basicsize = sizeof(MarkupIterator),
     .tp_dealloc = markup_dealloc,
     .tp_getattro = PyObject_GenericGetAttr,
@@ -354,8 +356,7 @@ PyTypeObject markup_iterator_type = {
 };
 
 PyTypeObject name_iterator_type = {
-    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
-    .tp_name = "fieldnameiterator",
+    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0).tp_name = "fieldnameiterator",
     .tp_basicsize = sizeof(NameIterator),
     .tp_dealloc = name_dealloc,
     .tp_getattro = PyObject_GenericGetAttr,

@@ -56,7 +56,8 @@ bool put_bytes(StrWriter& out, const char* text, const Directive& d) {
   if (d.width < 0) return write_utf8(out.raw(), text, n, "replace", cut ? &consumed : nullptr);
   Directive plain = d;
   plain.precision = -1;
-  return put_padded_new(out, PyUnicode_DecodeUTF8Stateful(text, n, "replace", cut ? &consumed : nullptr), plain);
+  return put_padded_new(out, PyUnicode_DecodeUTF8Stateful(text, n, "replace", cut ? &consumed : nullptr),
+                        plain);
 }
 
 bool put_wide(StrWriter& out, const wchar_t* text, const Directive& d) {
@@ -66,7 +67,8 @@ bool put_wide(StrWriter& out, const wchar_t* text, const Directive& d) {
   return put_padded_new(out, PyUnicode_FromWideChar(text, static_cast<Py_ssize_t>(n)), plain);
 }
 
-bool put_integer(StrWriter& out, uintmax_t magnitude, bool negative, int base, bool upper, const Directive& d) {
+bool put_integer(StrWriter& out, uintmax_t magnitude, bool negative, int base, bool upper,
+                 const Directive& d) {
   char digits[72];
   char* end = digits + sizeof digits;
   char* p = end;
@@ -201,12 +203,24 @@ const char* put_directive(StrWriter& out, const char* start, Arguments& args) {
     case 'i': {
       intmax_t v = 0;
       switch (length) {
-        case Length::kNone: v = va_arg(args.list, int); break;
-        case Length::kLong: v = va_arg(args.list, long); break;
-        case Length::kLongLong: v = va_arg(args.list, long long); break;
-        case Length::kMax: v = va_arg(args.list, intmax_t); break;
-        case Length::kSize: v = va_arg(args.list, Py_ssize_t); break;
-        case Length::kPointerDifference: v = va_arg(args.list, ptrdiff_t); break;
+        case Length::kNone:
+          v = va_arg(args.list, int);
+          break;
+        case Length::kLong:
+          v = va_arg(args.list, long);
+          break;
+        case Length::kLongLong:
+          v = va_arg(args.list, long long);
+          break;
+        case Length::kMax:
+          v = va_arg(args.list, intmax_t);
+          break;
+        case Length::kSize:
+          v = va_arg(args.list, Py_ssize_t);
+          break;
+        case Length::kPointerDifference:
+          v = va_arg(args.list, ptrdiff_t);
+          break;
       }
       uintmax_t magnitude = v < 0 ? 0 - static_cast<uintmax_t>(v) : static_cast<uintmax_t>(v);
       ok = put_integer(out, magnitude, v < 0, 10, false, d);
@@ -218,12 +232,24 @@ const char* put_directive(StrWriter& out, const char* start, Arguments& args) {
     case 'X': {
       uintmax_t v = 0;
       switch (length) {
-        case Length::kNone: v = va_arg(args.list, unsigned); break;
-        case Length::kLong: v = va_arg(args.list, unsigned long); break;
-        case Length::kLongLong: v = va_arg(args.list, unsigned long long); break;
-        case Length::kMax: v = va_arg(args.list, uintmax_t); break;
-        case Length::kSize: v = va_arg(args.list, size_t); break;
-        case Length::kPointerDifference: v = static_cast<uintmax_t>(va_arg(args.list, ptrdiff_t)); break;
+        case Length::kNone:
+          v = va_arg(args.list, unsigned);
+          break;
+        case Length::kLong:
+          v = va_arg(args.list, unsigned long);
+          break;
+        case Length::kLongLong:
+          v = va_arg(args.list, unsigned long long);
+          break;
+        case Length::kMax:
+          v = va_arg(args.list, uintmax_t);
+          break;
+        case Length::kSize:
+          v = va_arg(args.list, size_t);
+          break;
+        case Length::kPointerDifference:
+          v = static_cast<uintmax_t>(va_arg(args.list, ptrdiff_t));
+          break;
       }
       ok = put_integer(out, v, false, what == 'u' ? 10 : what == 'o' ? 8 : 16, what == 'X', d);
       break;
@@ -295,9 +321,10 @@ bool write_format(StrWriter& out, const char* format, va_list arguments) {
     const char* end = p;
     while (*end && *end != '%') {
       if (static_cast<unsigned char>(*end) >= 0x80) {
-        PyErr_Format(PyExc_ValueError,
-                     "PyUnicode_FromFormatV() expects an ASCII-encoded format string, got a non-ASCII byte: 0x%02x",
-                     static_cast<unsigned>(static_cast<unsigned char>(*end)));
+        PyErr_Format(
+            PyExc_ValueError,
+            "PyUnicode_FromFormatV() expects an ASCII-encoded format string, got a non-ASCII byte: 0x%02x",
+            static_cast<unsigned>(static_cast<unsigned char>(*end)));
         va_end(args.list);
         return false;
       }

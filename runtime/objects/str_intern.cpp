@@ -1,8 +1,8 @@
 // Interned strings: one object per text, found by hash in a table of shards, each behind its own lock.
 //
-// The table's reference to a string is not counted. With a GIL, an interned string may die: its destructor takes it
-// out of the table first. Without one, a lookup could meet a string whose last reference is just going away, so there every
-// interned string is immortal.
+// The table's reference to a string is not counted. With a GIL, an interned string may die: its destructor
+// takes it out of the table first. Without one, a lookup could meet a string whose last reference is just
+// going away, so there every interned string is immortal.
 #include "objects/str_intern.h"
 
 #include <stdint.h>
@@ -104,7 +104,9 @@ class Shard {
 
 alignas(64) Shard shards[1 << kShardBits];
 
-Shard& shard_for(Py_hash_t hash) { return shards[static_cast<uint64_t>(hash) >> (64 - kShardBits)]; }
+Shard& shard_for(Py_hash_t hash) {
+  return shards[static_cast<uint64_t>(hash) >> (64 - kShardBits)];
+}
 
 }  // namespace
 
@@ -125,7 +127,8 @@ void intern_in_place(PyObject** slot, bool immortal) {
   Py_hash_t hash = str_hash(s);
   if (immortal && !kInternedMayDie && !PyUnicode_CHECK_INTERNED(s) && !_Py_IsImmortal(s) &&
       !sync::is_unique(s)) {
-    // Others may be counting references to this object at this moment: look it up, and put in a copy if it is new.
+    // Others may be counting references to this object at this moment: look it up, and put in a copy if it is
+    // new.
     PyObject* copy = str_copy(s);
     if (!copy) {
       PyErr_Clear();
@@ -190,9 +193,13 @@ using namespace amphis;
 
 extern "C" {
 
-void PyUnicode_InternInPlace(PyObject** slot) { intern_in_place(slot, false); }
+void PyUnicode_InternInPlace(PyObject** slot) {
+  intern_in_place(slot, false);
+}
 
-void PyUnicode_InternImmortal(PyObject** slot) { intern_in_place(slot, true); }
+void PyUnicode_InternImmortal(PyObject** slot) {
+  intern_in_place(slot, true);
+}
 
 PyObject* PyUnicode_InternFromString(const char* text) {
   PyObject* s = PyUnicode_FromString(text);

@@ -26,7 +26,8 @@ PyObject* pad(PyObject* self, Py_ssize_t left, Py_ssize_t right, Py_UCS4 fill) {
   return result;
 }
 
-bool width_and_fill(const char* name, PyObject* const* args, Py_ssize_t nargs, Py_ssize_t* width, Py_UCS4* fill) {
+bool width_and_fill(const char* name, PyObject* const* args, Py_ssize_t nargs, Py_ssize_t* width,
+                    Py_UCS4* fill) {
   if (!check_str_positional(name, nargs, 1, 2)) return false;
   *width = PyNumber_AsSsize_t(args[0], PyExc_OverflowError);
   if (*width == -1 && PyErr_Occurred()) return false;

@@ -1,9 +1,9 @@
 // The method table of str.
+#include "objects/str_methods.h"
 #include "objects/codecs.h"
 #include "objects/str.h"
 #include "objects/str_args.h"
 #include "objects/str_find.h"
-#include "objects/str_methods.h"
 
 namespace amphis {
 namespace {
@@ -28,7 +28,8 @@ PyObject* method_sizeof(PyObject* s, PyObject*) {
     size = PyUnicode_IS_COMPACT(s) ? static_cast<Py_ssize_t>(sizeof(PyCompactUnicodeObject)) + data
                                    : Py_TYPE(s)->tp_basicsize + data;
     const char* utf8 = __atomic_load_n(&compact_head(s)->utf8, __ATOMIC_ACQUIRE);
-    if (utf8 && utf8 != PyUnicode_DATA(s)) size += __atomic_load_n(&compact_head(s)->utf8_length, __ATOMIC_RELAXED) + 1;
+    if (utf8 && utf8 != PyUnicode_DATA(s))
+      size += __atomic_load_n(&compact_head(s)->utf8_length, __ATOMIC_RELAXED) + 1;
   }
   return PyLong_FromSsize_t(size);
 }
@@ -168,7 +169,8 @@ PyMethodDef str_methods[] = {
      "find($self, sub[, start[, end]], /)\n"
      "--\n"
      "\n"
-     "Return the lowest index in S where substring sub is found, such that sub is contained within S[start:end].\n"
+     "Return the lowest index in S where substring sub is found, such that sub is contained within "
+     "S[start:end].\n"
      "\n"
      "Optional arguments start and end are interpreted as in slice\n"
      "notation.  Return -1 on failure."},
@@ -188,7 +190,8 @@ PyMethodDef str_methods[] = {
      "index($self, sub[, start[, end]], /)\n"
      "--\n"
      "\n"
-     "Return the lowest index in S where substring sub is found, such that sub is contained within S[start:end].\n"
+     "Return the lowest index in S where substring sub is found, such that sub is contained within "
+     "S[start:end].\n"
      "\n"
      "Optional arguments start and end are interpreted as in slice\n"
      "notation.  Raises ValueError when the substring is not found."},
@@ -216,7 +219,8 @@ PyMethodDef str_methods[] = {
      "rfind($self, sub[, start[, end]], /)\n"
      "--\n"
      "\n"
-     "Return the highest index in S where substring sub is found, such that sub is contained within S[start:end].\n"
+     "Return the highest index in S where substring sub is found, such that sub is contained within "
+     "S[start:end].\n"
      "\n"
      "Optional arguments start and end are interpreted as in slice\n"
      "notation.  Return -1 on failure."},
@@ -224,7 +228,8 @@ PyMethodDef str_methods[] = {
      "rindex($self, sub[, start[, end]], /)\n"
      "--\n"
      "\n"
-     "Return the highest index in S where substring sub is found, such that sub is contained within S[start:end].\n"
+     "Return the highest index in S where substring sub is found, such that sub is contained within "
+     "S[start:end].\n"
      "\n"
      "Optional arguments start and end are interpreted as in slice\n"
      "notation.  Raises ValueError when the substring is not found."},

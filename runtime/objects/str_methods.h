@@ -1,4 +1,5 @@
-// The methods of str that take their own files, gathered in the table of str_methods.cpp. Null is an exception throughout.
+// The methods of str that take their own files, gathered in the table of str_methods.cpp. Null is an
+// exception throughout.
 #pragma once
 
 #include "objects/str.h"

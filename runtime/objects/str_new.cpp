@@ -18,7 +18,8 @@ struct StaticLatin1Char {
   Py_UCS1 data[8];
 };
 
-// One immortal object per character, filled in before main() so that no caller needs to ask whether they are there.
+// One immortal object per character, filled in before main() so that no caller needs to ask whether they are
+// there.
 struct Singletons {
   StaticAsciiChar empty;
   StaticAsciiChar ascii[128];
@@ -26,7 +27,7 @@ struct Singletons {
 
   static void init_head(PyASCIIObject& head, Py_ssize_t length, bool ascii) {
     static const struct {
-        PyObject head;
+      PyObject head;
     } kImmortal = {PyObject_HEAD_INIT(&PyUnicode_Type)};
     memcpy(static_cast<void*>(&head), &kImmortal, sizeof(PyObject));
     head.length = length;
@@ -95,8 +96,9 @@ void drop_utf8_cache(PyObject* s) {
   compact->utf8_length = 0;
 }
 
-// Resizes a modifiable compact string where it stands, or moves it. `slack` asks for room to grow further when it moves:
-// repeated appending then costs linear time, since the room that a block has left is used before it moves again.
+// Resizes a modifiable compact string where it stands, or moves it. `slack` asks for room to grow further
+// when it moves: repeated appending then costs linear time, since the room that a block has left is used
+// before it moves again.
 PyObject* resize_compact(PyObject* s, Py_ssize_t n, bool slack) {
   int kind = static_cast<int>(PyUnicode_KIND(s));
   Py_ssize_t bytes = compact_size(n, kind, PyUnicode_IS_ASCII(s));
@@ -156,7 +158,9 @@ PyObject* latin1_char(Py_UCS4 ch) {
                   : reinterpret_cast<PyObject*>(&singletons.latin1[ch - 128].head);
 }
 
-PyObject* empty_str() { return reinterpret_cast<PyObject*>(&singletons.empty.head); }
+PyObject* empty_str() {
+  return reinterpret_cast<PyObject*>(&singletons.empty.head);
+}
 
 Py_UCS4 max_char_class(int kind, const void* data, Py_ssize_t n) {
   if (kind == 1) return bytes_are_ascii(data, n) ? 0x7F : 0xFF;
@@ -190,8 +194,12 @@ PyObject* str_from_latin1(const Py_UCS1* data, Py_ssize_t n) {
   return s;
 }
 
-PyObject* str_from_ucs2(const Py_UCS2* data, Py_ssize_t n) { return from_wide(data, n, true); }
-PyObject* str_from_ucs4(const Py_UCS4* data, Py_ssize_t n) { return from_wide(data, n, false); }
+PyObject* str_from_ucs2(const Py_UCS2* data, Py_ssize_t n) {
+  return from_wide(data, n, true);
+}
+PyObject* str_from_ucs4(const Py_UCS4* data, Py_ssize_t n) {
+  return from_wide(data, n, false);
+}
 
 PyObject* str_slice(PyObject* s, Py_ssize_t start, Py_ssize_t end) {
   Py_ssize_t n = end - start;
@@ -218,11 +226,11 @@ PyObject* str_exact(PyObject* s) {
   return str_copy(s);
 }
 
-void copy_chars_to(int to_kind, void* to, Py_ssize_t to_start, int from_kind, const void* from, Py_ssize_t from_start,
-                   Py_ssize_t n) {
+void copy_chars_to(int to_kind, void* to, Py_ssize_t to_start, int from_kind, const void* from,
+                   Py_ssize_t from_start, Py_ssize_t n) {
   if (to_kind == from_kind) {
-    memcpy(static_cast<char*>(to) + to_start * to_kind, static_cast<const char*>(from) + from_start * from_kind,
-           static_cast<size_t>(n) * to_kind);
+    memcpy(static_cast<char*>(to) + to_start * to_kind,
+           static_cast<const char*>(from) + from_start * from_kind, static_cast<size_t>(n) * to_kind);
   } else if (from_kind == 1) {
     const Py_UCS1* p = static_cast<const Py_UCS1*>(from) + from_start;
     if (to_kind == 2) {
@@ -486,9 +494,8 @@ Py_ssize_t PyUnicode_CopyCharacters(PyObject* to, Py_ssize_t to_start, PyObject*
   Py_ssize_t available = PyUnicode_GET_LENGTH(from) - from_start;
   if (n > available) n = available;
   if (to_start + n > PyUnicode_GET_LENGTH(to)) {
-    PyErr_Format(PyExc_SystemError,
-                 "Cannot write %zi characters at %zi in a string of %zi characters", n, to_start,
-                 PyUnicode_GET_LENGTH(to));
+    PyErr_Format(PyExc_SystemError, "Cannot write %zi characters at %zi in a string of %zi characters", n,
+                 to_start, PyUnicode_GET_LENGTH(to));
     return -1;
   }
   if (n == 0) return 0;
@@ -500,10 +507,13 @@ Py_ssize_t PyUnicode_CopyCharacters(PyObject* to, Py_ssize_t to_start, PyObject*
   if (source.max_char() > PyUnicode_MAX_CHAR_VALUE(to)) {
     Py_UCS4 used = max_char_class(source.kind, source.at(from_start), n);
     if (used > PyUnicode_MAX_CHAR_VALUE(to)) {
-      PyErr_Format(PyExc_SystemError,
-                   "Cannot copy %s characters into a string of %s characters",
-                   source.kind == 1 ? "latin1" : source.kind == 2 ? "UCS2" : "UCS4",
-                   PyUnicode_IS_ASCII(to) ? "ascii" : PyUnicode_KIND(to) == 1 ? "latin1" : "UCS2");
+      PyErr_Format(PyExc_SystemError, "Cannot copy %s characters into a string of %s characters",
+                   source.kind == 1   ? "latin1"
+                   : source.kind == 2 ? "UCS2"
+                                      : "UCS4",
+                   PyUnicode_IS_ASCII(to)    ? "ascii"
+                   : PyUnicode_KIND(to) == 1 ? "latin1"
+                                             : "UCS2");
       return -1;
     }
   }
@@ -537,8 +547,12 @@ Py_ssize_t PyUnicode_Fill(PyObject* s, Py_ssize_t start, Py_ssize_t n, Py_UCS4 c
 
 #undef PyUnicode_KIND
 #undef PyUnicode_DATA
-int PyUnicode_KIND(PyObject* s) { return ascii_head(s)->state.kind; }
-void* PyUnicode_DATA(PyObject* s) { return _PyUnicode_DATA(s); }
+int PyUnicode_KIND(PyObject* s) {
+  return ascii_head(s)->state.kind;
+}
+void* PyUnicode_DATA(PyObject* s) {
+  return _PyUnicode_DATA(s);
+}
 
 static Py_UCS4* copy_as_ucs4(PyObject* s, Py_UCS4* buffer, Py_ssize_t capacity, bool terminate) {
   StrView view(s);

@@ -133,12 +133,18 @@ class PercentFormatter {
     if (s_[at_] == '(' && !read_key()) return false;
     for (; at_ < s_.length; at_++) {
       Py_UCS4 ch = s_[at_];
-      if (ch == '-') c.left = true;
-      else if (ch == '+') c.plus = true;
-      else if (ch == ' ') c.space = true;
-      else if (ch == '#') c.alternate = true;
-      else if (ch == '0') c.zero = true;
-      else break;
+      if (ch == '-')
+        c.left = true;
+      else if (ch == '+')
+        c.plus = true;
+      else if (ch == ' ')
+        c.space = true;
+      else if (ch == '#')
+        c.alternate = true;
+      else if (ch == '0')
+        c.zero = true;
+      else
+        break;
     }
     if (at_ < s_.length && s_[at_] == '*') {
       if (!read_star(&c.width, false)) return false;
@@ -184,16 +190,26 @@ class PercentFormatter {
         return put_new_text(PyObject_Repr(value), c);
       case 'a':
         return put_new_text(PyObject_ASCII(value), c);
-      case 'd': case 'i': case 'u': case 'o': case 'x': case 'X':
+      case 'd':
+      case 'i':
+      case 'u':
+      case 'o':
+      case 'x':
+      case 'X':
         return put_integer(value, c);
-      case 'e': case 'E': case 'f': case 'F': case 'g': case 'G':
+      case 'e':
+      case 'E':
+      case 'f':
+      case 'F':
+      case 'g':
+      case 'G':
         return put_float(value, c);
       case 'c':
         return put_char(value, c);
       default:
         PyErr_Format(PyExc_ValueError, "unsupported format character '%c' (0x%x) at index %zd",
-                     31 <= c.type && c.type <= 126 ? static_cast<int>(c.type) : '?', static_cast<unsigned>(c.type),
-                     at_ - 1);
+                     31 <= c.type && c.type <= 126 ? static_cast<int>(c.type) : '?',
+                     static_cast<unsigned>(c.type), at_ - 1);
         return false;
     }
   }
@@ -214,7 +230,8 @@ class PercentFormatter {
     Py_UCS4 ch;
     if (PyUnicode_Check(value)) {
       if (PyUnicode_GET_LENGTH(value) != 1) {
-        PyErr_Format(PyExc_TypeError, "%%c requires an int or a unicode character, not a string of length %zd",
+        PyErr_Format(PyExc_TypeError,
+                     "%%c requires an int or a unicode character, not a string of length %zd",
                      PyUnicode_GET_LENGTH(value));
         return false;
       }
@@ -235,12 +252,13 @@ class PercentFormatter {
       ch = static_cast<Py_UCS4>(code);
     }
     Py_ssize_t padding = c.width > 1 ? c.width - 1 : 0;
-    return (c.left || out_.put_fill(' ', padding)) && out_.put(ch) && (!c.left || out_.put_fill(' ', padding));
+    return (c.left || out_.put_fill(' ', padding)) && out_.put(ch) &&
+           (!c.left || out_.put_fill(' ', padding));
   }
 
   // Sign, prefix, zeros and digits, padded.
-  bool put_number(bool negative, const char* prefix, Py_ssize_t prefix_length, Py_ssize_t zeros, const char* digits,
-                  Py_ssize_t n, const Conversion& c) {
+  bool put_number(bool negative, const char* prefix, Py_ssize_t prefix_length, Py_ssize_t zeros,
+                  const char* digits, Py_ssize_t n, const Conversion& c) {
     char sign = negative ? '-' : c.plus ? '+' : c.space ? ' ' : 0;
     Py_ssize_t total = (sign != 0) + prefix_length + zeros + n;
     Py_ssize_t padding = c.width > total ? c.width - total : 0;
@@ -255,8 +273,9 @@ class PercentFormatter {
   }
 
   bool wrong_number(PyObject* value, const Conversion& c, bool real) {
-    PyErr_Format(PyExc_TypeError, real ? "%%%c format: a real number is required, not %.200s"
-                                       : "%%%c format: an integer is required, not %.200s",
+    PyErr_Format(PyExc_TypeError,
+                 real ? "%%%c format: a real number is required, not %.200s"
+                      : "%%%c format: an integer is required, not %.200s",
                  static_cast<int>(c.type), Py_TYPE(value)->tp_name);
     return false;
   }
@@ -283,7 +302,8 @@ class PercentFormatter {
     if (!overflow) {
       char small[72];
       char* p = small + sizeof small;
-      unsigned long long magnitude = v < 0 ? 0 - static_cast<unsigned long long>(v) : static_cast<unsigned long long>(v);
+      unsigned long long magnitude =
+          v < 0 ? 0 - static_cast<unsigned long long>(v) : static_cast<unsigned long long>(v);
       if (decimal) {
         do {
           *--p = static_cast<char>('0' + magnitude % 10);
@@ -298,7 +318,7 @@ class PercentFormatter {
         } while (magnitude);
       }
       Py_ssize_t n = small + sizeof small - p;
-      return put_number(v < 0, prefix, prefix_length, c.precision > n ? c.precision - n : 0, p, n, c);
+      return put_number(v<0, prefix, prefix_length, c.precision> n ? c.precision - n : 0, p, n, c);
     }
     Ref<> text = Ref<>::steal(PyNumber_ToBase(number, decimal ? 10 : c.type == 'o' ? 8 : 16));
     if (text && c.type == 'X') text = Ref<>::steal(PyObject_CallMethod(text.get(), "upper", nullptr));
@@ -307,7 +327,8 @@ class PercentFormatter {
     bool negative = digits[0] == '-';
     Py_ssize_t skip = negative + (decimal ? 0 : 2);
     Py_ssize_t n = PyUnicode_GET_LENGTH(text.get()) - skip;
-    return put_number(negative, prefix, prefix_length, c.precision > n ? c.precision - n : 0, digits + skip, n, c);
+    return put_number(negative, prefix, prefix_length, c.precision > n ? c.precision - n : 0, digits + skip,
+                      n, c);
   }
 
   bool put_float(PyObject* value, const Conversion& c) {
@@ -332,7 +353,9 @@ class PercentFormatter {
 
 }  // namespace
 
-PyObject* str_percent_format(PyObject* format, PyObject* args) { return PercentFormatter(format, args).run(); }
+PyObject* str_percent_format(PyObject* format, PyObject* args) {
+  return PercentFormatter(format, args).run();
+}
 
 }  // namespace amphis
 

@@ -41,7 +41,9 @@ PyObject* one_case(PyObject* self, uint32_t wanted, uint32_t unwanted) {
 
 }  // namespace
 
-PyObject* str_m_isascii(PyObject* s, PyObject*) { return PyBool_FromLong(PyUnicode_IS_ASCII(s)); }
+PyObject* str_m_isascii(PyObject* s, PyObject*) {
+  return PyBool_FromLong(PyUnicode_IS_ASCII(s));
+}
 
 PyObject* str_m_islower(PyObject* s, PyObject*) {
   return one_case(s, unicode::kLower, unicode::kUpper | unicode::kTitle);
@@ -71,20 +73,30 @@ PyObject* str_m_istitle(PyObject* self, PyObject*) {
 PyObject* str_m_isspace(PyObject* s, PyObject*) {
   return all_characters(s, [](Py_UCS4 ch) { return Py_UNICODE_ISSPACE(ch) != 0; });
 }
-PyObject* str_m_isalpha(PyObject* s, PyObject*) { return all_have(s, unicode::kAlpha); }
+PyObject* str_m_isalpha(PyObject* s, PyObject*) {
+  return all_have(s, unicode::kAlpha);
+}
 PyObject* str_m_isalnum(PyObject* s, PyObject*) {
   return all_have(s, unicode::kAlpha | unicode::kDecimal | unicode::kDigit | unicode::kNumeric);
 }
-PyObject* str_m_isdecimal(PyObject* s, PyObject*) { return all_have(s, unicode::kDecimal); }
-PyObject* str_m_isdigit(PyObject* s, PyObject*) { return all_have(s, unicode::kDigit); }
-PyObject* str_m_isnumeric(PyObject* s, PyObject*) { return all_have(s, unicode::kNumeric); }
+PyObject* str_m_isdecimal(PyObject* s, PyObject*) {
+  return all_have(s, unicode::kDecimal);
+}
+PyObject* str_m_isdigit(PyObject* s, PyObject*) {
+  return all_have(s, unicode::kDigit);
+}
+PyObject* str_m_isnumeric(PyObject* s, PyObject*) {
+  return all_have(s, unicode::kNumeric);
+}
 
 PyObject* str_m_isprintable(PyObject* s, PyObject*) {
   if (PyUnicode_GET_LENGTH(s) == 0) Py_RETURN_TRUE;
   return all_have(s, unicode::kPrintable);
 }
 
-PyObject* str_m_isidentifier(PyObject* s, PyObject*) { return PyBool_FromLong(PyUnicode_IsIdentifier(s)); }
+PyObject* str_m_isidentifier(PyObject* s, PyObject*) {
+  return PyBool_FromLong(PyUnicode_IsIdentifier(s));
+}
 
 }  // namespace amphis
 

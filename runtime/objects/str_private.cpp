@@ -27,7 +27,9 @@ PyObject* _PyUnicode_JoinArray(PyObject* separator, PyObject* const* items, Py_s
   return str_join_array(separator ? separator : latin1_char(' '), items, n);
 }
 
-PyObject* _PyUnicode_AsUTF8String(PyObject* s, const char* errors) { return encode_utf8(s, errors); }
+PyObject* _PyUnicode_AsUTF8String(PyObject* s, const char* errors) {
+  return encode_utf8(s, errors);
+}
 
 const char* _PyUnicode_AsUTF8NoNUL(PyObject* s) {
   Py_ssize_t n;
@@ -46,8 +48,12 @@ PyObject* _PyUnicode_EncodeUTF32(PyObject* s, const char* errors, int byte_order
   return encode_utf32(s, errors, byte_order);
 }
 
-int _PyUnicode_Equal(PyObject* a, PyObject* b) { return str_equal(a, b); }
-int _PyUnicode_EqualToASCIIString(PyObject* s, const char* text) { return str_equal_ascii(s, text); }
+int _PyUnicode_Equal(PyObject* a, PyObject* b) {
+  return str_equal(a, b);
+}
+int _PyUnicode_EqualToASCIIString(PyObject* s, const char* text) {
+  return str_equal_ascii(s, text);
+}
 
 Py_ssize_t _PyUnicode_ScanIdentifier(PyObject* self) {
   StrView s(self);
@@ -57,12 +63,18 @@ Py_ssize_t _PyUnicode_ScanIdentifier(PyObject* self) {
   return i;
 }
 
-void _PyUnicode_InternInPlace(PyInterpreterState*, PyObject** slot) { intern_in_place(slot, false); }
-void _PyUnicode_InternMortal(PyInterpreterState*, PyObject** slot) { intern_in_place(slot, false); }
-void _PyUnicode_InternImmortal(PyInterpreterState*, PyObject** slot) { intern_in_place(slot, true); }
+void _PyUnicode_InternInPlace(PyInterpreterState*, PyObject** slot) {
+  intern_in_place(slot, false);
+}
+void _PyUnicode_InternMortal(PyInterpreterState*, PyObject** slot) {
+  intern_in_place(slot, false);
+}
+void _PyUnicode_InternImmortal(PyInterpreterState*, PyObject** slot) {
+  intern_in_place(slot, true);
+}
 
-// What int() and float() parse: decimal digits of any script become ASCII digits and spaces ' '. The text ends with a '?' at
-// the first character that can be neither.
+// What int() and float() parse: decimal digits of any script become ASCII digits and spaces ' '. The text
+// ends with a '?' at the first character that can be neither.
 PyObject* _PyUnicode_TransformDecimalAndSpaceToASCII(PyObject* self) {
   if (!PyUnicode_Check(self)) {
     PyErr_BadInternalCall();

@@ -155,7 +155,8 @@ Lookup look_up(PyObject* table, Py_UCS4 ch) {
   } else if (PyLong_Check(v)) {
     long code = PyLong_AsLong(v);
     if (code < 0 || code > static_cast<long>(kMaxCodePoint)) {
-      PyErr_Format(PyExc_ValueError, "character mapping must be in range(0x%x)", static_cast<unsigned>(kMaxCodePoint + 1));
+      PyErr_Format(PyExc_ValueError, "character mapping must be in range(0x%x)",
+                   static_cast<unsigned>(kMaxCodePoint + 1));
       return found;
     }
     found.what = Mapped::kChar;
@@ -175,7 +176,8 @@ Lookup look_up(PyObject* table, Py_UCS4 ch) {
 }
 
 // Lets an error handler decide about [start, stop). Returns where to go on, or -1.
-Py_ssize_t report_untranslatable(StrWriter& out, PyObject* s, Py_ssize_t start, Py_ssize_t stop, const char* errors) {
+Py_ssize_t report_untranslatable(StrWriter& out, PyObject* s, Py_ssize_t start, Py_ssize_t stop,
+                                 const char* errors) {
   Ref<> error = Ref<>::steal(PyObject_CallFunction(PyExc_UnicodeTranslateError, "Onns", s, start, stop,
                                                    "character maps to <undefined>"));
   if (!error) return -1;
@@ -189,8 +191,8 @@ Py_ssize_t report_untranslatable(StrWriter& out, PyObject* s, Py_ssize_t start, 
     PyErr_SetString(PyExc_TypeError, "translating error handler must return (str, int) tuple");
     return -1;
   }
-  if (!PyArg_ParseTuple(result.get(), "O!n;translating error handler must return (str, int) tuple", &PyUnicode_Type,
-                        &text, &next)) {
+  if (!PyArg_ParseTuple(result.get(), "O!n;translating error handler must return (str, int) tuple",
+                        &PyUnicode_Type, &text, &next)) {
     return -1;
   }
   Py_ssize_t n = PyUnicode_GET_LENGTH(s);
@@ -292,7 +294,9 @@ PyObject* str_m_replace(PyObject* s, PyObject* const* args, Py_ssize_t nargs, Py
   return replace(s, a[0], a[1], limit);
 }
 
-PyObject* str_m_translate(PyObject* s, PyObject* table) { return translate(s, table, "ignore"); }
+PyObject* str_m_translate(PyObject* s, PyObject* table) {
+  return translate(s, table, "ignore");
+}
 
 PyObject* str_m_maketrans(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   if (!check_str_positional("maketrans", nargs, 1, 3)) return nullptr;
@@ -310,7 +314,8 @@ PyObject* str_m_maketrans(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   };
   if (nargs >= 2) {
     if (!PyUnicode_Check(args[0])) {
-      PyErr_SetString(PyExc_TypeError, "first maketrans argument must be a string if there is a second argument");
+      PyErr_SetString(PyExc_TypeError,
+                      "first maketrans argument must be a string if there is a second argument");
       return nullptr;
     }
     StrView x(args[0]), y(args[1]);

@@ -1,8 +1,9 @@
-// Substring search over characters of any width, in linear time. bytes and bytearray use it as well (Ch = unsigned char).
+// Substring search over characters of any width, in linear time. bytes and bytearray use it as well (Ch =
+// unsigned char).
 //
-// A vector filter looks for positions where the needle's first and last character both match and compares there. Where such
-// candidates come too densely (a pathological input), the search goes over to the two-way algorithm of Crochemore and
-// Perrin (1991), which needs no memory and at most 2n comparisons.
+// A vector filter looks for positions where the needle's first and last character both match and compares
+// there. Where such candidates come too densely (a pathological input), the search goes over to the two-way
+// algorithm of Crochemore and Perrin (1991), which needs no memory and at most 2n comparisons.
 #pragma once
 
 #include <string.h>
@@ -108,7 +109,8 @@ class TwoWay {
  private:
   Ch x(Py_ssize_t i) const { return kReverse ? x_[m_ - 1 - i] : x_[i]; }
 
-  // The start (less one) of the maximal suffix under the order of characters or its inverse, and that suffix's period.
+  // The start (less one) of the maximal suffix under the order of characters or its inverse, and that
+  // suffix's period.
   Py_ssize_t max_suffix(Py_ssize_t* period, bool inverse) const {
     Py_ssize_t start = -1, j = 0, k = 1, p = 1;
     while (j + k < m_) {

@@ -38,8 +38,8 @@ class Pieces {
   bool push(PyObject* piece) {
     if (size_ == capacity_) {
       Py_ssize_t bigger = capacity_ * 2;
-      PyObject** items = static_cast<PyObject**>(
-          PyMem_Realloc(items_ == small_ ? nullptr : items_, static_cast<size_t>(bigger) * sizeof(PyObject*)));
+      PyObject** items = static_cast<PyObject**>(PyMem_Realloc(
+          items_ == small_ ? nullptr : items_, static_cast<size_t>(bigger) * sizeof(PyObject*)));
       if (!items) {
         Py_DECREF(piece);
         PyErr_NoMemory();
@@ -151,8 +151,8 @@ PyObject* split(PyObject* self, PyObject* separator, Py_ssize_t limit, bool from
   return ok ? out.to_list(from_right) : nullptr;
 }
 
-PyObject* split_method(const char* name, PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames,
-                       bool from_right) {
+PyObject* split_method(const char* name, PyObject* self, PyObject* const* args, Py_ssize_t nargs,
+                       PyObject* kwnames, bool from_right) {
   static const char* const kNames[] = {"sep", "maxsplit"};
   PyObject* a[2];
   if (!bind_str_arguments({name, kNames, 0, 0, 2}, args, nargs, kwnames, a)) return nullptr;
@@ -278,8 +278,12 @@ PyObject* str_m_splitlines(PyObject* s, PyObject* const* args, Py_ssize_t nargs,
   return keep_ends < 0 ? nullptr : PyUnicode_Splitlines(s, keep_ends);
 }
 
-PyObject* str_m_partition(PyObject* s, PyObject* separator) { return partition(s, separator, false); }
-PyObject* str_m_rpartition(PyObject* s, PyObject* separator) { return partition(s, separator, true); }
+PyObject* str_m_partition(PyObject* s, PyObject* separator) {
+  return partition(s, separator, false);
+}
+PyObject* str_m_rpartition(PyObject* s, PyObject* separator) {
+  return partition(s, separator, true);
+}
 
 PyObject* str_m_strip(PyObject* s, PyObject* const* args, Py_ssize_t nargs) {
   return strip(s, kLeft | kRight, "strip", args, nargs);
@@ -315,7 +319,11 @@ PyObject* PyUnicode_Splitlines(PyObject* self, int keep_ends) {
   return ok ? out.to_list(false) : nullptr;
 }
 
-PyObject* PyUnicode_Partition(PyObject* s, PyObject* separator) { return partition(s, separator, false); }
-PyObject* PyUnicode_RPartition(PyObject* s, PyObject* separator) { return partition(s, separator, true); }
+PyObject* PyUnicode_Partition(PyObject* s, PyObject* separator) {
+  return partition(s, separator, false);
+}
+PyObject* PyUnicode_RPartition(PyObject* s, PyObject* separator) {
+  return partition(s, separator, true);
+}
 
 }  // extern "C"

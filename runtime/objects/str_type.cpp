@@ -7,7 +7,9 @@
 namespace amphis {
 namespace {
 
-Py_ssize_t str_length(PyObject* s) { return PyUnicode_GET_LENGTH(s); }
+Py_ssize_t str_length(PyObject* s) {
+  return PyUnicode_GET_LENGTH(s);
+}
 
 PyObject* str_item(PyObject* s, Py_ssize_t i) {
   if (i < 0 || i >= PyUnicode_GET_LENGTH(s)) {
@@ -54,8 +56,12 @@ PyObject* str_subscript(PyObject* self, PyObject* key) {
   return result;
 }
 
-PyObject* str_str(PyObject* s) { return str_exact(s); }
-Py_hash_t str_hash_slot(PyObject* s) { return str_hash(s); }
+PyObject* str_str(PyObject* s) {
+  return str_exact(s);
+}
+Py_hash_t str_hash_slot(PyObject* s) {
+  return str_hash(s);
+}
 
 PyObject* str_remainder(PyObject* format, PyObject* args) {
   if (!PyUnicode_Check(format)) Py_RETURN_NOTIMPLEMENTED;
@@ -123,8 +129,8 @@ PyObject* str_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   if (!kwargs || PyDict_GET_SIZE(kwargs) == 0) {
     for (Py_ssize_t i = 0; i < nargs; i++) a[i] = PyTuple_GET_ITEM(args, i);
   } else {
-    static char* keywords[] = {const_cast<char*>("object"), const_cast<char*>("encoding"), const_cast<char*>("errors"),
-                               nullptr};
+    static char* keywords[] = {const_cast<char*>("object"), const_cast<char*>("encoding"),
+                               const_cast<char*>("errors"), nullptr};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOO:str", keywords, &a[0], &a[1], &a[2])) return nullptr;
   }
   PyObject* s = make_str(a[0], a[1], a[2]);
@@ -134,7 +140,8 @@ PyObject* str_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
 
 PyObject* str_vectorcall(PyObject* type, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
-  if (type == reinterpret_cast<PyObject*>(&PyUnicode_Type) && nargs == 1 && !kwnames) return PyObject_Str(args[0]);
+  if (type == reinterpret_cast<PyObject*>(&PyUnicode_Type) && nargs == 1 && !kwnames)
+    return PyObject_Str(args[0]);
   if (nargs > 3) {
     check_str_positional("str", nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0), 0, 3);
     return nullptr;
@@ -144,11 +151,10 @@ PyObject* str_vectorcall(PyObject* type, PyObject* const* args, size_t nargsf, P
   return make_str(a[0], a[1], a[2]);
 }
 
-// Iteration. The index is -1 once the iterator is exhausted; threads that share one may see a character twice, never
-// anything out of range.
+// Iteration. The index is -1 once the iterator is exhausted; threads that share one may see a character
+// twice, never anything out of range.
 struct StrIterator {
-  PyObject_HEAD
-  Py_ssize_t index;
+  PyObject_HEAD Py_ssize_t index;
   PyObject* s;
 };
 
@@ -208,7 +214,8 @@ PyObject* iterator_setstate(PyObject* self, PyObject* state) {
 }
 
 PyMethodDef iterator_methods[] = {
-    {"__length_hint__", iterator_length_hint, METH_NOARGS, PyDoc_STR("Private method returning an estimate of len(list(it)).")},
+    {"__length_hint__", iterator_length_hint, METH_NOARGS,
+     PyDoc_STR("Private method returning an estimate of len(list(it)).")},
     {"__reduce__", iterator_reduce, METH_NOARGS, PyDoc_STR("Return state information for pickling.")},
     {"__setstate__", iterator_setstate, METH_O, PyDoc_STR("Set state information for unpickling.")},
     {nullptr, nullptr, 0, nullptr},
@@ -251,8 +258,7 @@ using namespace amphis;
 extern "C" {
 
 PyTypeObject PyUnicode_Type = {
-    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
-    .tp_name = "str",
+    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0).tp_name = "str",
     .tp_basicsize = sizeof(PyUnicodeObject),
     .tp_dealloc = str_dealloc,
     .tp_repr = str_repr,
@@ -262,7 +268,8 @@ PyTypeObject PyUnicode_Type = {
     .tp_hash = str_hash_slot,
     .tp_str = str_str,
     .tp_getattro = PyObject_GenericGetAttr,
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_UNICODE_SUBCLASS | _Py_TPFLAGS_MATCH_SELF,
+    .tp_flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_UNICODE_SUBCLASS | _Py_TPFLAGS_MATCH_SELF,
     .tp_doc = kStrDoc,
     .tp_richcompare = PyUnicode_RichCompare,
     .tp_iter = str_iter,
@@ -273,8 +280,7 @@ PyTypeObject PyUnicode_Type = {
 };
 
 PyTypeObject PyUnicodeIter_Type = {
-    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
-    .tp_name = "str_iterator",
+    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0).tp_name = "str_iterator",
     .tp_basicsize = sizeof(StrIterator),
     .tp_dealloc = iterator_dealloc,
     .tp_getattro = PyObject_GenericGetAttr,
@@ -286,8 +292,7 @@ PyTypeObject PyUnicodeIter_Type = {
 };
 
 PyTypeObject _PyUnicodeASCIIIter_Type = {
-    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
-    .tp_name = "str_ascii_iterator",
+    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0).tp_name = "str_ascii_iterator",
     .tp_basicsize = sizeof(StrIterator),
     .tp_dealloc = iterator_dealloc,
     .tp_getattro = PyObject_GenericGetAttr,

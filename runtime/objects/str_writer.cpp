@@ -25,7 +25,8 @@ void clear(_PyUnicodeWriter* w) {
   w->readonly = 0;
 }
 
-// Forgets what was written after `pos`. The buffer may now be wider than the rest needs: finish() looks again.
+// Forgets what was written after `pos`. The buffer may now be wider than the rest needs: finish() looks
+// again.
 void roll_back(_PyUnicodeWriter* w, Py_ssize_t pos) {
   w->pos = pos;
   if (w->min_char < 0x80) w->min_char = 0x80;
@@ -57,14 +58,16 @@ bool StrWriter::grow(_PyUnicodeWriter* w, Py_ssize_t n, Py_UCS4 max_char) {
 
   if (w->buffer == nullptr) {
     if (w->pos > 0) {
-      // Out of the StrWriter's own room. It holds bytes up to 0xFF whatever has been written: look what it was.
+      // Out of the StrWriter's own room. It holds bytes up to 0xFF whatever has been written: look what it
+      // was.
       if (max_char == 0xFF) max_char = max_char_class(1, w->data, w->pos);
       if (wanted > max_char) max_char = wanted;
     }
     PyObject* buffer = PyUnicode_New(capacity ? capacity : 1, max_char);
     if (!buffer) return false;
     if (w->pos > 0) {
-      copy_chars_to(static_cast<int>(PyUnicode_KIND(buffer)), PyUnicode_DATA(buffer), 0, 1, w->data, 0, w->pos);
+      copy_chars_to(static_cast<int>(PyUnicode_KIND(buffer)), PyUnicode_DATA(buffer), 0, 1, w->data, 0,
+                    w->pos);
     }
     take_buffer(w, buffer);
     return true;
@@ -183,7 +186,9 @@ using namespace amphis;
 
 extern "C" {
 
-void _PyUnicodeWriter_Init(_PyUnicodeWriter* w) { memset(w, 0, sizeof *w); }
+void _PyUnicodeWriter_Init(_PyUnicodeWriter* w) {
+  memset(w, 0, sizeof *w);
+}
 
 int _PyUnicodeWriter_PrepareInternal(_PyUnicodeWriter* w, Py_ssize_t n, Py_UCS4 max_char) {
   return StrWriter::grow(w, n, max_char) ? 0 : -1;
@@ -201,7 +206,9 @@ int _PyUnicodeWriter_WriteChar(_PyUnicodeWriter* w, Py_UCS4 ch) {
   return 0;
 }
 
-int _PyUnicodeWriter_WriteStr(_PyUnicodeWriter* w, PyObject* s) { return StrWriter::write_str(w, s) ? 0 : -1; }
+int _PyUnicodeWriter_WriteStr(_PyUnicodeWriter* w, PyObject* s) {
+  return StrWriter::write_str(w, s) ? 0 : -1;
+}
 
 int _PyUnicodeWriter_WriteSubstring(_PyUnicodeWriter* w, PyObject* s, Py_ssize_t start, Py_ssize_t end) {
   return StrWriter::write_slice(w, s, start, end) ? 0 : -1;
@@ -215,13 +222,19 @@ int _PyUnicodeWriter_WriteLatin1String(_PyUnicodeWriter* w, const char* text, Py
   return StrWriter::write_latin1(w, text, n < 0 ? static_cast<Py_ssize_t>(strlen(text)) : n) ? 0 : -1;
 }
 
-PyObject* _PyUnicodeWriter_Finish(_PyUnicodeWriter* w) { return StrWriter::finish(w); }
+PyObject* _PyUnicodeWriter_Finish(_PyUnicodeWriter* w) {
+  return StrWriter::finish(w);
+}
 
-void _PyUnicodeWriter_Dealloc(_PyUnicodeWriter* w) { Py_CLEAR(w->buffer); }
+void _PyUnicodeWriter_Dealloc(_PyUnicodeWriter* w) {
+  Py_CLEAR(w->buffer);
+}
 
 // The public writer is the same object behind an opaque pointer.
 
-static StrWriter* inside(PyUnicodeWriter* w) { return reinterpret_cast<StrWriter*>(w); }
+static StrWriter* inside(PyUnicodeWriter* w) {
+  return reinterpret_cast<StrWriter*>(w);
+}
 
 PyUnicodeWriter* PyUnicodeWriter_Create(Py_ssize_t length) {
   if (length < 0) {

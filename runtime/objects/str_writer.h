@@ -1,9 +1,11 @@
-// StrWriter builds a str piece by piece. It widens its buffer as wider characters arrive and grows it by a quarter, so that the
-// cost stays linear. The layout is _PyUnicodeWriter of the C API; the functions of that name are thin over this class.
+// StrWriter builds a str piece by piece. It widens its buffer as wider characters arrive and grows it by a
+// quarter, so that the cost stays linear. The layout is _PyUnicodeWriter of the C API; the functions of that
+// name are thin over this class.
 //
-// Three states: a short text of one-byte characters is built inside the StrWriter itself (data set, buffer null), so that the
-// result is allocated once, in its size; anything else in `buffer`, a str under construction; and a writer that has been given
-// one whole str and nothing else shares it (readonly) and gives it back as it is.
+// Three states: a short text of one-byte characters is built inside the StrWriter itself (data set, buffer
+// null), so that the result is allocated once, in its size; anything else in `buffer`, a str under
+// construction; and a writer that has been given one whole str and nothing else shares it (readonly) and
+// gives it back as it is.
 #pragma once
 
 #include "objects/str.h"
@@ -79,6 +81,7 @@ class StrWriter {
 // What PyUnicode_FromFormatV does, into a writer.
 bool write_format(StrWriter& out, const char* format, va_list arguments);
 // UTF-8 into a writer; `errors` and `consumed` as in PyUnicode_DecodeUTF8Stateful.
-bool write_utf8(_PyUnicodeWriter* w, const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed);
+bool write_utf8(_PyUnicodeWriter* w, const char* data, Py_ssize_t n, const char* errors,
+                Py_ssize_t* consumed);
 
 }  // namespace amphis

@@ -1,13 +1,14 @@
 // Character properties and case mappings, and the predicates of the C API over them.
 //
-// The tables have two stages: the page of a code point, then the number of its property record within the page. Equal pages and equal records
-// are stored once.
+// The tables have two stages: the page of a code point, then the number of its property record within the
+// page. Equal pages and equal records are stored once.
 #include "objects/unicode_data.h"
 
 namespace amphis::unicode {
 namespace {
 
-// Simple mappings as differences; full mappings as indexes into kCaseText (count, characters), 0 where the simple one holds.
+// Simple mappings as differences; full mappings as indexes into kCaseText (count, characters), 0 where the
+// simple one holds.
 struct CaseMapping {
   int32_t lower, upper, title;
   uint16_t lower_full, upper_full, title_full, fold;
@@ -24,7 +25,9 @@ struct Correction {
 constexpr Py_UCS4 kHangulBase = 0xAC00, kLBase = 0x1100, kVBase = 0x1161, kTBase = 0x11A7;
 constexpr Py_UCS4 kLCount = 19, kVCount = 21, kTCount = 28, kSyllables = kLCount * kVCount * kTCount;
 
-inline const CaseMapping& case_of(Py_UCS4 ch) { return kCases[record(ch).case_index]; }
+inline const CaseMapping& case_of(Py_UCS4 ch) {
+  return kCases[record(ch).case_index];
+}
 
 int full_mapping(uint16_t at, Py_UCS4 simple, Py_UCS4 out[3]) {
   if (at == 0) {
@@ -36,7 +39,9 @@ int full_mapping(uint16_t at, Py_UCS4 simple, Py_UCS4 out[3]) {
   return n;
 }
 
-inline Py_UCS4 shifted(Py_UCS4 ch, int32_t delta) { return static_cast<Py_UCS4>(static_cast<int32_t>(ch) + delta); }
+inline Py_UCS4 shifted(Py_UCS4 ch, int32_t delta) {
+  return static_cast<Py_UCS4>(static_cast<int32_t>(ch) + delta);
+}
 
 }  // namespace
 
@@ -66,9 +71,15 @@ int to_folded_full(Py_UCS4 ch, Py_UCS4 out[3]) {
   return full_mapping(c.lower_full, shifted(ch, c.lower), out);
 }
 
-const char* category_name(Py_UCS4 ch) { return kCategoryNames[record(ch).category]; }
-const char* bidirectional_name(Py_UCS4 ch) { return kBidirectionalNames[record(ch).bidirectional]; }
-const char* east_asian_width_name(Py_UCS4 ch) { return kWidthNames[record(ch).east_asian_width]; }
+const char* category_name(Py_UCS4 ch) {
+  return kCategoryNames[record(ch).category];
+}
+const char* bidirectional_name(Py_UCS4 ch) {
+  return kBidirectionalNames[record(ch).bidirectional];
+}
+const char* east_asian_width_name(Py_UCS4 ch) {
+  return kWidthNames[record(ch).east_asian_width];
+}
 
 double numeric_value(Py_UCS4 ch, bool* found) {
   const Record& r = record(ch);
@@ -78,7 +89,8 @@ double numeric_value(Py_UCS4 ch, bool* found) {
 
 int decomposition(Py_UCS4 ch, const char** tag, const uint32_t** mapping) {
   uint32_t page = kDecompositionIndexPage[ch >> kDecompositionIndexShift];
-  uint32_t at = kDecompositionIndex[(page << kDecompositionIndexShift) + (ch & ((1u << kDecompositionIndexShift) - 1))];
+  uint32_t at =
+      kDecompositionIndex[(page << kDecompositionIndexShift) + (ch & ((1u << kDecompositionIndexShift) - 1))];
   if (at == 0) return 0;
   uint32_t head = kDecompositions[at];
   if (tag) *tag = kDecompositionTags[head / 32];
@@ -97,10 +109,12 @@ Py_UCS4 compose(Py_UCS4 first, Py_UCS4 second) {
   if (first - kLBase < kLCount && second - kVBase < kVCount) {
     return kHangulBase + ((first - kLBase) * kVCount + (second - kVBase)) * kTCount;
   }
-  if (first - kHangulBase < kSyllables && (first - kHangulBase) % kTCount == 0 && second - kTBase - 1 < kTCount - 1) {
+  if (first - kHangulBase < kSyllables && (first - kHangulBase) % kTCount == 0 &&
+      second - kTBase - 1 < kTCount - 1) {
     return first + (second - kTBase);
   }
-  for (uint32_t i = (first * 2654435761u ^ second * 40503u) & kCompositionMask;; i = (i + 1) & kCompositionMask) {
+  for (uint32_t i = (first * 2654435761u ^ second * 40503u) & kCompositionMask;;
+       i = (i + 1) & kCompositionMask) {
     const Composition& c = kCompositions[i];
     if (c.composite == 0) return 0;
     if (c.first == first && c.second == second) return c.composite;
@@ -120,21 +134,51 @@ const unsigned char _Py_ascii_whitespace[] = {
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 };
 
-int _PyUnicode_IsLowercase(Py_UCS4 ch) { return has(ch, kLower); }
-int _PyUnicode_IsUppercase(Py_UCS4 ch) { return has(ch, kUpper); }
-int _PyUnicode_IsTitlecase(Py_UCS4 ch) { return has(ch, kTitle); }
-int _PyUnicode_IsWhitespace(Py_UCS4 ch) { return has(ch, kSpace); }
-int _PyUnicode_IsLinebreak(Py_UCS4 ch) { return has(ch, kLinebreak); }
-int _PyUnicode_IsAlpha(Py_UCS4 ch) { return has(ch, kAlpha); }
-int _PyUnicode_IsPrintable(Py_UCS4 ch) { return has(ch, kPrintable); }
-int _PyUnicode_IsDecimalDigit(Py_UCS4 ch) { return has(ch, kDecimal); }
-int _PyUnicode_IsDigit(Py_UCS4 ch) { return has(ch, kDigit); }
-int _PyUnicode_IsNumeric(Py_UCS4 ch) { return has(ch, kNumeric); }
-Py_UCS4 _PyUnicode_ToLowercase(Py_UCS4 ch) { return shifted(ch, case_of(ch).lower); }
-Py_UCS4 _PyUnicode_ToUppercase(Py_UCS4 ch) { return shifted(ch, case_of(ch).upper); }
-Py_UCS4 _PyUnicode_ToTitlecase(Py_UCS4 ch) { return shifted(ch, case_of(ch).title); }
-int _PyUnicode_ToDecimalDigit(Py_UCS4 ch) { return has(ch, kDecimal) ? record(ch).decimal : -1; }
-int _PyUnicode_ToDigit(Py_UCS4 ch) { return has(ch, kDigit) ? record(ch).digit : -1; }
+int _PyUnicode_IsLowercase(Py_UCS4 ch) {
+  return has(ch, kLower);
+}
+int _PyUnicode_IsUppercase(Py_UCS4 ch) {
+  return has(ch, kUpper);
+}
+int _PyUnicode_IsTitlecase(Py_UCS4 ch) {
+  return has(ch, kTitle);
+}
+int _PyUnicode_IsWhitespace(Py_UCS4 ch) {
+  return has(ch, kSpace);
+}
+int _PyUnicode_IsLinebreak(Py_UCS4 ch) {
+  return has(ch, kLinebreak);
+}
+int _PyUnicode_IsAlpha(Py_UCS4 ch) {
+  return has(ch, kAlpha);
+}
+int _PyUnicode_IsPrintable(Py_UCS4 ch) {
+  return has(ch, kPrintable);
+}
+int _PyUnicode_IsDecimalDigit(Py_UCS4 ch) {
+  return has(ch, kDecimal);
+}
+int _PyUnicode_IsDigit(Py_UCS4 ch) {
+  return has(ch, kDigit);
+}
+int _PyUnicode_IsNumeric(Py_UCS4 ch) {
+  return has(ch, kNumeric);
+}
+Py_UCS4 _PyUnicode_ToLowercase(Py_UCS4 ch) {
+  return shifted(ch, case_of(ch).lower);
+}
+Py_UCS4 _PyUnicode_ToUppercase(Py_UCS4 ch) {
+  return shifted(ch, case_of(ch).upper);
+}
+Py_UCS4 _PyUnicode_ToTitlecase(Py_UCS4 ch) {
+  return shifted(ch, case_of(ch).title);
+}
+int _PyUnicode_ToDecimalDigit(Py_UCS4 ch) {
+  return has(ch, kDecimal) ? record(ch).decimal : -1;
+}
+int _PyUnicode_ToDigit(Py_UCS4 ch) {
+  return has(ch, kDigit) ? record(ch).digit : -1;
+}
 double _PyUnicode_ToNumeric(Py_UCS4 ch) {
   bool found;
   return numeric_value(ch, &found);

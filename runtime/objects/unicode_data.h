@@ -1,5 +1,6 @@
-// The Unicode character database: properties, case mappings, normalisation and names, over tables that the build makes
-// from the distribution's Unicode data (tools/unicode_tables.cpp). The predicates of the C API (_PyUnicode_Is*) are over the same tables.
+// The Unicode character database: properties, case mappings, normalisation and names, over tables that the
+// build makes from the distribution's Unicode data (tools/unicode_tables.cpp). The predicates of the C API
+// (_PyUnicode_Is*) are over the same tables.
 #pragma once
 
 #include <stdint.h>
@@ -10,7 +11,36 @@ namespace amphis::unicode {
 
 // General categories in the order in which the table numbers them.
 enum class Category : uint8_t {
-  Cn, Lu, Ll, Lt, Mn, Mc, Me, Nd, Nl, No, Zs, Zl, Zp, Cc, Cf, Cs, Co, Lm, Lo, Pc, Pd, Ps, Pe, Pi, Pf, Po, Sm, Sc, Sk, So,
+  Cn,
+  Lu,
+  Ll,
+  Lt,
+  Mn,
+  Mc,
+  Me,
+  Nd,
+  Nl,
+  No,
+  Zs,
+  Zl,
+  Zp,
+  Cc,
+  Cf,
+  Cs,
+  Co,
+  Lm,
+  Lo,
+  Pc,
+  Pd,
+  Ps,
+  Pe,
+  Pi,
+  Pf,
+  Po,
+  Sm,
+  Sc,
+  Sk,
+  So,
 };
 
 enum Flag : uint32_t {
@@ -47,12 +77,22 @@ struct Record {
 };
 
 const Record& record(Py_UCS4 ch);
-inline bool has(Py_UCS4 ch, uint32_t flags) { return (record(ch).flags & flags) != 0; }
+inline bool has(Py_UCS4 ch, uint32_t flags) {
+  return (record(ch).flags & flags) != 0;
+}
 
-inline bool is_xid_start(Py_UCS4 ch) { return has(ch, kXidStart); }
-inline bool is_xid_continue(Py_UCS4 ch) { return has(ch, kXidContinue); }
-inline bool is_cased(Py_UCS4 ch) { return has(ch, kCased); }
-inline bool is_case_ignorable(Py_UCS4 ch) { return has(ch, kCaseIgnorable); }
+inline bool is_xid_start(Py_UCS4 ch) {
+  return has(ch, kXidStart);
+}
+inline bool is_xid_continue(Py_UCS4 ch) {
+  return has(ch, kXidContinue);
+}
+inline bool is_cased(Py_UCS4 ch) {
+  return has(ch, kCased);
+}
+inline bool is_case_ignorable(Py_UCS4 ch) {
+  return has(ch, kCaseIgnorable);
+}
 
 // Full mappings: write one to three characters and return how many.
 int to_lower_full(Py_UCS4 ch, Py_UCS4 out[3]);
@@ -65,8 +105,8 @@ const char* bidirectional_name(Py_UCS4 ch);
 const char* east_asian_width_name(Py_UCS4 ch);
 double numeric_value(Py_UCS4 ch, bool* found);
 
-// The decomposition mapping as written in the database. `tag` is "<compat>" and the like, or "" where canonical. Returns how many characters it
-// has; 0: none. Hangul syllables are not in it.
+// The decomposition mapping as written in the database. `tag` is "<compat>" and the like, or "" where
+// canonical. Returns how many characters it has; 0: none. Hangul syllables are not in it.
 int decomposition(Py_UCS4 ch, const char** tag, const uint32_t** mapping);
 // The primary composite of two characters, or 0. Handles Hangul.
 Py_UCS4 compose(Py_UCS4 first, Py_UCS4 second);
@@ -81,7 +121,8 @@ constexpr int kMaxNameLength = 256;
 constexpr int kMaxSequenceLength = 18;
 // The character's name, without terminator; returns its length, 0 where it has none.
 int character_name(Py_UCS4 ch, char out[kMaxNameLength]);
-// Finds a character by name or alias, ignoring case. The result is 1, or with `sequences`, up to kMaxSequenceLength for a named sequence; 0: unknown.
+// Finds a character by name or alias, ignoring case. The result is 1, or with `sequences`, up to
+// kMaxSequenceLength for a named sequence; 0: unknown.
 int lookup_name(const char* name, Py_ssize_t n, bool sequences, Py_UCS4* out);
 
 extern const char* const kUnicodeVersion;

@@ -1,7 +1,7 @@
 // Character names in both directions.
 //
-// Names are stored as numbers of words (the lexicon); a name is found by its hash and checked by building it again. Hangul
-// syllables and numbered ideographs follow rules and are in no table.
+// Names are stored as numbers of words (the lexicon); a name is found by its hash and checked by building it
+// again. Hangul syllables and numbered ideographs follow rules and are in no table.
 #include <stdio.h>
 #include <string.h>
 
@@ -89,7 +89,8 @@ bool find_hangul(const char* name, int n, Py_UCS4* out) {
 bool find_numbered(const char* name, int n, Py_UCS4* out) {
   for (const NumberedRange& range : kNumberedRanges) {
     int prefix = static_cast<int>(strlen(range.prefix));
-    if (n - prefix < 4 || n - prefix > 5 || memcmp(name, range.prefix, static_cast<size_t>(prefix)) != 0) continue;
+    if (n - prefix < 4 || n - prefix > 5 || memcmp(name, range.prefix, static_cast<size_t>(prefix)) != 0)
+      continue;
     Py_UCS4 ch = 0;
     for (int i = prefix; i < n; i++) {
       char c = name[i];

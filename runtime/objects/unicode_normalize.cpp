@@ -49,8 +49,8 @@ struct Normalizer {
     if (ch < 0x80) return out.put(ch);
     if (ch - kHangulBase < kSyllables) {
       Py_UCS4 s = ch - kHangulBase, t = s % kTCount;
-      return out.put(kLBase + s / (kVCount * kTCount)) && out.put(kVBase + s % (kVCount * kTCount) / kTCount) &&
-             (t == 0 || out.put(kTBase + t));
+      return out.put(kLBase + s / (kVCount * kTCount)) &&
+             out.put(kVBase + s % (kVCount * kTCount) / kTCount) && (t == 0 || out.put(kTBase + t));
     }
     if (!assigned(ch)) return out.put(ch);
     if (old) {

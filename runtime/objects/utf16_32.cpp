@@ -223,15 +223,15 @@ PyObject* encode_plain(const StrView& s, int order) {
   if (order == 1) return nullptr;
   Py_ssize_t pairs = 0;
   bool plain = s.kind == 1 || with_chars(s, [&](auto* p) {
-    bool surrogate = false;
-    Py_ssize_t wide = 0;
-    for (Py_ssize_t i = 0, n = s.length; i < n; i++) {
-      surrogate |= (p[i] & ~Py_UCS4{0x7FF}) == 0xD800;
-      wide += p[i] >= 0x10000;
-    }
-    if (Writer::kUnit == 2) pairs = wide;
-    return !surrogate;
-  });
+                 bool surrogate = false;
+                 Py_ssize_t wide = 0;
+                 for (Py_ssize_t i = 0, n = s.length; i < n; i++) {
+                   surrogate |= (p[i] & ~Py_UCS4{0x7FF}) == 0xD800;
+                   wide += p[i] >= 0x10000;
+                 }
+                 if (Writer::kUnit == 2) pairs = wide;
+                 return !surrogate;
+               });
   if (!plain) return nullptr;
   Py_ssize_t mark = order == 0;
   PyObject* bytes = PyBytes_FromStringAndSize(nullptr, (s.length + pairs + mark) * Writer::kUnit);
@@ -333,7 +333,9 @@ PyObject* PyUnicode_DecodeUTF16Stateful(const char* data, Py_ssize_t n, const ch
 PyObject* PyUnicode_DecodeUTF16(const char* data, Py_ssize_t n, const char* errors, int* order) {
   return decode16(data, n, errors, order, nullptr);
 }
-PyObject* PyUnicode_AsUTF16String(PyObject* s) { return encode_utf16(s, nullptr, 0); }
+PyObject* PyUnicode_AsUTF16String(PyObject* s) {
+  return encode_utf16(s, nullptr, 0);
+}
 
 PyObject* PyUnicode_DecodeUTF32Stateful(const char* data, Py_ssize_t n, const char* errors, int* order,
                                         Py_ssize_t* consumed) {
@@ -342,6 +344,8 @@ PyObject* PyUnicode_DecodeUTF32Stateful(const char* data, Py_ssize_t n, const ch
 PyObject* PyUnicode_DecodeUTF32(const char* data, Py_ssize_t n, const char* errors, int* order) {
   return decode32(data, n, errors, order, nullptr);
 }
-PyObject* PyUnicode_AsUTF32String(PyObject* s) { return encode_utf32(s, nullptr, 0); }
+PyObject* PyUnicode_AsUTF32String(PyObject* s) {
+  return encode_utf32(s, nullptr, 0);
+}
 
 }  // extern "C"

@@ -1,6 +1,7 @@
 // UTF-7 (RFC 2152).
 //
-// Outside a shift, the 7-bit characters stand for themselves; "+" opens a run of modified base64 that holds UTF-16, "-" or any character outside the alphabet closes it.
+// Outside a shift, the 7-bit characters stand for themselves; "+" opens a run of modified base64 that holds
+// UTF-16, "-" or any character outside the alphabet closes it.
 #include "objects/codecs.h"
 #include "objects/str.h"
 
@@ -19,12 +20,15 @@ int base64_value(Byte c) {
   return c == '/' ? 63 : -1;
 }
 
-// Direct characters: set D, set O and white space of the RFC. "+" opens a shift; "\" and "~" have other meanings elsewhere.
+// Direct characters: set D, set O and white space of the RFC. "+" opens a shift; "\" and "~" have other
+// meanings elsewhere.
 bool encodes_directly(Py_UCS4 ch) {
   if (ch >= 128 || ch == 0 || ch == '+' || ch == '\\' || ch == '~' || ch == 127) return false;
   return ch >= 32 || ch == '\t' || ch == '\n' || ch == '\r';
 }
-bool decodes_directly(Byte c) { return c <= 127 && c != '+'; }
+bool decodes_directly(Byte c) {
+  return c <= 127 && c != '+';
+}
 
 PyObject* decode7(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed) {
   StrWriter out(n);
@@ -226,7 +230,8 @@ extern "C" {
 PyObject* PyUnicode_DecodeUTF7(const char* data, Py_ssize_t n, const char* errors) {
   return decode7(data, n, errors, nullptr);
 }
-PyObject* PyUnicode_DecodeUTF7Stateful(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed) {
+PyObject* PyUnicode_DecodeUTF7Stateful(const char* data, Py_ssize_t n, const char* errors,
+                                       Py_ssize_t* consumed) {
   return decode7(data, n, errors, consumed);
 }
 

@@ -1,7 +1,7 @@
 // UTF-8: decoding, encoding and the cached UTF-8 form of a str.
 //
-// Decoding scans the input once to learn length and widest character, then writes into a string of the exact size. Only
-// input with errors takes the slower way through a writer.
+// Decoding scans the input once to learn length and widest character, then writes into a string of the exact
+// size. Only input with errors takes the slower way through a writer.
 #include "objects/codecs.h"
 #include "objects/str.h"
 #include "objects/str_writer.h"
@@ -11,10 +11,12 @@ namespace {
 
 typedef unsigned char Byte;
 
-inline bool is_continuation(Byte b) { return (b & 0xC0) == 0x80; }
+inline bool is_continuation(Byte b) {
+  return (b & 0xC0) == 0x80;
+}
 
 struct Sequence {
-  int length;          // bytes of a valid sequence, or 0
+  int length;  // bytes of a valid sequence, or 0
   Py_UCS4 ch;
   int bad_length;      // where invalid: how many bytes belong to the error
   const char* reason;  // where invalid: null means the input ends inside a sequence
@@ -41,19 +43,20 @@ inline Sequence read_sequence(const Byte* p, const Byte* end) {
   }
   if (left < 4) return {0, 0, static_cast<int>(left), nullptr};
   if (!is_continuation(p[3])) return {0, 0, 3, "invalid continuation byte"};
-  return {4,
-          static_cast<Py_UCS4>((lead & 0x07) << 18 | (p[1] & 0x3F) << 12 | (p[2] & 0x3F) << 6 | (p[3] & 0x3F)),
-          0, nullptr};
+  return {
+      4, static_cast<Py_UCS4>((lead & 0x07) << 18 | (p[1] & 0x3F) << 12 | (p[2] & 0x3F) << 6 | (p[3] & 0x3F)),
+      0, nullptr};
 }
 
-// The start of an encoded surrogate that the input breaks off: an error handler may want all of it, so it counts as incomplete.
+// The start of an encoded surrogate that the input breaks off: an error handler may want all of it, so it
+// counts as incomplete.
 inline bool may_become_surrogate(const Byte* p, const Byte* end) {
   return end - p == 2 && p[0] == 0xED && p[1] >= 0xA0 && p[1] <= 0xBF;
 }
 
 struct Scan {
   Py_ssize_t chars;
-  Py_UCS4 seen;     // or of all characters
+  Py_UCS4 seen;      // or of all characters
   const Byte* stop;  // the end, or the first byte that is not part of a valid sequence
 };
 
@@ -249,11 +252,13 @@ PyObject* encode_with_errors(PyObject* text, const char* errors) {
   return out.finish();
 }
 
-// Makes the cached UTF-8 form of a non-ASCII string. Several threads may do so at once; the first to publish wins.
+// Makes the cached UTF-8 form of a non-ASCII string. Several threads may do so at once; the first to publish
+// wins.
 bool fill_utf8_cache(PyObject* s) {
   PyCompactUnicodeObject* compact = compact_head(s);
   StrView view(s);
-  Py_ssize_t size = view.ascii ? view.length : with_chars(view, [&](auto* p) { return encoded_size(p, view.length); });
+  Py_ssize_t size =
+      view.ascii ? view.length : with_chars(view, [&](auto* p) { return encoded_size(p, view.length); });
   if (size < 0) {
     EncodeErrors report("utf-8", nullptr, s);
     Py_ssize_t start = -1 - size, stop = start + 1;
@@ -271,7 +276,8 @@ bool fill_utf8_cache(PyObject* s) {
   __atomic_store_n(&compact->utf8_length, size, __ATOMIC_RELAXED);
   char* expected = nullptr;
   // The release pairs with the acquire in PyUnicode_AsUTF8AndSize.
-  if (!__atomic_compare_exchange_n(&compact->utf8, &expected, buffer, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+  if (!__atomic_compare_exchange_n(&compact->utf8, &expected, buffer, false, __ATOMIC_RELEASE,
+                                   __ATOMIC_RELAXED)) {
     PyMem_Free(buffer);
   }
   return true;
@@ -287,7 +293,8 @@ PyObject* encode_utf8(PyObject* text, const char* errors) {
   StrView view(text);
   if (view.ascii) return PyBytes_FromStringAndSize(static_cast<const char*>(view.data), view.length);
   if (const char* cached = __atomic_load_n(&compact_head(text)->utf8, __ATOMIC_ACQUIRE)) {
-    return PyBytes_FromStringAndSize(cached, __atomic_load_n(&compact_head(text)->utf8_length, __ATOMIC_RELAXED));
+    return PyBytes_FromStringAndSize(cached,
+                                     __atomic_load_n(&compact_head(text)->utf8_length, __ATOMIC_RELAXED));
   }
   Py_ssize_t size = with_chars(view, [&](auto* p) { return encoded_size(p, view.length); });
   if (size < 0) return encode_with_errors(text, errors);
@@ -297,7 +304,8 @@ PyObject* encode_utf8(PyObject* text, const char* errors) {
   return bytes;
 }
 
-bool write_utf8(_PyUnicodeWriter* w, const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed) {
+bool write_utf8(_PyUnicodeWriter* w, const char* data, Py_ssize_t n, const char* errors,
+                Py_ssize_t* consumed) {
   DecodeErrors report("utf-8", errors, data, n);
   const char* at = data;
   for (;;) {
@@ -326,7 +334,8 @@ using namespace amphis;
 
 extern "C" {
 
-PyObject* PyUnicode_DecodeUTF8Stateful(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t* consumed) {
+PyObject* PyUnicode_DecodeUTF8Stateful(const char* data, Py_ssize_t n, const char* errors,
+                                       Py_ssize_t* consumed) {
   if (n == 0) {
     if (consumed) *consumed = 0;
     return empty_str();
@@ -342,8 +351,7 @@ PyObject* PyUnicode_DecodeUTF8Stateful(const char* data, Py_ssize_t n, const cha
   bool complete = run.stop == reinterpret_cast<const Byte*>(end);
   if (!complete && consumed) {
     Sequence bad = read_sequence(run.stop, reinterpret_cast<const Byte*>(end));
-    complete = bad.reason == nullptr ||
-               may_become_surrogate(run.stop, reinterpret_cast<const Byte*>(end));
+    complete = bad.reason == nullptr || may_become_surrogate(run.stop, reinterpret_cast<const Byte*>(end));
   }
   if (complete) {
     Py_ssize_t chars = ascii + run.chars;
@@ -368,7 +376,9 @@ PyObject* PyUnicode_DecodeUTF8(const char* data, Py_ssize_t n, const char* error
   return PyUnicode_DecodeUTF8Stateful(data, n, errors, nullptr);
 }
 
-PyObject* PyUnicode_AsUTF8String(PyObject* s) { return encode_utf8(s, nullptr); }
+PyObject* PyUnicode_AsUTF8String(PyObject* s) {
+  return encode_utf8(s, nullptr);
+}
 
 const char* PyUnicode_AsUTF8AndSize(PyObject* s, Py_ssize_t* size) {
   if (!PyUnicode_Check(s)) {
@@ -393,7 +403,9 @@ const char* PyUnicode_AsUTF8AndSize(PyObject* s, Py_ssize_t* size) {
   return cached;
 }
 
-const char* PyUnicode_AsUTF8(PyObject* s) { return PyUnicode_AsUTF8AndSize(s, nullptr); }
+const char* PyUnicode_AsUTF8(PyObject* s) {
+  return PyUnicode_AsUTF8AndSize(s, nullptr);
+}
 
 int PyUnicode_EqualToUTF8AndSize(PyObject* s, const char* text, Py_ssize_t n) {
   if (PyUnicode_IS_ASCII(s)) {

@@ -1,9 +1,11 @@
-// Build-time generator of the Unicode tables: reads the files of the Unicode Character Database from a folder and writes
-// unicode_tables.inc (properties, case, decomposition, composition) and unicode_names.inc (names, aliases, sequences).
+// Build-time generator of the Unicode tables: reads the files of the Unicode Character Database from a folder
+// and writes unicode_tables.inc (properties, case, decomposition, composition) and unicode_names.inc (names,
+// aliases, sequences).
 //
 // usage: unicode_tables UCD-FOLDER OUTPUT-FOLDER
 //
-// The shapes of the tables are those that objects/unicode_data.h, unicode_data.cpp, unicode_normalize.cpp and unicode_names.cpp read.
+// The shapes of the tables are those that objects/unicode_data.h, unicode_data.cpp, unicode_normalize.cpp and
+// unicode_names.cpp read.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +67,9 @@ void each_line(const char* name, F f) {
   fclose(file);
 }
 
-uint32_t hex(const std::string& s) { return static_cast<uint32_t>(strtoul(s.c_str(), nullptr, 16)); }
+uint32_t hex(const std::string& s) {
+  return static_cast<uint32_t>(strtoul(s.c_str(), nullptr, 16));
+}
 
 Chars hex_list(const std::string& s) {
   Chars out;
@@ -85,8 +89,9 @@ void each_in_range(const std::string& range, F f) {
 const char* const kCategories[] = {"Cn", "Lu", "Ll", "Lt", "Mn", "Mc", "Me", "Nd", "Nl", "No",
                                    "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Lm", "Lo", "Pc",
                                    "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So"};
-const char* const kBidirectional[] = {"",   "L",  "LRE", "LRO", "R",   "AL",  "RLE", "RLO", "PDF", "EN",  "ES", "ET",
-                                      "AN", "CS", "NSM", "BN",  "B",   "S",   "WS",  "ON",  "LRI", "RLI", "FSI", "PDI"};
+const char* const kBidirectional[] = {"",    "L",  "LRE", "LRO", "R",   "AL",  "RLE", "RLO",
+                                      "PDF", "EN", "ES",  "ET",  "AN",  "CS",  "NSM", "BN",
+                                      "B",   "S",  "WS",  "ON",  "LRI", "RLI", "FSI", "PDI"};
 const char* const kWidths[] = {"F", "H", "W", "Na", "A", "N"};
 
 template <size_t N>
@@ -99,15 +104,28 @@ uint8_t index_in(const char* const (&names)[N], const std::string& name) {
 
 // The order of the flags is that of amphis::unicode::Flag.
 enum Flag : uint32_t {
-  kAlpha = 1u << 0, kDecimal = 1u << 1, kDigit = 1u << 2, kNumeric = 1u << 3, kLower = 1u << 4, kUpper = 1u << 5,
-  kTitle = 1u << 6, kSpace = 1u << 7, kLinebreak = 1u << 8, kPrintable = 1u << 9, kXidStart = 1u << 10,
-  kXidContinue = 1u << 11, kCased = 1u << 12, kCaseIgnorable = 1u << 13, kMirrored = 1u << 14,
+  kAlpha = 1u << 0,
+  kDecimal = 1u << 1,
+  kDigit = 1u << 2,
+  kNumeric = 1u << 3,
+  kLower = 1u << 4,
+  kUpper = 1u << 5,
+  kTitle = 1u << 6,
+  kSpace = 1u << 7,
+  kLinebreak = 1u << 8,
+  kPrintable = 1u << 9,
+  kXidStart = 1u << 10,
+  kXidContinue = 1u << 11,
+  kCased = 1u << 12,
+  kCaseIgnorable = 1u << 13,
+  kMirrored = 1u << 14,
 };
 
 struct Char {
   std::string name;
   uint32_t flags = 0;
-  uint8_t category = 0, combining = 0, bidirectional = 0, width = 5, decimal = 255, digit = 255, age = 0, quick = 0;
+  uint8_t category = 0, combining = 0, bidirectional = 0, width = 5, decimal = 255, digit = 255, age = 0,
+          quick = 0;
   uint32_t lower = 0, upper = 0, title = 0;
   Chars lower_full, upper_full, title_full, fold;
   bool has_fold = false;
@@ -120,7 +138,8 @@ std::vector<Char> chars(kCount);
 std::string version = "15.0.0";
 std::vector<std::pair<uint32_t, uint32_t>> ideograph_ranges[2];  // CJK UNIFIED, TANGUT
 std::set<uint32_t> composition_exclusions;
-std::vector<std::tuple<uint32_t, uint32_t>> corrections_after_3_2;  // character, mapping before the correction
+std::vector<std::tuple<uint32_t, uint32_t>>
+    corrections_after_3_2;  // character, mapping before the correction
 
 void read_database() {
   for (uint32_t c = 0; c < kCount; c++) chars[c].lower = chars[c].upper = chars[c].title = c;
@@ -183,8 +202,8 @@ void read_database() {
 
   each_line("DerivedCoreProperties.txt", [](const std::vector<std::string>& f) {
     static const std::map<std::string, uint32_t> kWanted = {
-        {"Lowercase", kLower},        {"Uppercase", kUpper}, {"XID_Start", kXidStart},
-        {"XID_Continue", kXidContinue}, {"Cased", kCased},   {"Case_Ignorable", kCaseIgnorable}};
+        {"Lowercase", kLower},          {"Uppercase", kUpper}, {"XID_Start", kXidStart},
+        {"XID_Continue", kXidContinue}, {"Cased", kCased},     {"Case_Ignorable", kCaseIgnorable}};
     auto wanted = kWanted.find(f[1]);
     if (wanted == kWanted.end()) return;
     each_in_range(f[0], [&](uint32_t c) { chars[c].flags |= wanted->second; });
@@ -245,7 +264,8 @@ void read_database() {
   if (file && fgets(line, sizeof line, file)) {
     std::string text = line;
     size_t dash = text.find('-'), end = text.find(".txt");
-    if (dash != std::string::npos && end != std::string::npos) version = text.substr(dash + 1, end - dash - 1);
+    if (dash != std::string::npos && end != std::string::npos)
+      version = text.substr(dash + 1, end - dash - 1);
   }
   if (file) fclose(file);
 }
@@ -274,7 +294,8 @@ void write_two_stage(FILE* out, const char* name, const std::vector<uint32_t>& v
   std::vector<uint32_t> first, second;
   size_t size = size_t{1} << shift;
   for (size_t at = 0; at < values.size(); at += size) {
-    std::vector<uint32_t> page(values.begin() + static_cast<long>(at), values.begin() + static_cast<long>(at + size));
+    std::vector<uint32_t> page(values.begin() + static_cast<long>(at),
+                               values.begin() + static_cast<long>(at + size));
     auto [it, added] = known.insert({page, static_cast<uint32_t>(known.size())});
     if (added) second.insert(second.end(), page.begin(), page.end());
     first.push_back(it->second);
@@ -324,11 +345,13 @@ void write_tables(const std::string& path) {
     uint16_t lower_full = full(ch.lower_full, ch.lower);
     uint16_t upper_full = full(ch.upper_full, ch.upper);
     uint16_t title_full = full(ch.title_full, ch.title);
-    // Where folding differs from lower case, it has an entry; "no folding" is an entry of the character itself.
+    // Where folding differs from lower case, it has an entry; "no folding" is an entry of the character
+    // itself.
     Chars lower_text = lower_full ? ch.lower_full : Chars{ch.lower};
     Chars fold = ch.has_fold ? ch.fold : Chars{c};
     uint16_t fold_full = fold == lower_text ? uint16_t{0} : extend(fold);
-    Case mapping{delta(ch.lower), delta(ch.upper), delta(ch.title), lower_full, upper_full, title_full, fold_full};
+    Case mapping{delta(ch.lower), delta(ch.upper), delta(ch.title), lower_full,
+                 upper_full,      title_full,      fold_full};
     auto [case_it, case_added] = case_index.insert({mapping, static_cast<uint16_t>(cases.size())});
     if (case_added) cases.push_back(mapping);
 
@@ -340,7 +363,7 @@ void write_tables(const std::string& path) {
       number = it->second;
     }
     Record record{ch.flags, ch.category, ch.combining, ch.bidirectional, ch.width, ch.decimal,
-                  ch.digit, ch.age, ch.quick, case_it->second, number};
+                  ch.digit, ch.age,      ch.quick,     case_it->second,  number};
     auto [it, added] = record_index.insert({record, static_cast<uint32_t>(records.size())});
     if (added) records.push_back(record);
     record_of[c] = it->second;
@@ -414,7 +437,8 @@ void write_tables(const std::string& path) {
     while (slots[i].composite) i = (i + 1) & (capacity - 1);
     slots[i] = p;
   }
-  fprintf(out, "constexpr uint32_t kCompositionMask = %zu;\nconstexpr Composition kCompositions[] = {\n", capacity - 1);
+  fprintf(out, "constexpr uint32_t kCompositionMask = %zu;\nconstexpr Composition kCompositions[] = {\n",
+          capacity - 1);
   for (const Pair& p : slots) fprintf(out, "{%u,%u,%u},\n", p.first, p.second, p.composite);
   fputs("};\n", out);
   fputs("constexpr Correction kCorrections[] = {", out);
@@ -425,8 +449,9 @@ void write_tables(const std::string& path) {
 
 // ---- names ----
 //
-// A name is a run of words. Words join with a space, except that none follows a word that ends in '-'. Token 0 ends a name; token 1 stands for
-// the character's own number in hexadecimal; others number words in order of frequency, in one byte or two.
+// A name is a run of words. Words join with a space, except that none follows a word that ends in '-'. Token
+// 0 ends a name; token 1 stands for the character's own number in hexadecimal; others number words in order
+// of frequency, in one byte or two.
 
 constexpr uint32_t kOneByteTokens = 200;
 
@@ -479,8 +504,10 @@ void write_names(const std::string& path) {
   frequency.erase("\1");
   std::vector<std::pair<uint32_t, std::string>> ranked;
   for (auto& [word, n] : frequency) ranked.push_back({n, word});
-  std::sort(ranked.begin(), ranked.end(), [](auto& a, auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
-  if (ranked.size() + 2 > kOneByteTokens + (256 - kOneByteTokens) * 256) fail("too many different words in names");
+  std::sort(ranked.begin(), ranked.end(),
+            [](auto& a, auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+  if (ranked.size() + 2 > kOneByteTokens + (256 - kOneByteTokens) * 256)
+    fail("too many different words in names");
   std::map<std::string, uint32_t> token = {{"\1", 1}};
   std::string lexicon;
   std::vector<uint32_t> lexicon_at = {0, 0};
@@ -520,7 +547,8 @@ void write_names(const std::string& path) {
   }
   if (code_points.size() >= 0xFFFF) fail("too many named characters for 16-bit numbers");
 
-  fprintf(out, "constexpr uint32_t kOneByteTokens = %u;\nconstexpr uint32_t kNameHashMask = %zu;\n", kOneByteTokens, capacity - 1);
+  fprintf(out, "constexpr uint32_t kOneByteTokens = %u;\nconstexpr uint32_t kNameHashMask = %zu;\n",
+          kOneByteTokens, capacity - 1);
   fputs("constexpr char kLexicon[] =", out);
   for (size_t i = 0; i < lexicon.size(); i += 100) fprintf(out, "\n\"%s\"", lexicon.substr(i, 100).c_str());
   fputs(";\n", out);
@@ -530,7 +558,8 @@ void write_names(const std::string& path) {
   write_array(out, "uint8_t", "kNameStream", stream);
   write_array(out, "uint16_t", "kNameHash", slots);
 
-  // Names in plain text: those that the words cannot express, aliases, sequences. Sorted by name for binary search.
+  // Names in plain text: those that the words cannot express, aliases, sequences. Sorted by name for binary
+  // search.
   std::sort(odd.begin(), odd.end());
   fputs("constexpr PlainName kOddNames[] = {\n", out);
   for (auto& [c, name] : odd) fprintf(out, "{\"%s\", 1, {%u}},\n", name.c_str(), c);
@@ -550,7 +579,8 @@ void write_names(const std::string& path) {
   static const char* const kPrefixes[] = {"CJK UNIFIED IDEOGRAPH-", "TANGUT IDEOGRAPH-"};
   fputs("constexpr NumberedRange kNumberedRanges[] = {\n", out);
   for (int i = 0; i < 2; i++) {
-    for (auto& [first, last] : ideograph_ranges[i]) fprintf(out, "{\"%s\", %u, %u},\n", kPrefixes[i], first, last);
+    for (auto& [first, last] : ideograph_ranges[i])
+      fprintf(out, "{\"%s\", %u, %u},\n", kPrefixes[i], first, last);
   }
   fputs("};\n", out);
   // Jamo short names (Unicode standard, section 3.12) build the names of Hangul syllables.

@@ -36,12 +36,14 @@ void compare_with_naive() {
     unsigned letters = 1 + random() % 3;
     Text<Ch> hay = random_text<Ch>(random, random() % 200, letters);
     Text<Ch> needle = random_text<Ch>(random, random() % 12, letters);
-    if (random() % 3 == 0 && hay.size() > 40) needle.assign(hay.begin() + 10, hay.begin() + 10 + random() % 30);
+    if (random() % 3 == 0 && hay.size() > 40)
+      needle.assign(hay.begin() + 10, hay.begin() + 10 + random() % 30);
     Py_ssize_t n = static_cast<Py_ssize_t>(hay.size()), m = static_cast<Py_ssize_t>(needle.size());
     REQUIRE(search::find(hay.data(), n, needle.data(), m) == naive_find(hay, needle, false));
     REQUIRE(search::rfind(hay.data(), n, needle.data(), m) == naive_find(hay, needle, true));
     if (m > 0 && m <= n) {
-      REQUIRE(search::TwoWay<Ch, false>(needle.data(), m).find(hay.data(), n) == naive_find(hay, needle, false));
+      REQUIRE(search::TwoWay<Ch, false>(needle.data(), m).find(hay.data(), n) ==
+              naive_find(hay, needle, false));
       Py_ssize_t at = search::TwoWay<Ch, true>(needle.data(), m).find(hay.data(), n);
       REQUIRE((at < 0 ? -1 : n - m - at) == naive_find(hay, needle, true));
     }
