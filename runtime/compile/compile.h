@@ -27,7 +27,4 @@ PyObject* compile_ast_object(PyObject* ast, PyObject* filename, const CompileOpt
 // Parses to AST objects (PyCF_ONLY_AST). New reference.
 PyObject* parse_to_ast_object(std::string_view source, PyObject* filename, const CompileOptions& options);
 
-// With PyCF_ONLY_AST: the tree as Python objects. Set by the `_ast` module's owner at start-up.
-extern PyObject* (*compile_to_ast)(std::string_view source, PyObject* filename, const CompileOptions& options);
-
 }  // namespace amphis

@@ -30,10 +30,6 @@ bool mode_of(int start, CompileMode* mode) {
 
 }  // namespace
 
-namespace amphis {
-PyObject* (*compile_to_ast)(std::string_view, PyObject*, const CompileOptions&) = nullptr;
-}
-
 extern "C" {
 
 PyObject* Py_CompileStringObject(const char* text, PyObject* filename, int start, PyCompilerFlags* flags,
@@ -44,9 +40,7 @@ PyObject* Py_CompileStringObject(const char* text, PyObject* filename, int start
   options.source_is_utf8 = (options.flags & PyCF_SOURCE_IS_UTF8) != 0 && (options.flags & PyCF_IGNORE_COOKIE) != 0;
   options.optimize = optimize;
   if ((options.flags & PyCF_ONLY_AST) != 0) {
-    if (compile_to_ast != nullptr) return compile_to_ast({text, std::strlen(text)}, filename, options);
-    PyErr_SetString(PyExc_NotImplementedError, "syntax trees are not available");
-    return nullptr;
+    return parse_to_ast_object({text, std::strlen(text)}, filename, options);
   }
   return compile_source({text, std::strlen(text)}, filename, options);
 }
