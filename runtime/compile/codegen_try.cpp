@@ -118,7 +118,7 @@ void Compiler::try_stmt(Seq<ast::stmt*> statements, Seq<excepthandler*> handlers
     return;
   }
   const uint32_t h = top();
-  emit(Op::NOP);
+  if (handlers.empty()) emit(Op::NOP);
   Bits before = interrupted(unit_->assigned);
   Block protect{Block::kFinallyTry};
   protect.finalbody = finalbody;
