@@ -1,5 +1,6 @@
 // The abstract operations on any object that are no attribute access: representation, comparison, hash, truth, dir,
 // format, and the list of objects whose repr is in progress.
+#include "objects/format.h"
 #include "objects/type.h"
 #include "sync/ref.h"
 #include "sync/thread_state.h"
@@ -201,6 +202,11 @@ PyObject* PyObject_Format(PyObject* obj, PyObject* format_spec) {
   if (format_spec == nullptr || PyUnicode_GET_LENGTH(format_spec) == 0) {
     if (PyUnicode_CheckExact(obj)) return Py_NewRef(obj);
     if (PyLong_CheckExact(obj) || PyFloat_CheckExact(obj)) return PyObject_Str(obj);
+  } else {
+    // What the __format__ methods of these types do.
+    if (PyLong_CheckExact(obj)) return format_long(obj, format_spec);
+    if (PyFloat_CheckExact(obj)) return format_float(obj, format_spec);
+    if (PyUnicode_CheckExact(obj)) return format_str(obj, format_spec);
   }
   Ref<> empty;
   if (format_spec == nullptr) {
