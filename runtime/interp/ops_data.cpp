@@ -1,6 +1,7 @@
 // Operators, subscripts, building of containers and strings: the general forms.
 #include "interp/load.h"
 #include "interp/ops.h"
+#include "objects/str_concat.h"
 #include "objects/int.h"
 #include "objects/list.h"
 #include "sync/ref.h"
@@ -276,6 +277,15 @@ bool op_build_string(Frame* f, const Word* pc) {
   Regs x(f, pc);
   const uint32_t n = x.c();
   // Each piece is a str already (FORMAT_*, constants): join without an intermediate list.
+  constexpr uint32_t kSmall = 24;
+  if (n <= kSmall) {
+    PyObject* pieces[kSmall];
+    uint32_t taken = 0;
+    while (taken < n && (pieces[taken] = x.take(x.b() + taken)) != nullptr) ++taken;
+    PyObject* text = taken == n ? str_join_array(nullptr, pieces, static_cast<Py_ssize_t>(n)) : nullptr;
+    while (taken > 0) Py_DECREF(pieces[--taken]);
+    return x.set_a(text);
+  }
   Ref<> pieces = Ref<>::steal(PyTuple_New(static_cast<Py_ssize_t>(n)));
   if (!pieces) return false;
   for (uint32_t i = 0; i < n; ++i) {
