@@ -76,6 +76,7 @@ class ByteBuilder {
     data_[size_++] = byte;
     return true;
   }
+  void shrink(Py_ssize_t n) { size_ -= n; }
   // Room for n more bytes.
   bool reserve(Py_ssize_t n);
   ByteSpan span() const { return {data_, size_}; }
