@@ -171,7 +171,7 @@ bool class_assignment_allowed(PyTypeObject* from, PyTypeObject* to) {
                  "__class__ assignment only supported for mutable types or ModuleType subclasses");
     return false;
   }
-  if (to->tp_dealloc != from->tp_dealloc && !modules) {
+  if (to->tp_free != from->tp_free) {
     PyErr_Format(PyExc_TypeError, "__class__ assignment: '%s' deallocator differs from '%s'", to->tp_name,
                  from->tp_name);
     return false;
@@ -214,17 +214,7 @@ int set_class(PyObject* self, PyObject* value, void*) {
 
 // --- Methods ------------------------------------------------------------------------------------------------------
 
-PyObject* object_init_subclass(PyObject*, PyObject* const*, Py_ssize_t nargs, PyObject* kwnames) {
-  if (kwnames != nullptr && PyTuple_GET_SIZE(kwnames) != 0) {
-    PyErr_SetString(PyExc_TypeError, "object.__init_subclass__() takes no keyword arguments");
-    return nullptr;
-  }
-  if (nargs != 0) {
-    PyErr_Format(PyExc_TypeError, "object.__init_subclass__() takes no arguments (%zd given)", nargs);
-    return nullptr;
-  }
-  return Py_NewRef(Py_None);
-}
+PyObject* object_init_subclass(PyObject*, PyObject*) { return Py_NewRef(Py_None); }
 
 PyObject* object_subclasshook(PyObject*, PyObject*) { return Py_NewRef(Py_NotImplemented); }
 
@@ -290,7 +280,7 @@ PyMethodDef object_methods[] = {
      "It should return True, False or NotImplemented.  If it returns\n"
      "NotImplemented, the normal algorithm is used.  Otherwise, it\n"
      "overrides the normal algorithm (and the outcome is cached).\n"},
-    {"__init_subclass__", _PyCFunction_CAST(object_init_subclass), METH_CLASS | METH_FASTCALL | METH_KEYWORDS,
+    {"__init_subclass__", object_init_subclass, METH_CLASS | METH_NOARGS,
      "__init_subclass__($type, /)\n--\n\nThis method is called when a class is subclassed.\n\n"
      "The default implementation does nothing. It may be\noverridden to extend subclasses.\n"},
     {"__format__", object_format, METH_O,

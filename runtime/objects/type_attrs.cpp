@@ -27,7 +27,7 @@ bool may_set(PyTypeObject* type, PyObject* value, const char* name) {
     return false;
   }
   if (value == nullptr) {
-    PyErr_Format(PyExc_TypeError, "cannot delete '%s' attribute of type '%s'", name, type->tp_name);
+    PyErr_Format(PyExc_TypeError, "cannot delete '%s' attribute of immutable type '%s'", name, type->tp_name);
     return false;
   }
   return true;

@@ -342,7 +342,7 @@ int type_set_bases(PyTypeObject* type, PyObject* bases) {
     return -1;
   }
   if (bases == nullptr) {
-    PyErr_Format(PyExc_TypeError, "cannot delete '%s' attribute of type '%s'", "__bases__", type->tp_name);
+    PyErr_Format(PyExc_TypeError, "cannot delete '%s' attribute of immutable type '%s'", "__bases__", type->tp_name);
     return -1;
   }
   if (!PyTuple_Check(bases)) {
@@ -369,6 +369,11 @@ int type_set_bases(PyTypeObject* type, PyObject* bases) {
   }
   PyTypeObject* new_base = type_best_base(bases);
   if (new_base == nullptr) return -1;
+  if (type->tp_base != nullptr && type->tp_base->tp_free != new_base->tp_free) {
+    PyErr_Format(PyExc_TypeError, "__bases__ assignment: '%s' deallocator differs from '%s'", new_base->tp_name,
+                 type->tp_base->tp_name);
+    return -1;
+  }
   if (type->tp_base == nullptr || !type_same_layout(type->tp_base, new_base)) {
     PyErr_Format(PyExc_TypeError, "__bases__ assignment: '%s' object layout differs from '%s'", new_base->tp_name,
                  type->tp_base != nullptr ? type->tp_base->tp_name : "object");

@@ -184,7 +184,7 @@ PyObject* super_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf,
   }
   Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
   if (nargs > 2) {
-    PyErr_Format(PyExc_TypeError, "super expected at most 2 arguments, got %zd", nargs);
+    PyErr_Format(PyExc_TypeError, "super() expected at most 2 arguments, got %zd", nargs);
     return nullptr;
   }
   PyObject* type = nargs > 0 ? args[0] : nullptr;

@@ -36,6 +36,12 @@ PyObject* raise_missing(PyObject* obj, PyObject* name) {
   return nullptr;
 }
 
+// Nothing to suggest for a name that was to be deleted: the error carries no object.
+int raise_undeletable(PyObject* obj, PyObject* name) {
+  PyErr_Format(PyExc_AttributeError, "'%.100s' object has no attribute '%U'", Py_TYPE(obj)->tp_name, name);
+  return -1;
+}
+
 // The generic lookup: data descriptor, instance, other class attribute. 1 found, 0 absent, -1 error.
 // `dict`: used instead of the instance's storage if not null.
 int generic_lookup(PyObject* obj, PyObject* name, PyObject* dict, PyObject** result) {
@@ -69,7 +75,9 @@ int raise_unsettable(PyObject* obj, PyObject* name, bool has_class_attribute) {
   PyTypeObject* type = Py_TYPE(obj);
   if (has_class_attribute) {
     PyErr_Format(PyExc_AttributeError, "'%.100s' object attribute '%U' is read-only", type->tp_name, name);
-  } else if (type->tp_setattro == PyObject_GenericSetAttr) {
+    return -1;
+  }
+  if (type->tp_setattro == PyObject_GenericSetAttr) {
     PyErr_Format(PyExc_AttributeError, "'%.100s' object has no attribute '%U' and no __dict__ for setting new attributes",
                  type->tp_name, name);
   } else {
@@ -154,14 +162,12 @@ int _PyObject_GenericSetAttrWithDict(PyObject* obj, PyObject* name, PyObject* va
     if (value != nullptr) return PyDict_SetItem(dict, name, value);
     int popped = PyDict_Pop(dict, name, nullptr);
     if (popped != 0) return popped < 0 ? -1 : 0;
-    raise_missing(obj, name);
-    return -1;
+    return raise_undeletable(obj, name);
   }
   int outcome = instance_set(obj, type, name, value);
   if (outcome <= 0) return outcome;
   if (outcome == 2) return raise_unsettable(obj, name, static_cast<bool>(descr));
-  raise_missing(obj, name);
-  return -1;
+  return raise_undeletable(obj, name);
 }
 
 int PyObject_GenericSetAttr(PyObject* obj, PyObject* name, PyObject* value) {
