@@ -193,7 +193,7 @@ inline int mixed_compare(Value b, Value c) {
   do {                                 \
     R = f->regs;                       \
     pc = f->pc;                        \
-    K = code_extra(f->code)->constants; \
+    K = f->constants;                  \
   } while (0)
 #define POLL()                                             \
   do {                                                     \
@@ -851,6 +851,37 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     NEXT(2);
   }
 call_function: {
+  auto* func = reinterpret_cast<PyFunctionObject*>(pointer_of(callee));
+  auto* code = reinterpret_cast<PyCodeObject*>(func->func_code);
+  CodeExtra* extra = code_extra(code);
+  Value* top = args + extra->register_count;
+  if (extra->simple_arguments && nargs == static_cast<uint32_t>(code->co_argcount) &&
+      !(f->flags & kFrameGenerator) && ts->py_recursion_remaining > 0 && top + 64 <= ts->reg_limit &&
+      ts->frame_top + 2 * sizeof(Frame) <= ts->frame_limit) [[likely]] {
+    --ts->py_recursion_remaining;
+    auto* next = reinterpret_cast<Frame*>(ts->frame_top);
+    ts->frame_top += sizeof(Frame);
+    next->prev = f;
+    next->pc = pc = code_words(code);
+    next->regs = args;
+    next->code = code;
+    next->function = callee;
+    next->locals = nullptr;
+    next->object = nullptr;
+    next->caller_top = ts->reg_top;
+    next->constants = K = extra->constants;
+    next->variables = extra->nlocalsplus;
+    next->dst = C;
+    next->skip = 2;
+    next->flags = 0;
+    for (uint32_t i = nargs; i < next->variables; ++i) args[i] = kEmpty;
+    ts->reg_top = top;
+    R = args;
+    f = next;
+    set_current_frame(ts, f);
+    POLL();
+    DISPATCH();
+  }
   Frame* next = push_python_call(ts, f, callee, args, nargs, C, 2);
   if (next == nullptr) goto error;
   f = next;
@@ -940,7 +971,7 @@ call_function: {
 return_result: {
   if (f->flags & kFrameGenerator) goto return_from_generator;
   if (f->object != nullptr) [[unlikely]] frame_object_detach(f);
-  for (Value *r = R, *end = R + code_extra(f->code)->nlocalsplus; r != end; ++r) {
+  for (Value *r = R, *end = R + f->variables; r != end; ++r) {
     Value v = *r;
     if (is_owned(v)) {
       *r = kEmpty;
@@ -969,7 +1000,7 @@ return_result: {
     result = value_owned(done->pending);
   }
   R = f->regs;
-  K = code_extra(f->code)->constants;
+  K = f->constants;
   pc = f->pc + done->skip;
   SET(done->dst, result);
   DISPATCH();
@@ -986,7 +1017,7 @@ return_from_generator: {
   }
   // The caller waits in FOR_ITER or SEND: exhaustion is a jump there.
   R = f->regs;
-  K = code_extra(f->code)->constants;
+  K = f->constants;
   pc = f->pc;
   w = *pc;
   if (word_op(w) == Op::SEND) {
@@ -1023,7 +1054,7 @@ return_from_generator: {
     generator_suspend(ts, generator_of(done));
     if (entry) return value_take_object(result);
     R = f->regs;
-    K = code_extra(f->code)->constants;
+    K = f->constants;
     pc = f->pc + skip;
     SET(dst, result);
     DISPATCH();

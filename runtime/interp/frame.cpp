@@ -73,6 +73,8 @@ Frame* push_frame(ThreadState* ts, Value function, Value* regs, uint32_t bound, 
   f->object = nullptr;
   f->pending = nullptr;
   f->caller_top = restore_top;
+  f->constants = extra->constants;
+  f->variables = extra->nlocalsplus;
   f->flags = 0;
   for (Value *r = regs + bound, *end = regs + extra->nlocalsplus; r < end; ++r) *r = kEmpty;
   ts->reg_top = top;

@@ -34,6 +34,8 @@ struct Frame {
   PyFrameObject* object;  // owned: the Python-visible frame object, made on demand
   PyObject* pending;      // owned: kFrameInit's instance
   Value* caller_top;      // reg_top to restore when this frame ends
+  const Value* constants; // code_extra(code)->constants
+  uint32_t variables;     // code_extra(code)->nlocalsplus
   uint16_t dst;           // the caller's register for the result
   uint8_t skip;           // words from the caller's instruction to the next one
   uint8_t flags;

@@ -74,6 +74,8 @@ PyObject* generator_new(ThreadState*, Frame* f) {
   gen->frame.regs = gen->regs;
   gen->frame.code = f->code;
   gen->frame.function = copy_value(value_borrowed(pointer_of(f->function)));
+  gen->frame.constants = extra->constants;
+  gen->frame.variables = extra->nlocalsplus;
   gen->frame.flags = kFrameGenerator;
   PyObject_GC_Track(gen);
   return reinterpret_cast<PyObject*>(gen);

@@ -5,7 +5,7 @@
 //   LOAD_*_INLINE, STORE_ATTR_INLINE   type version | offset of InlineValues << 32 | index << 48
 //   LOAD_ATTR_SLOT, STORE_ATTR_SLOT    type version | offset of the slot << 32
 //   LOAD_ATTR_DICT                     type version | entry index << 32
-//   LOAD_*_MODULE, LOAD_GLOBAL_*       keys version | entry index << 32
+//   LOAD_*_MODULE, LOAD_GLOBAL_*       keys version | offset of the value from the keys << 32
 //   LOAD_ATTR_CLASS, LOAD_METHOD_TYPE  pointer to an AttrRecord, immutable once published
 #pragma once
 
@@ -66,12 +66,22 @@ inline bool dict_version_is(PyObject* dict, uint32_t version) {
   return dict_keys_version_now(reinterpret_cast<PyDictObject*>(dict)) == version && version != 0;
 }
 
+// The cache word for the value of entry `index`, or 0 if it lies too far away.
+inline uint64_t dict_cache_word(PyDictObject* dict, uint32_t version, Py_ssize_t index) {
+  DictKeys* keys = dict_keys(dict);
+  uint64_t offset = static_cast<uint64_t>(reinterpret_cast<char*>(&dict_entry(keys, index)->value) -
+                                          reinterpret_cast<char*>(keys));
+  if (offset > UINT32_MAX || sync::load_acquire(keys->version) != version) return 0;
+  return version | offset << 32;
+}
+
 inline bool load_dict_cached(PyObject* dict, const Word& cache, Value* out) {
   uint64_t c = load_cache(cache);
   auto* d = reinterpret_cast<PyDictObject*>(dict);
   DictKeys* keys = dict_keys(d);
   if (sync::load_acquire(keys->version) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
-  Value v = load_slot(&dict_entry(keys, static_cast<Py_ssize_t>(c >> 32))->value);
+  // The version fixes the layout of the keys, too: the cache has the offset of the value itself.
+  Value v = load_slot(reinterpret_cast<PyObject**>(reinterpret_cast<char*>(keys) + (c >> 32)));
   if constexpr (kRaces) {
     if (v != kEmpty && sync::load_acquire(keys->version) != static_cast<uint32_t>(c)) {
       drop(v);

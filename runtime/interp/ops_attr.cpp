@@ -99,7 +99,8 @@ void specialize_module(const Word* pc, PyObject* module, PyObject* name, Op op) 
   uint32_t version = dict_keys_version(dict);
   Py_ssize_t index = dict_lookup_index_str(dict, name);
   if (version == 0 || index < 0) return;
-  if (may_become(pc, false)) publish_word(pc, version | static_cast<uint64_t>(index) << 32, op);
+  uint64_t cache = dict_cache_word(dict, version, index);
+  if (cache != 0 && may_become(pc, false)) publish_word(pc, cache, op);
 }
 
 // Attributes of a class itself.

@@ -47,14 +47,17 @@ void specialize_global(Frame* f, const Word* pc, PyObject* name) {
   Py_ssize_t index = dict_lookup_index_str(globals, name);
   Op op;
   if (index >= 0) {
-    if (index > UINT32_MAX) return;
-    __atomic_store_n(&word[1], globals_version | static_cast<uint64_t>(index) << 32, __ATOMIC_RELEASE);
+    uint64_t cache = dict_cache_word(globals, globals_version, index);
+    if (cache == 0) return;
+    __atomic_store_n(&word[1], cache, __ATOMIC_RELEASE);
     op = Op::LOAD_GLOBAL_MODULE;
   } else {
     uint32_t builtins_version = dict_keys_version(builtins);
     index = dict_lookup_index_str(builtins, name);
     if (builtins_version == 0 || index < 0 || dict_keys_version_now(globals) != globals_version) return;
-    __atomic_store_n(&word[1], builtins_version | static_cast<uint64_t>(index) << 32, __ATOMIC_RELEASE);
+    uint64_t cache = dict_cache_word(builtins, builtins_version, index);
+    if (cache == 0) return;
+    __atomic_store_n(&word[1], cache, __ATOMIC_RELEASE);
     __atomic_store_n(&word[2], static_cast<uint64_t>(globals_version), __ATOMIC_RELEASE);
     op = Op::LOAD_GLOBAL_BUILTIN;
   }
