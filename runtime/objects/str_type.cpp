@@ -1,5 +1,7 @@
 // The type str: slots, construction, indexing and iteration. The methods are in str_methods.cpp.
 #include "objects/str.h"
+
+#include "objects/container_support.h"
 #include "objects/str_args.h"
 #include "objects/str_concat.h"
 #include "sync/ref.h"
@@ -193,9 +195,7 @@ PyObject* iterator_length_hint(PyObject* self, PyObject*) {
 
 PyObject* iterator_reduce(PyObject* self, PyObject*) {
   StrIterator* it = reinterpret_cast<StrIterator*>(self);
-  Ref<> builtins = Ref<>::steal(PyImport_ImportModule("builtins"));
-  if (!builtins) return nullptr;
-  PyObject* iter = PyObject_GetAttrString(builtins.get(), "iter");
+  PyObject* iter = builtin_function("iter");
   if (!iter) return nullptr;
   Py_ssize_t i = __atomic_load_n(&it->index, __ATOMIC_RELAXED);
   if (i < 0) return Py_BuildValue("N(N)", iter, empty_str());
