@@ -117,6 +117,31 @@ inline bool mixed_arith(Value b, Value c, Value* out) {
                           is_int(c) ? static_cast<double>(int_of(c)) : double_of(c), out);
 }
 
+// b ** c of numbers where the result is plain: a positive finite base with a finite exponent, or small integers.
+inline bool power_arith(Value b, Value c, Value* out) {
+  b = unboxed(b);
+  c = unboxed(c);
+  if (is_pointer(b) || is_pointer(c)) return false;
+  if (both_int(b, c)) {
+    int64_t exponent = int_of(c);
+    if (exponent < 0 || exponent > 64) return false;
+    int64_t result = 1, base = int_of(b);
+    for (; exponent > 0; --exponent) {
+      if (__builtin_mul_overflow(result, base, &result)) return false;
+    }
+    if (!fits_int(result)) return false;
+    *out = value_int(result);
+    return true;
+  }
+  const double x = is_int(b) ? static_cast<double>(int_of(b)) : double_of(b);
+  const double y = is_int(c) ? static_cast<double>(int_of(c)) : double_of(c);
+  if (!(x > 0.0) || !std::isfinite(x) || !std::isfinite(y)) return false;
+  const double r = std::pow(x, y);
+  if (!std::isfinite(r)) return false;
+  *out = value_double(r);
+  return true;
+}
+
 enum class Compare { kLt, kLe, kEq, kNe, kGt, kGe };
 
 template <Compare op, typename T>
@@ -585,7 +610,18 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   ARITH_IMM(RSHIFT_IMM, kRshift)
   ARITH_IMM(AND_IMM, kAnd)
   PLAIN(MATMUL, op_binary, 2)
-  PLAIN(POW, op_binary, 2)
+  L_POW : {
+    Value r;
+    if (power_arith(R[B], R[C], &r)) {
+      if (FLAGS & kKillB) KILL(B);
+      if (FLAGS & kKillC) KILL(C);
+      SET(A, r);
+      NEXT(2);
+    }
+    f->pc = pc;
+    if (!op_binary(f, pc)) goto error;
+    NEXT(2);
+  }
   L_NEG : {
     Value b = R[B];
     if (is_int(b) && int_of(b) != kValueIntMin) {

@@ -62,13 +62,16 @@ bool op_unpack_sequence(Frame* f, const Word* pc) {
   Ref<> items;
   Py_ssize_t count;
   if (PyList_CheckExact(o)) {
-    items = Ref<>::steal(PyList_AsTuple(o));
-    if (!items) return false;
-    count = PyTuple_GET_SIZE(items.get());
+    // The registers of the run are dead temporaries: filling them under the lock runs no code.
+    Ref<> keep = Ref<>::share(o);
+    ObjectLock lock(o);
+    count = PyList_GET_SIZE(o);
     if (count != static_cast<Py_ssize_t>(n)) {
       raise_unpack_count(n, count);
       return false;
     }
+    unpack_items(x, n, [o](uint32_t i) { return value_shared(PyList_GET_ITEM(o, i)); });
+    return true;
   } else {
     Ref<> iterator = Ref<>::steal(PyObject_GetIter(o));
     if (!iterator) return raise_not_unpackable(o);
