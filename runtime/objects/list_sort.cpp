@@ -343,6 +343,14 @@ struct KeyedElement {
   PyObject* item;
 };
 
+// A tuple key with the rank of its first item, which decides unless it is equal to the other's (or a NaN).
+template <class Rank>
+struct TupleElement {
+  Rank rank;
+  PyObject* key;
+  PyObject* item;
+};
+
 uint64_t prefix_of(PyObject* str) {
   unsigned char bytes[8] = {};
   const Py_ssize_t n = PyUnicode_GET_LENGTH(str);
@@ -426,6 +434,25 @@ KeyKind kind_of_keys(PyObject* const* keys, size_t n) {
   return type == &PyFloat_Type ? KeyKind::kFloat : KeyKind::kTuple;
 }
 
+// The kind of the first items of exact tuples; kOther also where one is empty.
+KeyKind kind_of_first_items(PyObject* const* keys, size_t n) {
+  if (PyTuple_GET_SIZE(keys[0]) == 0) return KeyKind::kOther;
+  PyTypeObject* type = Py_TYPE(PyTuple_GET_ITEM(keys[0], 0));
+  for (size_t i = 0; i < n; i++) {
+    if (PyTuple_GET_SIZE(keys[i]) == 0) return KeyKind::kOther;
+    PyObject* first = PyTuple_GET_ITEM(keys[i], 0);
+    if (Py_TYPE(first) != type) return KeyKind::kOther;
+    if (type == &PyLong_Type && !PyUnstable_Long_IsCompact(reinterpret_cast<PyLongObject*>(first))) {
+      return KeyKind::kOther;
+    }
+    if (type == &PyUnicode_Type && PyUnicode_KIND(first) != 1) return KeyKind::kOther;
+  }
+  return type == &PyLong_Type      ? KeyKind::kInt
+         : type == &PyFloat_Type   ? KeyKind::kFloat
+         : type == &PyUnicode_Type ? KeyKind::kStr
+                                   : KeyKind::kOther;
+}
+
 // Sorts `items` by `keys` as elements of type T; make(i) builds one. The items end up in sorted order, and the keys too
 // where `keys` is another array (their references only have to survive).
 template <class T, class Make, class Less>
@@ -439,6 +466,35 @@ bool sort_as(PyObject** items, size_t n, Make make, Less less) {
   const bool ok = Sorter<T, Less>(elements.get(), n, less).sort();
   for (size_t i = 0; i < n; i++) items[i] = elements[i].item;
   return ok;
+}
+
+template <class Rank, class RankOf>
+bool sort_tuples_by(PyObject** items, PyObject* const* keys, size_t n, RankOf rank_of) {
+  using Element = TupleElement<Rank>;
+  return sort_as<Element>(
+      items, n,
+      [=](size_t i) { return Element{rank_of(PyTuple_GET_ITEM(keys[i], 0)), keys[i], items[i]}; },
+      [](const Element& a, const Element& b) -> int {
+        if (a.rank < b.rank) return 1;
+        return b.rank < a.rank ? 0 : tuple_less(a.key, b.key);
+      });
+}
+
+bool sort_tuples(PyObject** items, PyObject* const* keys, size_t n) {
+  switch (kind_of_first_items(keys, n)) {
+    case KeyKind::kInt:
+      return sort_tuples_by<int64_t>(items, keys, n, [](PyObject* first) -> int64_t {
+        return PyUnstable_Long_CompactValue(reinterpret_cast<PyLongObject*>(first));
+      });
+    case KeyKind::kFloat:
+      return sort_tuples_by<double>(items, keys, n, [](PyObject* first) { return PyFloat_AS_DOUBLE(first); });
+    case KeyKind::kStr:
+      return sort_tuples_by<uint64_t>(items, keys, n, prefix_of);
+    default:
+      return sort_as<KeyedElement>(
+          items, n, [=](size_t i) { return KeyedElement{keys[i], items[i]}; },
+          [](const KeyedElement& a, const KeyedElement& b) { return tuple_less(a.key, b.key); });
+  }
 }
 
 bool sort_items(PyObject** items, PyObject* const* keys, size_t n) {
@@ -461,9 +517,7 @@ bool sort_items(PyObject** items, PyObject* const* keys, size_t n) {
             return a.prefix != b.prefix ? a.prefix < b.prefix : latin1_less(a.key, b.key);
           });
     case KeyKind::kTuple:
-      return sort_as<KeyedElement>(
-          items, n, [=](size_t i) { return KeyedElement{keys[i], items[i]}; },
-          [](const KeyedElement& a, const KeyedElement& b) { return tuple_less(a.key, b.key); });
+      return sort_tuples(items, keys, n);
     case KeyKind::kOther:
       break;
   }
