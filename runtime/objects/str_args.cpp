@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "objects/str.h"
+#include "objects/suggest.h"
 
 namespace amphis {
 inline namespace str_args {  // container_support.h has helpers of the same names
@@ -31,7 +32,12 @@ bool bind_str_arguments(const StrParameters& p, PyObject* const* args, Py_ssize_
     int at = p.positional_only;
     while (at < p.total && !str_equal_ascii(name, p.names[at])) at++;
     if (at == p.total) {
-      PyErr_Format(PyExc_TypeError, "%.200s() got an unexpected keyword argument '%S'", p.function, name);
+      const char* near = closest_name(name, p.names + p.positional_only,
+                                      static_cast<size_t>(p.total - p.positional_only));
+      PyErr_Format(PyExc_TypeError,
+                   near ? "%.200s() got an unexpected keyword argument '%S'. Did you mean '%s'?"
+                        : "%.200s() got an unexpected keyword argument '%S'",
+                   p.function, name, near);
       return false;
     }
     if (out[at]) {
