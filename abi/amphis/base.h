@@ -4,6 +4,7 @@
 #define AMPHIS_ABI_BASE_H
 
 #include "pyconfig.h"
+#include "variant.h"
 
 #include <assert.h>
 #include <ctype.h>

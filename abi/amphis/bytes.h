@@ -36,11 +36,7 @@ static inline Py_ssize_t PyBytes_GET_SIZE(PyObject* op) {
 }
 #define PyBytes_GET_SIZE(op) PyBytes_GET_SIZE(_PyObject_CAST(op))
 static inline Py_ssize_t PyByteArray_GET_SIZE(PyObject* op) {
-#ifdef Py_GIL_DISABLED
-  return __atomic_load_n(&_PyVarObject_CAST(op)->ob_size, __ATOMIC_RELAXED);
-#else
-  return Py_SIZE(op);
-#endif
+  return _Py_LOAD_SHARED(_PyVarObject_CAST(op)->ob_size);
 }
 #define PyByteArray_GET_SIZE(op) PyByteArray_GET_SIZE(_PyObject_CAST(op))
 static inline char* PyByteArray_AS_STRING(PyObject* op) {

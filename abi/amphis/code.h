@@ -17,15 +17,11 @@ typedef struct {
   int capacity;
   struct _PyExecutorObject* executors[1];
 } _PyExecutorArray;
-#ifdef Py_GIL_DISABLED
-typedef struct {
+_Py_FREE_ONLY(typedef struct {
   Py_ssize_t size;
   char* entries[1];
-} _PyCodeArray;
-#define _PyCode_DEF_THREAD_LOCAL_BYTECODE() _PyCodeArray* co_tlbc;
-#else
-#define _PyCode_DEF_THREAD_LOCAL_BYTECODE()
-#endif
+} _PyCodeArray;)
+#define _PyCode_DEF_THREAD_LOCAL_BYTECODE() _Py_FREE_ONLY(_PyCodeArray* co_tlbc;)
 struct PyCodeObject {
   PyObject_VAR_HEAD PyObject* co_consts;
   PyObject* co_names;

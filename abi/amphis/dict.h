@@ -32,11 +32,7 @@ PyAPI_DATA(PyTypeObject) PyDictRevIterValue_Type;
 #define PyDictViewSet_Check(op) (PyDictKeys_Check(op) || PyDictItems_Check(op))
 static inline Py_ssize_t PyDict_GET_SIZE(PyObject* op) {
   assert(PyDict_Check(op));
-#ifdef Py_GIL_DISABLED
-  return __atomic_load_n(&((PyDictObject*)op)->ma_used, __ATOMIC_RELAXED);
-#else
-  return ((PyDictObject*)op)->ma_used;
-#endif
+  return _Py_LOAD_SHARED(((PyDictObject*)op)->ma_used);
 }
 #define PyDict_GET_SIZE(op) PyDict_GET_SIZE(_PyObject_CAST(op))
 

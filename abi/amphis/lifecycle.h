@@ -76,10 +76,7 @@ typedef struct PyConfig {
   int thread_inherit_context;
   int context_aware_warnings;
   int cpu_count;
-#ifdef Py_GIL_DISABLED
-  int enable_gil;
-  int tlbc_enabled;
-#endif
+  _Py_FREE_ONLY(int enable_gil; int tlbc_enabled;)
   int pathconfig_warnings;
   wchar_t* program_name;
   wchar_t* pythonpath_env;
@@ -162,11 +159,7 @@ typedef struct {
 #define PyInterpreterConfig_DEFAULT_GIL (0)
 #define PyInterpreterConfig_SHARED_GIL (1)
 #define PyInterpreterConfig_OWN_GIL (2)
-#ifdef Py_GIL_DISABLED
-#define _PyInterpreterConfig_LEGACY_CHECK_MULTI_INTERP_EXTENSIONS 1
-#else
-#define _PyInterpreterConfig_LEGACY_CHECK_MULTI_INTERP_EXTENSIONS 0
-#endif
+#define _PyInterpreterConfig_LEGACY_CHECK_MULTI_INTERP_EXTENSIONS _Py_FREE_ONLY(1) _Py_GIL_ONLY(0)
 #define _PyInterpreterConfig_INIT {0, 0, 0, 1, 0, 1, PyInterpreterConfig_OWN_GIL}
 #define _PyInterpreterConfig_LEGACY_INIT \
   {1, 1, 1, 1, 1, _PyInterpreterConfig_LEGACY_CHECK_MULTI_INTERP_EXTENSIONS, PyInterpreterConfig_SHARED_GIL}

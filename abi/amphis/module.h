@@ -71,9 +71,7 @@ PyAPI_FUNC(int) PyModule_SetDocString(PyObject*, const char*);
 PyAPI_FUNC(int) PyModule_ExecDef(PyObject* module, PyModuleDef* def);
 #define PyModule_AddIntMacro(module, name) PyModule_AddIntConstant((module), #name, (name))
 #define PyModule_AddStringMacro(module, name) PyModule_AddStringConstant((module), #name, (name))
-#ifdef Py_GIL_DISABLED
-PyAPI_FUNC(int) PyUnstable_Module_SetGIL(PyObject* module, void* gil);
-#endif
+_Py_FREE_ONLY(PyAPI_FUNC(int) PyUnstable_Module_SetGIL(PyObject* module, void* gil);)
 // Modules by definition, for single-phase modules: FindModule borrows.
 PyAPI_FUNC(int) PyState_AddModule(PyObject*, PyModuleDef*);
 PyAPI_FUNC(int) PyState_RemoveModule(PyModuleDef*);

@@ -33,9 +33,7 @@ struct _PyWeakReference {
   PyWeakReference* wr_prev;
   PyWeakReference* wr_next;
   vectorcallfunc vectorcall;
-#ifdef Py_GIL_DISABLED
-  PyMutex* weakrefs_lock;  // guards the list that this reference is on
-#endif
+  _Py_FREE_ONLY(PyMutex* weakrefs_lock;)  // guards the list that this reference is on
 };
 PyAPI_DATA(PyTypeObject) _PyWeakref_RefType;
 PyAPI_DATA(PyTypeObject) _PyWeakref_ProxyType;

@@ -32,11 +32,7 @@ PyAPI_DATA(PyTypeObject) PySetIter_Type;
 #define PyAnySet_Check(op) (PySet_Check(op) || PyFrozenSet_Check(op))
 #define _PySet_CAST(op) (assert(PyAnySet_Check(op)), _Py_CAST(PySetObject*, op))
 static inline Py_ssize_t PySet_GET_SIZE(PyObject* op) {
-#ifdef Py_GIL_DISABLED
-  return __atomic_load_n(&_PySet_CAST(op)->used, __ATOMIC_RELAXED);
-#else
-  return _PySet_CAST(op)->used;
-#endif
+  return _Py_LOAD_SHARED(_PySet_CAST(op)->used);
 }
 #define PySet_GET_SIZE(op) PySet_GET_SIZE(_PyObject_CAST(op))
 

@@ -38,11 +38,7 @@ static inline void PyTuple_SET_ITEM(PyObject* op, Py_ssize_t index, PyObject* va
 #define PyTuple_SET_ITEM(op, index, value) \
   PyTuple_SET_ITEM(_PyObject_CAST(op), (index), _PyObject_CAST(value))
 static inline Py_ssize_t PyList_GET_SIZE(PyObject* op) {
-#ifdef Py_GIL_DISABLED
-  return __atomic_load_n(&_PyVarObject_CAST(op)->ob_size, __ATOMIC_RELAXED);
-#else
-  return Py_SIZE(_PyList_CAST(op));
-#endif
+  return _Py_LOAD_SHARED(_PyVarObject_CAST(op)->ob_size);
 }
 #define PyList_GET_SIZE(op) PyList_GET_SIZE(_PyObject_CAST(op))
 #define PyList_GET_ITEM(op, index) (_PyList_CAST(op)->ob_item[(index)])

@@ -240,9 +240,7 @@ typedef struct _heaptypeobject {
   char* _ht_tpname;
   void* ht_token;
   struct _specialization_cache _spec_cache;
-#ifdef Py_GIL_DISABLED
-  Py_ssize_t unique_id;
-#endif
+  _Py_FREE_ONLY(Py_ssize_t unique_id;)
 } PyHeapTypeObject;
 
 // ---- tp_flags ----
@@ -387,11 +385,7 @@ PyAPI_DATA(PyTypeObject) PySuper_Type;
 PyAPI_FUNC(unsigned long) PyType_GetFlags(PyTypeObject*);
 PyAPI_FUNC(int) PyType_IsSubtype(PyTypeObject*, PyTypeObject*);
 static inline int PyType_HasFeature(PyTypeObject* type, unsigned long feature) {
-#ifdef Py_GIL_DISABLED
-  return (__atomic_load_n(&type->tp_flags, __ATOMIC_RELAXED) & feature) != 0;
-#else
-  return (type->tp_flags & feature) != 0;
-#endif
+  return (_Py_LOAD_SHARED(type->tp_flags) & feature) != 0;
 }
 #define PyType_FastSubclass(type, flag) PyType_HasFeature((type), (flag))
 static inline int PyType_Check(PyObject* op) {

@@ -20,11 +20,8 @@ Py_BEGIN_C_DECLS
 #define SSTATE_INTERNED_IMMORTAL 2
 #define SSTATE_INTERNED_IMMORTAL_STATIC 3
 struct _PyUnicodeObject_state {
-#ifdef Py_GIL_DISABLED
-  unsigned char interned;  // a byte of its own: it is read and written atomically
-#else
-  unsigned int interned : 2;
-#endif
+  _Py_FREE_ONLY(unsigned char interned;)  // a byte of its own: it is read and written atomically
+  _Py_GIL_ONLY(unsigned int interned : 2;)
   unsigned int kind : 3;  // bytes per character
   unsigned int compact : 1;
   unsigned int ascii : 1;
@@ -67,11 +64,7 @@ static inline Py_ssize_t PyUnicode_GET_LENGTH(PyObject* op) {
 }
 #define PyUnicode_GET_LENGTH(op) PyUnicode_GET_LENGTH(_PyObject_CAST(op))
 static inline unsigned int PyUnicode_CHECK_INTERNED(PyObject* op) {
-#ifdef Py_GIL_DISABLED
-  return __atomic_load_n(&_PyASCIIObject_CAST(op)->state.interned, __ATOMIC_RELAXED);
-#else
-  return _PyASCIIObject_CAST(op)->state.interned;
-#endif
+  return _Py_LOAD_SHARED(_PyASCIIObject_CAST(op)->state.interned);
 }
 #define PyUnicode_CHECK_INTERNED(op) PyUnicode_CHECK_INTERNED(_PyObject_CAST(op))
 static inline unsigned int PyUnicode_IS_READY(PyObject* Py_UNUSED(op)) {
