@@ -1,5 +1,6 @@
 // _typing: the native types behind typing.py.
 #include "objects/typing_types.h"
+#include "objects/union.h"
 #include "sync/ref.h"
 
 namespace amphis {
@@ -28,6 +29,7 @@ int typing_exec(PyObject* module) {
       {"Union", reinterpret_cast<PyObject*>(&_PyUnion_Type)},
       {"NoDefault", &no_default_object},
   };
+  union_admit(&TypeAliasType_Type);
   for (const auto& e : entries) {
     if (PyModule_AddObjectRef(module, e.name, e.value) < 0) return -1;
   }
