@@ -935,7 +935,6 @@ PyType_Slot array_slots[] = {
     {Py_tp_alloc, slot(PyType_GenericAlloc)},
     {Py_tp_new, slot(make)},
     {Py_tp_traverse, slot(traverse)},
-    {Py_tp_hash, slot(PyObject_HashNotImplemented)},
     {Py_sq_length, slot(length)},
     {Py_sq_concat, slot(concat)},
     {Py_sq_repeat, slot(repeat)},

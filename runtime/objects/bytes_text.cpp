@@ -21,6 +21,8 @@ Py_ssize_t bounded_length(const char* text, Py_ssize_t limit) {
 }  // namespace
 
 PyObject* bytes_repr_text(ByteSpan bytes, const char* prefix, const char* suffix) {
+  // Inside bytearray(...) a single quote is escaped whatever the quotes around are.
+  const bool escape_single = *suffix != '\0';
   uint8_t quote = '\'';
   Py_ssize_t single = 0, dual = 0;
   for (const uint8_t* p = bytes.data; p != bytes.end(); ++p) {
@@ -34,7 +36,7 @@ PyObject* bytes_repr_text(ByteSpan bytes, const char* prefix, const char* suffix
   for (const uint8_t* p = bytes.data; p != bytes.end(); ++p) {
     if (!out.reserve(4)) return nullptr;
     const uint8_t c = *p;
-    if (c == quote || c == '\\') {
+    if (c == quote || c == '\\' || (escape_single && c == '\'')) {
       out.push('\\');
       out.push(c);
     } else if (c == '\t' || c == '\n' || c == '\r') {

@@ -115,7 +115,12 @@ PyObject* multiply_slow(PyObject* a, PyObject* b) {
     return int_from_limbs(product.data(), static_cast<size_t>(2 * nx), false);
   }
   const auto ny = static_cast<mp_size_t>(pack_limbs(digits_of(b), nb, y.data()));
-  mpn_mul(product.data(), y.data(), ny, x.data(), nx);
+  // The longer operand first: equally many digits may still be differently many limbs.
+  if (nx < ny) {
+    mpn_mul(product.data(), y.data(), ny, x.data(), nx);
+  } else {
+    mpn_mul(product.data(), x.data(), nx, y.data(), ny);
+  }
   return int_from_limbs(product.data(), static_cast<size_t>(nx + ny), negative);
 }
 

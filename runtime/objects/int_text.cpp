@@ -99,6 +99,7 @@ PyObject* parse_literal(const char* text, const char** end, int base) {
   const char* stop = p;
   const char* rest = skip_space(p);
   *end = rest;
+  if (*rest != '\0') return nullptr;
   if (exceeds_limit(base, digits)) {
     PyErr_Format(PyExc_ValueError,
                  "Exceeds the limit (%d digits) for integer string conversion: value has %zd digits; use "
@@ -107,7 +108,6 @@ PyObject* parse_literal(const char* text, const char** end, int base) {
     *end = nullptr;
     return nullptr;
   }
-  if (*rest != '\0') return nullptr;
   PyObject* result = magnitude_of(start, static_cast<size_t>(stop - start), digits, base, negative);
   if (result == nullptr) {
     *end = nullptr;

@@ -21,7 +21,7 @@ constexpr size_t kMaxItem = 16;
 // The native letter of the view's format, or '\0' with NotImplementedError.
 char supported_letter(const Py_buffer* view) {
   const char letter = native_format_letter(view->format);
-  if (letter == '\0') PyErr_Format(PyExc_NotImplementedError, "memoryview: unsupported format %s", view->format);
+  if (letter == '\0') PyErr_Format(PyExc_NotImplementedError, "memoryview: format %s not supported", view->format);
   return letter;
 }
 
