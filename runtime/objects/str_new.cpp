@@ -72,7 +72,7 @@ Py_UCS4 class_of(Py_UCS4 bits) {
 }
 
 // The whole allocation of a compact string, or -1 where it would not fit the address space.
-Py_ssize_t compact_size(Py_ssize_t n, int kind, bool ascii) {
+inline Py_ssize_t compact_size(Py_ssize_t n, int kind, bool ascii) {
   Py_ssize_t head = ascii ? sizeof(PyASCIIObject) : sizeof(PyCompactUnicodeObject);
   if (n > (PY_SSIZE_T_MAX - head) / kind - 1) return -1;
   return head + (n + 1) * kind;
@@ -119,6 +119,32 @@ PyObject* resize_compact(PyObject* s, Py_ssize_t n, bool slack) {
   }
   ascii_head(s)->length = n;
   write_terminator(kind, PyUnicode_DATA(s), n);
+  return s;
+}
+
+// A compact string of n > 0 characters, still to be written; its end is.
+template <int kKind, bool kAscii>
+inline PyObject* make(Py_ssize_t n) {
+  Py_ssize_t bytes = compact_size(n, kKind, kAscii);
+  if (bytes < 0) return PyErr_NoMemory();
+  PyObject* s = new_object_sized<PyObject>(&PyUnicode_Type, static_cast<size_t>(bytes));
+  if (!s) return PyErr_NoMemory();
+  PyASCIIObject* head = ascii_head(s);
+  head->length = n;
+  head->hash = -1;
+  head->state.interned = 0;
+  head->state.kind = kKind;
+  head->state.compact = 1;
+  head->state.ascii = kAscii;
+  head->state.statically_allocated = 0;
+  if constexpr (kAscii) {
+    reinterpret_cast<Py_UCS1*>(head + 1)[n] = 0;
+  } else {
+    PyCompactUnicodeObject* compact = compact_head(s);
+    compact->utf8 = nullptr;
+    compact->utf8_length = 0;
+    write_terminator(kKind, compact + 1, n);
+  }
   return s;
 }
 
@@ -182,8 +208,8 @@ PyObject* str_from_char(Py_UCS4 ch) {
 
 PyObject* str_from_ascii(const char* data, Py_ssize_t n) {
   if (n <= 1) return n == 0 ? empty_str() : latin1_char(static_cast<unsigned char>(*data));
-  PyObject* s = PyUnicode_New(n, 0x7F);
-  if (s) memcpy(PyUnicode_1BYTE_DATA(s), data, static_cast<size_t>(n));
+  PyObject* s = make<1, true>(n);
+  if (s) memcpy(reinterpret_cast<char*>(ascii_head(s) + 1), data, static_cast<size_t>(n));
   return s;
 }
 
@@ -308,37 +334,17 @@ extern "C" {
 
 PyObject* PyUnicode_New(Py_ssize_t n, Py_UCS4 max_char) {
   if (n == 0) return empty_str();
-  if (n < 0) {
+  if (n < 0) [[unlikely]] {
     PyErr_SetString(PyExc_SystemError, "Negative size passed to PyUnicode_New");
     return nullptr;
   }
-  if (max_char > kMaxCodePoint) {
+  if (max_char > kMaxCodePoint) [[unlikely]] {
     PyErr_SetString(PyExc_SystemError, "invalid maximum character passed to PyUnicode_New");
     return nullptr;
   }
-  bool ascii = max_char < 0x80;
-  int kind = kind_for(max_char);
-  Py_ssize_t bytes = compact_size(n, kind, ascii);
-  if (bytes < 0) return PyErr_NoMemory();
-  PyObject* s = new_object_sized<PyObject>(&PyUnicode_Type, static_cast<size_t>(bytes));
-  if (!s) return PyErr_NoMemory();
-  PyASCIIObject* head = ascii_head(s);
-  head->length = n;
-  head->hash = -1;
-  head->state.interned = 0;
-  head->state.kind = static_cast<unsigned>(kind);
-  head->state.compact = 1;
-  head->state.ascii = ascii;
-  head->state.statically_allocated = 0;
-  if (ascii) {
-    reinterpret_cast<Py_UCS1*>(head + 1)[n] = 0;
-  } else {
-    PyCompactUnicodeObject* compact = compact_head(s);
-    compact->utf8 = nullptr;
-    compact->utf8_length = 0;
-    write_terminator(kind, compact + 1, n);
-  }
-  return s;
+  if (max_char < 0x80) return make<1, true>(n);
+  if (max_char < 0x100) return make<1, false>(n);
+  return max_char < 0x10000 ? make<2, false>(n) : make<4, false>(n);
 }
 
 int PyUnicode_Resize(PyObject** slot, Py_ssize_t n) {
