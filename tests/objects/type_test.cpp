@@ -255,3 +255,52 @@ TEST_CASE("C functions complain about arguments by their full names") {
   PyObject* args[] = {three.get(), three.get()};
   CHECK(text(own(PyObject_Vectorcall(callable.get(), args, 2, nullptr))) == "6");
 }
+
+TEST_CASE("classes and cyclic instances are collected") {
+  Ref<> base = make_class("Base", {});
+  Ref<> class_ref, instance_ref, dict_instance_ref;
+  {
+    Ref<> derived = make_class("Derived", {base.get()});
+    class_ref = own(PyWeakref_NewRef(derived.get(), nullptr));
+    Ref<> inline_cycle = call(derived);
+    set(inline_cycle, "me", inline_cycle);
+    instance_ref = own(PyWeakref_NewRef(inline_cycle.get(), nullptr));
+    Ref<> dict_cycle = call(derived);
+    set(dict_cycle, "me", dict_cycle);
+    attr(dict_cycle, "__dict__");
+    dict_instance_ref = own(PyWeakref_NewRef(dict_cycle.get(), nullptr));
+  }
+  PyGC_Collect();
+  auto dead = [](const Ref<>& weak) {
+    PyObject* referent;
+    int alive = PyWeakref_GetRef(weak.get(), &referent);
+    Py_XDECREF(referent);
+    return alive == 0;
+  };
+  CHECK(dead(instance_ref));
+  CHECK(dead(dict_instance_ref));
+  CHECK(dead(class_ref));
+  CHECK(PyList_Size(own(PyObject_CallMethod(base.get(), "__subclasses__", nullptr)).get()) == 0);
+}
+
+TEST_CASE("finalizers run once, and may bring the object back") {
+  static int runs = 0;
+  static PyObject* saved = nullptr;
+  runs = 0;
+  Ref<> cls = make_class("A", {}, Entry{"__del__", method<[](Args args, Py_ssize_t) {
+                                           ++runs;
+                                           if (saved == nullptr) saved = Py_NewRef(args[0]);
+                                           return Py_NewRef(Py_None);
+                                         }>()});
+  Ref<> obj = call(cls);
+  set(obj, "x", integer(1));
+  obj.reset();
+  CHECK(runs == 1);
+  REQUIRE(saved != nullptr);
+  Ref<> again = own(std::exchange(saved, nullptr));
+  CHECK(text(attr(again, "x")) == "1");
+  saved = Py_None;
+  again.reset();
+  CHECK(runs == 1);
+  saved = nullptr;
+}
