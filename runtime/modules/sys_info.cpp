@@ -71,7 +71,7 @@ PyTypeObject* make_asyncgen_hooks_type() {
       {nullptr, nullptr},
   };
   static PyStructSequence_Desc description = {
-      "asyncgen_hooks",
+      "builtins.asyncgen_hooks",
       "asyncgen_hooks\n\nNamed tuple providing information about asynchronous\ngenerators hooks.\nThe attributes are "
       "read only.",
       fields, 2};

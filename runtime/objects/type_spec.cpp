@@ -153,7 +153,8 @@ int set_names(PyTypeObject* type, PyHeapTypeObject* heap, const char* full_name)
   }
   std::memcpy(copy, full_name, length + 1);
   heap->_ht_tpname = copy;
-  type->tp_name = copy;
+  // Types of builtins go by their short names.
+  type->tp_name = std::strncmp(copy, "builtins.", 9) == 0 ? copy + 9 : copy;
   const char* dot = std::strrchr(copy, '.');
   heap->ht_name = PyUnicode_FromString(dot == nullptr ? copy : dot + 1);
   if (heap->ht_name == nullptr) return -1;
