@@ -370,9 +370,7 @@ PyTypeObject lru_cache_type = {
     .tp_vectorcall_offset = offsetof(Cache, vectorcall),
     .tp_call = PyVectorcall_Call,
     .tp_getattro = PyObject_GenericGetAttr,
-    .tp_setattro = PyObject_GenericSetAttr,
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_METHOD_DESCRIPTOR |
-                Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_HAVE_VECTORCALL,
     .tp_doc =
         "Create a cached callable that wraps another function.\n\n"
         "user_function: the function being cached; maxsize: 0 for no caching, None for no limit, n for a bound;\n"

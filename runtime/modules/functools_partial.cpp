@@ -245,9 +245,11 @@ PyObject* partial_repr(PyObject* op) {
   const int nested = Py_ReprEnter(op);
   if (nested != 0) return nested > 0 ? PyUnicode_FromString("...") : nullptr;
   Ref<> function = Ref<>::share(self->function), args = Ref<>::share(self->args), keywords = Ref<>::share(self->keywords);
-  Ref<> name = Ref<>::steal(PyType_GetFullyQualifiedName(Py_TYPE(op)));
+  Ref<> module = Ref<>::steal(PyType_GetModuleName(Py_TYPE(op)));
+  Ref<> name = module ? Ref<>::steal(PyType_GetQualName(Py_TYPE(op))) : nullptr;
   PyUnicodeWriter* writer = name ? PyUnicodeWriter_Create(0) : nullptr;
-  bool ok = writer != nullptr && PyUnicodeWriter_Format(writer, "%U(%R", name.get(), function.get()) == 0;
+  bool ok = writer != nullptr &&
+            PyUnicodeWriter_Format(writer, "%S.%S(%R", module.get(), name.get(), function.get()) == 0;
   for (Py_ssize_t i = 0; ok && i < PyTuple_GET_SIZE(args.get()); i++) {
     ok = PyUnicodeWriter_Format(writer, ", %R", PyTuple_GET_ITEM(args.get(), i)) == 0;
   }

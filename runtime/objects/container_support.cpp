@@ -143,9 +143,13 @@ PyObject* lookup_special(PyObject* self, PyObject* name) {
 }
 
 PyObject* builtin_function(const char* name) {
-  Ref<> builtins = Ref<>::steal(PyImport_ImportModule("builtins"));
-  if (!builtins) return nullptr;
-  return PyObject_GetAttrString(builtins.get(), name);
+  PyObject* builtins = PyEval_GetBuiltins();
+  if (builtins == nullptr) return nullptr;
+  PyObject* function;
+  if (PyMapping_GetOptionalItemString(builtins, name, &function) == 0) {
+    PyErr_Format(PyExc_AttributeError, "builtins has no %s", name);
+  }
+  return function;
 }
 
 PyObject* pack_pair(PyObject* first, PyObject* second) {
