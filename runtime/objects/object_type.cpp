@@ -85,17 +85,17 @@ PyObject* object_richcompare(PyObject* self, PyObject* other, int op) {
 
 // --- __new__ ----------------------------------------------------------------------------------------------------
 
-PyObject* tp_new_wrapper(PyObject* self, PyObject* args, PyObject* kwargs) {
+PyObject* tp_new_wrapper(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   if (self == nullptr || !PyType_Check(self)) {
     PyErr_Format(PyExc_SystemError, "__new__() called with non-type 'self'");
     return nullptr;
   }
   PyTypeObject* owner = as_type(self);
-  if (PyTuple_GET_SIZE(args) < 1) {
+  if (nargs < 1) {
     PyErr_Format(PyExc_TypeError, "%s.__new__(): not enough arguments", owner->tp_name);
     return nullptr;
   }
-  PyObject* first = PyTuple_GET_ITEM(args, 0);
+  PyObject* first = args[0];
   if (!PyType_Check(first)) {
     PyErr_Format(PyExc_TypeError, "%s.__new__(X): X is not a type object (%s)", owner->tp_name,
                  Py_TYPE(first)->tp_name);
@@ -115,13 +115,24 @@ PyObject* tp_new_wrapper(PyObject* self, PyObject* args, PyObject* kwargs) {
                  native->tp_name);
     return nullptr;
   }
-  Ref<> rest = Ref<>::steal(PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args)));
-  return rest ? owner->tp_new(subtype, rest.get(), kwargs) : nullptr;
+  bool keywords = kwnames != nullptr && PyTuple_GET_SIZE(kwnames) != 0;
+  if (owner->tp_new == object_new && nargs == 1 && !keywords) {
+    return type_has_flag(subtype, Py_TPFLAGS_IS_ABSTRACT) ? object_raise_abstract(subtype) : subtype->tp_alloc(subtype, 0);
+  }
+  Ref<> rest = Ref<>::steal(PyTuple_New(nargs - 1));
+  if (!rest) return nullptr;
+  for (Py_ssize_t i = 1; i < nargs; ++i) PyTuple_SET_ITEM(rest.get(), i - 1, Py_NewRef(args[i]));
+  Ref<> dict;
+  if (keywords) {
+    dict = Ref<>::steal(_PyStack_AsDict(args + nargs, kwnames));
+    if (!dict) return nullptr;
+  }
+  return owner->tp_new(subtype, rest.get(), dict.get());
 }
 
 namespace {
 PyMethodDef new_method = {"__new__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(tp_new_wrapper)),
-                          METH_VARARGS | METH_KEYWORDS,
+                          METH_FASTCALL | METH_KEYWORDS,
                           "__new__($type, *args, **kwargs)\n--\n\n"
                           "Create and return a new object.  See help(type) for accurate signature."};
 }

@@ -142,7 +142,7 @@ PyObject* doc_from_internal_doc(const char* name, const char* doc);    // None i
 PyObject* object_new(PyTypeObject* type, PyObject* args, PyObject* kwargs);
 PyObject* object_richcompare(PyObject* self, PyObject* other, int op);
 int object_init(PyObject* self, PyObject* args, PyObject* kwargs);
-PyObject* tp_new_wrapper(PyObject* self, PyObject* args, PyObject* kwargs);
+PyObject* tp_new_wrapper(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames);
 int type_add_new_wrapper(PyTypeObject* type);
 PyObject* object_raise_abstract(PyTypeObject* type);
 
