@@ -46,9 +46,7 @@ class AsciiArgument {
   ByteArgument held_;
 };
 
-PyObject* to_bytes(ByteBuilder& out) {
-  return out.ok() ? PyBytes_FromStringAndSize(reinterpret_cast<char*>(out.data()), out.size()) : nullptr;
-}
+PyObject* to_bytes(ByteBuilder& out) { return out.take_bytes(); }
 
 // An optional keyword-only flag behind one positional argument.
 bool read_flag(PyObject* value, bool* out) {

@@ -62,7 +62,7 @@ struct BytesKind {
   static PyObject* make(const uint8_t* data, Py_ssize_t size) {
     return PyBytes_FromStringAndSize(reinterpret_cast<const char*>(data), size);
   }
-  static PyObject* from(ByteBuilder& builder) { return builder.ok() ? make(builder.data(), builder.size()) : nullptr; }
+  static PyObject* from(ByteBuilder& builder) { return builder.take_bytes(); }
   static PyObject* share(PyObject* self) { return PyBytes_CheckExact(self) ? Py_NewRef(self) : nullptr; }
 };
 using Methods = BytesMethods<BytesKind>;

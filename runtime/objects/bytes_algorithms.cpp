@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "objects/int.h"
 #include "objects/str_search.h"
@@ -18,19 +19,31 @@ bool ByteBuilder::reserve(Py_ssize_t n) {
     return false;
   }
   const Py_ssize_t wanted = std::max(size_ + n, size_ == 0 ? n : capacity_ + capacity_ / 2);
-  auto* grown = static_cast<uint8_t*>(data_ == inline_ ? PyMem_Malloc(static_cast<size_t>(wanted))
-                                                       : PyMem_Realloc(data_, static_cast<size_t>(wanted)));
-  if (grown == nullptr) {
-    if (data_ != inline_) PyMem_Free(data_);
+  if (object_ == nullptr) {
+    object_ = PyBytes_FromStringAndSize(nullptr, wanted);
+    if (object_ != nullptr) std::memcpy(PyBytes_AS_STRING(object_), inline_, static_cast<size_t>(size_));
+  } else {
+    _PyBytes_Resize(&object_, wanted);
+  }
+  if (object_ == nullptr) {
     data_ = nullptr;
     size_ = capacity_ = 0;
-    PyErr_NoMemory();
     return false;
   }
-  if (data_ == inline_) std::memcpy(grown, inline_, static_cast<size_t>(size_));
-  data_ = grown;
+  data_ = reinterpret_cast<uint8_t*>(PyBytes_AS_STRING(object_));
   capacity_ = wanted;
   return true;
+}
+
+PyObject* ByteBuilder::take_bytes() {
+  if (data_ == nullptr) return nullptr;
+  if (object_ == nullptr || size_ <= 1) return PyBytes_FromStringAndSize(reinterpret_cast<char*>(data_), size_);
+  PyObject* result = std::exchange(object_, nullptr);
+  data_ = inline_;
+  capacity_ = kInline;
+  if (Py_SIZE(result) != size_) _PyBytes_Resize(&result, size_);
+  size_ = 0;
+  return result;
 }
 
 void clip_slice(Py_ssize_t size, Py_ssize_t* start, Py_ssize_t* end) {
@@ -317,6 +330,16 @@ bool join_bytes(ByteSpan separator, PyObject* iterable, ByteBuilder* out) {
   if (!items) return false;
   const Py_ssize_t count = PySequence_Fast_GET_SIZE(items.get());
   PyObject** slots = PySequence_Fast_ITEMS(items.get());
+  // The exact size, as far as bytes objects tell it.
+  Py_ssize_t total = 0;
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    const Py_ssize_t size = (PyBytes_Check(slots[i]) ? PyBytes_GET_SIZE(slots[i]) : 0) + (i > 0 ? separator.size : 0);
+    if (__builtin_add_overflow(total, size, &total)) {
+      PyErr_SetString(PyExc_OverflowError, "join() result is too long");
+      return false;
+    }
+  }
+  if (!out->reserve(total)) return false;
   for (Py_ssize_t i = 0; i < count; ++i) {
     ByteArgument item;
     if (!PyBytes_Check(slots[i]) && !PyObject_CheckBuffer(slots[i])) {

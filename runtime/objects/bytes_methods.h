@@ -339,6 +339,15 @@ struct BytesMethods {
   }
 
   static PyObject* join(PyObject* self, PyObject* iterable) {
+    if constexpr (Kind::kImmutable) {
+      // A single item is the result.
+      const bool list = PyList_CheckExact(iterable);
+      if ((list ? PyList_GET_SIZE(iterable) : PyTuple_CheckExact(iterable) ? PyTuple_GET_SIZE(iterable) : 0) == 1) {
+        auto only = Ref<>::steal(list ? PyList_GetItemRef(iterable, 0) : Py_NewRef(PyTuple_GET_ITEM(iterable, 0)));
+        if (only && PyBytes_CheckExact(only.get())) return only.release();
+        PyErr_Clear();
+      }
+    }
     ByteBuilder out(0);
     if constexpr (!Kind::kImmutable) {
       // Items may be anything, even this object: read the separator once.

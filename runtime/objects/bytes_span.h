@@ -44,14 +44,12 @@ class ByteArgument {
   Py_buffer view_;
 };
 
-// Bytes under construction: a plain growing array, turned into an object at the end. Null data means that an
-// allocation failed; MemoryError is set then.
+// Bytes under construction: a small array first, then a bytes object that grows and becomes the result without a copy.
+// Null data means that an allocation failed; MemoryError is set then.
 class ByteBuilder {
  public:
   explicit ByteBuilder(Py_ssize_t capacity) { reserve(capacity < 1 ? 1 : capacity); }
-  ~ByteBuilder() {
-    if (data_ != inline_) PyMem_Free(data_);
-  }
+  ~ByteBuilder() { Py_XDECREF(object_); }
   ByteBuilder(const ByteBuilder&) = delete;
   ByteBuilder& operator=(const ByteBuilder&) = delete;
 
@@ -80,6 +78,8 @@ class ByteBuilder {
   // Room for n more bytes.
   bool reserve(Py_ssize_t n);
   ByteSpan span() const { return {data_, size_}; }
+  // The result, once; null with an exception.
+  PyObject* take_bytes();
 
  private:
   static constexpr Py_ssize_t kInline = 256;
@@ -87,6 +87,7 @@ class ByteBuilder {
   uint8_t* data_ = inline_;
   Py_ssize_t size_ = 0;
   Py_ssize_t capacity_ = kInline;
+  PyObject* object_ = nullptr;
 };
 
 // The bytes of an iterable of small ints, appended to `out`. `range_error`: what to say about a value beyond 255.

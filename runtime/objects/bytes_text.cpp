@@ -271,7 +271,7 @@ PyObject* PyBytes_DecodeEscape(const char* text, Py_ssize_t size, const char* er
                                static_cast<uint8_t>(*bad.at));
     if (status < 0) return nullptr;
   }
-  return PyBytes_FromStringAndSize(reinterpret_cast<char*>(out.data()), out.size());
+  return out.take_bytes();
 }
 
 PyObject* PyBytes_FromFormatV(const char* format, va_list list) {
@@ -345,7 +345,7 @@ PyObject* PyBytes_FromFormatV(const char* format, va_list list) {
     }
   }
   va_end(va);
-  return ok ? PyBytes_FromStringAndSize(reinterpret_cast<char*>(out.data()), out.size()) : nullptr;
+  return ok ? out.take_bytes() : nullptr;
 }
 
 PyObject* PyBytes_FromFormat(const char* format, ...) {
