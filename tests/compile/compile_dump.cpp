@@ -1,4 +1,5 @@
-// Compiles a file (or standard input) and prints the listing of its code objects; with -q only says whether it compiled.
+// Compiles a file (or standard input) and prints the listing of its code objects; with -q only says whether it compiled,
+// with -x runs it (without the import system; print() writes to standard output by itself).
 // For reading by eye; starts only as much of the runtime as the compiler needs.
 #include <cstdio>
 #include <cstring>
@@ -7,6 +8,9 @@
 #include "Python.h"
 #include "compile/compile.h"
 #include "compile/dump.h"
+#include "interp/frame.h"
+#include "modules/builtins.h"
+#include "modules/import_state.h"
 #include "objects/exceptions_init.h"
 #include "objects/hash.h"
 #include "objects/names.h"
@@ -16,18 +20,67 @@
 
 using namespace amphis;
 
+namespace {
+
+PyObject* plain_print(PyObject*, PyObject* const* args, Py_ssize_t n) {
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    Ref<> text = Ref<>::steal(PyObject_Str(args[i]));
+    if (!text) return nullptr;
+    std::printf("%s%s", i ? " " : "", PyUnicode_AsUTF8(text));
+  }
+  std::printf("\n");
+  Py_RETURN_NONE;
+}
+PyMethodDef print_def = {"print", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(plain_print)), METH_FASTCALL,
+                         nullptr};
+
+void show_error(const char* where) {
+  Ref<> error = Ref<>::steal(PyErr_GetRaisedException());
+  Ref<> message = Ref<>::steal(error ? PyObject_Repr(error) : nullptr);
+  const char* s = message ? PyUnicode_AsUTF8(message) : "?";
+  std::printf("%s: %s\n", where, s != nullptr ? s : "?");
+  Ref<> trace = Ref<>::steal(error ? PyException_GetTraceback(error) : nullptr);
+  while (trace && trace.get() != Py_None) {
+    auto* tb = reinterpret_cast<PyTracebackObject*>(trace.get());
+    std::printf("  line %d, lasti %d\n", PyCode_Addr2Line(PyFrame_GetCode(tb->tb_frame), tb->tb_lasti), tb->tb_lasti);
+    trace = Ref<>::share(tb->tb_next);
+  }
+}
+
+int run(PyObject* code) {
+  Ref<> builtins = Ref<>::steal(builtins_create());
+  if (!builtins) return 1;
+  Ref<> print = Ref<>::steal(PyCFunction_New(&print_def, nullptr));
+  PyObject* dict = PyModule_GetDict(builtins);
+  PyDict_SetItemString(dict, "print", print);
+  Ref<> globals = Ref<>::steal(PyDict_New());
+  Ref<> name = Ref<>::steal(PyUnicode_FromString("__main__"));
+  PyDict_SetItemString(globals, "__builtins__", dict);
+  PyDict_SetItemString(globals, "__name__", name);
+  Ref<> result = Ref<>::steal(PyEval_EvalCode(code, globals, globals));
+  std::fflush(stdout);
+  return result ? 0 : 1;
+}
+
+}  // namespace
+
 // Parts of the runtime that are not started here.
 extern "C" __attribute__((weak)) int PyErr_CheckSignals() { return 0; }
 
 int main(int argc, char** argv) {
+  interp_init();
   start_main_thread();
   init_hash_secret(0);
-  if (init_names() < 0 || init_static_types() < 0 || init_exceptions() < 0) return 3;
-  bool quiet = false;
+  if (init_names() < 0 || init_static_types() < 0 || init_exceptions() < 0 || import_init() < 0) return 3;
+  bool quiet = false, execute = false;
   int status = 0;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "-q") == 0) {
       quiet = true;
+      continue;
+    }
+    if (std::strcmp(argv[i], "-x") == 0) {
+      execute = true;
       continue;
     }
     std::FILE* f = std::strcmp(argv[i], "-") == 0 ? stdin : std::fopen(argv[i], "rb");
@@ -42,11 +95,15 @@ int main(int argc, char** argv) {
     options.optimize = 0;
     Ref<> code = Ref<>::steal(compile_source(text, name, options));
     if (!code) {
-      Ref<> error = Ref<>::steal(PyErr_GetRaisedException());
-      Ref<> message = Ref<>::steal(error ? PyObject_Repr(error) : nullptr);
-      const char* s = message ? PyUnicode_AsUTF8(message) : "?";
-      std::printf("%s: %s\n", argv[i], s != nullptr ? s : "?");
+      show_error(argv[i]);
       status = 1;
+      continue;
+    }
+    if (execute) {
+      if (run(code) != 0) {
+        show_error(argv[i]);
+        status = 1;
+      }
       continue;
     }
     if (!quiet) std::fputs(dump_code(reinterpret_cast<PyCodeObject*>(code.get())).c_str(), stdout);
