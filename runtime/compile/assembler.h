@@ -31,6 +31,15 @@ class Assembler {
   Position position;  // of what is emitted next
 
   bool reachable() const { return reachable_; }
+  // While muted nothing is kept; afterwards all is as before.
+  void mute(bool on) {
+    if (on) {
+      muted_ = reachable_;
+      reachable_ = false;
+    } else {
+      reachable_ = muted_;
+    }
+  }
   size_t size() const { return instrs_.size(); }
 
   void emit(Op op, uint32_t a = 0, uint32_t b = 0, uint32_t c = 0, uint8_t flags = 0, uint64_t cache = 0);
@@ -74,6 +83,7 @@ class Assembler {
   std::vector<LabelInfo> labels_;
   std::vector<Range> ranges_;
   bool reachable_ = true;
+  bool muted_ = false;
   Instr dropped_{};
 };
 

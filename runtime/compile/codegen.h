@@ -261,7 +261,7 @@ class Compiler {
   void aug_assign(ast::AugAssign* s);
   void ann_assign(ast::AnnAssign* s);
   void store(ast::expr* target, Operand value);
-  void unpack(ast::Seq<ast::expr*> targets, Operand value);
+  void unpack(ast::Seq<ast::expr*> targets, Operand value, const ast::Location& where);
   bool assign_pairwise(ast::Seq<ast::expr*> targets, ast::Seq<ast::expr*> values);
   void del(ast::expr* target);
   void if_stmt(ast::If* s);
@@ -368,7 +368,8 @@ class Compiler {
   SymbolTable& symbols_;
   ConstantPool pool_;
   Unit* unit_ = nullptr;
-  int future_line_ = -1;  // of the last legal `from __future__` import
+  ast::Location future_{};           // of the last legal `from __future__` import
+  ast::stmt* statement_ = nullptr;   // being compiled
   int quiet_ = 0;  // inside the second copy of a finally body: warned already
 };
 

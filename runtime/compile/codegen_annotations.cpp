@@ -198,6 +198,13 @@ void Compiler::ann_assign(AnnAssign* s) {
       break;
   }
   set_top(base);
+  if (!s->simple && namespace_body && !future_annotations()) {
+    // Never evaluated, but it has to be right.
+    code().mute(true);
+    expr(s->annotation);
+    code().mute(false);
+    set_top(base);
+  }
 }
 
 }  // namespace amphis::compile

@@ -71,6 +71,9 @@ void Compiler::pattern(ast::pattern* p, uint32_t subject, PatternState& m) {
   switch (p->kind) {
     case pattern_kind::MatchValue: {
       ast::expr* value = p->as<MatchValue>()->value;
+      if (!value->is<Constant>() && !value->is<Attribute>() && !value->is<UnaryOp>() && !value->is<BinOp>()) {
+        fail(p->location(), "patterns may only match literals and attribute lookups");
+      }
       pattern_value(value, subject, m);
       break;
     }
@@ -130,7 +133,7 @@ void Compiler::pattern_sequence(MatchSequence* p, uint32_t subject, PatternState
   for (size_t i = 0; i < n; ++i) {
     ast::pattern* q = p->patterns[i];
     if (q->is<MatchStar>()) {
-      if (star >= 0) fail(p->location(), "multiple starred expressions in sequence pattern");
+      if (star >= 0) fail(p->location(), "multiple starred names in sequence pattern");
       star = static_cast<int>(i);
       star_wildcard = is_star_wildcard(q);
       only_wildcard &= star_wildcard;

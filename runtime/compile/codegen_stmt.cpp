@@ -43,6 +43,7 @@ bool is_compound(const stmt* s) {
 void Compiler::stmt(ast::stmt* s) {
   check_stack();
   at(s->location());
+  statement_ = s;
   Depth conditional(unit_->conditional_depth, is_compound(s) ? 1 : 0);
   switch (s->kind) {
     case stmt_kind::FunctionDef: {
@@ -265,10 +266,10 @@ void Compiler::store(ast::expr* target, Operand value) {
       break;
     }
     case expr_kind::Tuple:
-      unpack(target->as<Tuple>()->elts, value);
+      unpack(target->as<Tuple>()->elts, value, target->location());
       break;
     case expr_kind::List:
-      unpack(target->as<List>()->elts, value);
+      unpack(target->as<List>()->elts, value, target->location());
       break;
     case expr_kind::Starred:
       fail(target->location(), "starred assignment target must be in a list or tuple");
@@ -278,16 +279,16 @@ void Compiler::store(ast::expr* target, Operand value) {
   set_top(height);
 }
 
-void Compiler::unpack(Seq<ast::expr*> targets, Operand value) {
+void Compiler::unpack(Seq<ast::expr*> targets, Operand value, const Location& where) {
   const auto n = static_cast<uint32_t>(targets.size);
   int star = -1;
   for (uint32_t i = 0; i < n; ++i) {
     if (!targets[i]->is<Starred>()) continue;
-    if (star >= 0) fail(targets[i]->location(), "multiple starred expressions in assignment");
+    if (star >= 0) fail(where, "multiple starred expressions in assignment");
     star = static_cast<int>(i);
   }
   if (star >= 256 || (star >= 0 && n - static_cast<uint32_t>(star) - 1 >= 256)) {
-    fail(targets[0]->location(), "too many expressions in star-unpacking assignment");
+    fail(where, "too many expressions in star-unpacking assignment");
   }
   const uint32_t run = top();
   for (uint32_t i = 0; i < n; ++i) push();
@@ -581,8 +582,11 @@ void Compiler::return_stmt(Return* s) {
   if (s->value != nullptr && scope->coroutine && scope->generator) {
     fail(s->location(), "'return' with value in async generator");
   }
+  // A constant is the place that is left from.
+  const Location where =
+      s->value != nullptr && s->value->is<Constant>() ? s->value->location() : s->location();
   for (const Block& b : unit_->blocks) {
-    if (b.star) fail(s->location(), kLeavesExceptStar);
+    if (b.star) fail(where, kLeavesExceptStar);
   }
   for (bool in_finally : unit_->finally_or_loop) {
     if (!in_finally) continue;
@@ -602,6 +606,7 @@ void Compiler::return_stmt(Return* s) {
     value = fold(ctx_, s->value);
   }
   if (value) {
+    at(where);
     unwind(0);
     at(s->location());
     if (code().reachable()) code().emit_wide(Op::RETURN_CONST, 0, const_index(value));
@@ -718,7 +723,7 @@ void Compiler::import_stmt(Import* s) {
 void Compiler::import_from(ImportFrom* s) {
   if (s->module != nullptr && s->level == 0 && s->module->view() == "__future__" && unit_->parent == nullptr) {
     // Legal places were recorded by their line.
-    if (s->lineno > future_line_) {
+    if (s->lineno > future_.lineno || (s->lineno == future_.lineno && s->col_offset > future_.col_offset)) {
       fail(s->location(), "from __future__ imports must occur at the beginning of the file");
     }
   } else if (s->module != nullptr && s->level == 0 && s->module->view() == "__future__") {

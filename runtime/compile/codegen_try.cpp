@@ -21,6 +21,9 @@ void Compiler::close_range(Block& b) {
 }
 
 void Compiler::push_block(Block block) {
+  size_t nested = 0;
+  for (const Block& b : unit_->blocks) nested += b.kind != Block::kValue;
+  if (nested >= CO_MAXBLOCKS) fail(statement_->location(), "too many statically nested blocks");
   open_range(block);
   unit_->blocks.push_back(block);
 }

@@ -14,7 +14,7 @@ namespace compile {
 
 // The whole module, expression or interactive statement.
 Ref<> Compiler::module(ast::mod* tree, const ast::Location* future) {
-  if (future != nullptr) future_line_ = future->lineno;
+  future_ = *future;
   Ref<> name = Ref<>::steal(check(PyUnicode_InternFromString("<module>")));
   auto unit = std::make_unique<Unit>(nullptr, symbols_.top, pool_);
   enter_unit(unit, symbols_.top, name, 1);

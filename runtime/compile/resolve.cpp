@@ -56,7 +56,7 @@ class Resolver {
       return;
     }
     if (special_class_name(s, symbol)) return;
-    if (s->can_see_class_scope) {
+    if (s->can_see_class_scope && symbol->name != n_classdict_) {
       // What the class binds is looked up in its namespace first, then globally.
       Scope* cls = s->parent;
       while (cls != nullptr && cls->kind != ScopeKind::kClass) cls = cls->parent;

@@ -52,7 +52,9 @@ class Builder {
  private:
   // --- scopes
   void enter(ScopeKind kind, Identifier name, const void* node, ScopeRole role, const Location& at) {
+    const int iter_depth = cur_ != nullptr ? cur_->comprehension_iter_depth : 0;
     cur_ = table_.make(kind, name, node, role, cur_, at);
+    cur_->comprehension_iter_depth = iter_depth;
     if (kind == ScopeKind::kClass) cur_->private_name = name;
   }
   void leave() { cur_ = cur_->parent; }
@@ -162,7 +164,8 @@ void Builder::directive(Seq<Identifier> list, bool global, const Location& at) {
       syntax_error(ctx_.filename, at, "name '%U' is assigned to before %s declaration", text, word);
     }
     Symbol* made = cur_->get(mangle(name));
-    made->directive = at;
+    // Of several statements about a name the first is where an error is reported.
+    if (!(flags & (kDefGlobal | kDefNonlocal))) made->directive = at;
     made->flags |= global ? kDefGlobal : kDefNonlocal;
   }
 }
@@ -512,9 +515,15 @@ void Builder::type_variable_expression(Identifier name, expr* e, const void* nod
 }
 
 void Builder::type_parameter(type_param* p) {
+  auto reserved = [&](Identifier name) {
+    if (name == n_classdict_) {
+      fail(p->location(), "reserved name '%U' cannot be used for type parameter", names_.str(name));
+    }
+  };
   switch (p->kind) {
     case type_param_kind::TypeVar: {
       auto* t = p->as<TypeVar>();
+      reserved(t->name);
       add(t->name, kDefTypeParam | kDefLocal, p->location());
       const bool constraints = t->bound != nullptr && t->bound->is<Tuple>();
       type_variable_expression(t->name, t->bound, p, ScopeRole::kBound,
@@ -524,12 +533,14 @@ void Builder::type_parameter(type_param* p) {
     }
     case type_param_kind::ParamSpec: {
       auto* t = p->as<ParamSpec>();
+      reserved(t->name);
       add(t->name, kDefTypeParam | kDefLocal, p->location());
       type_variable_expression(t->name, t->default_value, p, ScopeRole::kDefault, "a ParamSpec default");
       break;
     }
     case type_param_kind::TypeVarTuple: {
       auto* t = p->as<TypeVarTuple>();
+      reserved(t->name);
       add(t->name, kDefTypeParam | kDefLocal, p->location());
       type_variable_expression(t->name, t->default_value, p, ScopeRole::kDefault, "a TypeVarTuple default");
       break;
@@ -667,7 +678,7 @@ void Builder::extend_walrus(expr* target) {
 void Builder::named_expression(NamedExpr* e) {
   const Location& at = e->target->location();
   if (cur_->comprehension_iter_depth > 0) {
-    fail(at, "assignment expression cannot be used in a comprehension iterable expression");
+    fail(e->location(), "assignment expression cannot be used in a comprehension iterable expression");
   }
   if (cur_->comprehension != Comprehension::kNone) extend_walrus(e->target);
   expression(e->value);
@@ -859,12 +870,10 @@ void Builder::comprehension(expr* e, Comprehension kind, const char* name, Seq<a
   expression(outermost->iter);
   --cur_->comprehension_iter_depth;
   Scope* outer = cur_;
-  const int iter_depth = outer->comprehension_iter_depth;
   enter(ScopeKind::kFunction, names_.intern(name), e, ScopeRole::kBody, e->location());
   cur_->comprehension = kind;
   cur_->coroutine = outermost->is_async != 0;
   cur_->in_unevaluated_annotation = outer->in_unevaluated_annotation;
-  cur_->comprehension_iter_depth = iter_depth;
   // Inside annotation scopes of classes the names of the class must be seen: no inlining there.
   cur_->inlined = kind != Comprehension::kGenerator && !outer->can_see_class_scope;
   add(n_zero_, kDefParam, outermost->target->location());
@@ -917,7 +926,9 @@ void Builder::pattern_node(pattern* p) {
       auto* m = p->as<MatchClass>();
       expression(m->cls);
       for (pattern* q : m->patterns) pattern_node(q);
-      for (Identifier attr : m->kwd_attrs) check_name(attr, p->location(), true);
+      for (size_t i = 0; i < m->kwd_attrs.size; ++i) {
+        check_name(m->kwd_attrs[i], m->kwd_patterns[i]->location(), true);
+      }
       for (pattern* q : m->kwd_patterns) pattern_node(q);
       break;
     }

@@ -1,5 +1,6 @@
 // Compiles a file (or standard input) and prints the listing of its code objects; with -q only says whether it compiled,
-// with -x runs it (without the import system; print() writes to standard output by itself).
+// with -x runs it (without the import system; print() writes to standard output by itself),
+// with -s takes it as sources separated by null bytes and prints the error of each.
 // For reading by eye; starts only as much of the runtime as the compiler needs.
 #include <cstdio>
 #include <cstring>
@@ -47,6 +48,33 @@ void show_error(const char* where) {
   }
 }
 
+void show_errors(const std::string& text) {
+  size_t at = 0;
+  for (int number = 0; at < text.size(); ++number) {
+    size_t end = text.find('\0', at);
+    if (end == std::string::npos) end = text.size();
+    Ref<> name = Ref<>::steal(PyUnicode_FromString("<s>"));
+    CompileOptions options;
+    options.optimize = 0;
+    options.source_is_utf8 = true;
+    Ref<> code = Ref<>::steal(compile_source(std::string_view(text).substr(at, end - at), name, options));
+    if (code) {
+      std::printf("%d ok\n", number);
+    } else {
+      Ref<> error = Ref<>::steal(PyErr_GetRaisedException());
+      std::printf("%d %s", number, Py_TYPE(error.get())->tp_name);
+      for (const char* part : {"msg", "lineno", "offset", "end_lineno", "end_offset"}) {
+        Ref<> value = Ref<>::steal(PyObject_GetAttrString(error, part));
+        Ref<> repr = Ref<>::steal(value ? PyObject_Repr(value) : nullptr);
+        PyErr_Clear();
+        std::printf(" %s", repr ? PyUnicode_AsUTF8(repr) : "?");
+      }
+      std::printf("\n");
+    }
+    at = end + 1;
+  }
+}
+
 int run(PyObject* code) {
   Ref<> builtins = Ref<>::steal(builtins_create());
   if (!builtins) return 1;
@@ -72,7 +100,7 @@ int main(int argc, char** argv) {
   start_main_thread();
   init_hash_secret(0);
   if (init_names() < 0 || init_static_types() < 0 || init_exceptions() < 0 || import_init() < 0) return 3;
-  bool quiet = false, execute = false;
+  bool quiet = false, execute = false, sources = false;
   int status = 0;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "-q") == 0) {
@@ -83,6 +111,10 @@ int main(int argc, char** argv) {
       execute = true;
       continue;
     }
+    if (std::strcmp(argv[i], "-s") == 0) {
+      sources = true;
+      continue;
+    }
     std::FILE* f = std::strcmp(argv[i], "-") == 0 ? stdin : std::fopen(argv[i], "rb");
     if (f == nullptr) return 2;
     std::string text;
@@ -90,6 +122,10 @@ int main(int argc, char** argv) {
     size_t n;
     while ((n = std::fread(buffer, 1, sizeof buffer, f)) > 0) text.append(buffer, n);
     if (f != stdin) std::fclose(f);
+    if (sources) {
+      show_errors(text);
+      continue;
+    }
     Ref<> name = Ref<>::steal(PyUnicode_FromString(argv[i]));
     CompileOptions options;
     options.optimize = 0;
