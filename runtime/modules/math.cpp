@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "capi/getargs.h"
+#include "objects/container_support.h"
 #include "objects/float.h"
 #include "objects/int.h"
 #include "sync/ref.h"
@@ -272,29 +273,23 @@ PyObject* isclose(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject* 
                          difference <= absolute);
 }
 
-// A special method by its name; null without an exception when the type has none.
-PyObject* special_method(PyObject* o, const char* name) {
-  auto key = Ref<>::steal(PyUnicode_InternFromString(name));
-  return key ? _PyObject_LookupSpecial(o, key.get()) : nullptr;
-}
-
 template <double (*Round)(double)>
-PyObject* rounded(PyObject* arg, const char* special) {
+PyObject* rounded(PyObject* arg, PyObject* special) {
   if (PyFloat_CheckExact(arg)) return PyLong_FromDouble(Round(float_value(arg)));
   if (PyLong_CheckExact(arg)) return Py_NewRef(arg);
-  auto method = Ref<>::steal(special_method(arg, special));
+  auto method = Ref<>::steal(_PyObject_LookupSpecial(arg, special));
   if (method) return PyObject_CallNoArgs(method.get());
   if (PyErr_Occurred()) return nullptr;
   double x;
   return read_double(arg, &x) ? PyLong_FromDouble(Round(x)) : nullptr;
 }
-PyObject* ceil(PyObject*, PyObject* arg) { return rounded<std::ceil>(arg, "__ceil__"); }
-PyObject* floor(PyObject*, PyObject* arg) { return rounded<std::floor>(arg, "__floor__"); }
+PyObject* ceil(PyObject*, PyObject* arg) { return rounded<std::ceil>(arg, AMPHIS_STATIC_NAME("__ceil__")); }
+PyObject* floor(PyObject*, PyObject* arg) { return rounded<std::floor>(arg, AMPHIS_STATIC_NAME("__floor__")); }
 
 PyObject* trunc(PyObject*, PyObject* arg) {
   if (PyFloat_CheckExact(arg)) return PyLong_FromDouble(float_value(arg));
   if (PyLong_CheckExact(arg)) return Py_NewRef(arg);
-  auto method = Ref<>::steal(special_method(arg, "__trunc__"));
+  auto method = Ref<>::steal(_PyObject_LookupSpecial(arg, AMPHIS_STATIC_NAME("__trunc__")));
   if (method) return PyObject_CallNoArgs(method.get());
   if (!PyErr_Occurred()) {
     PyErr_Format(PyExc_TypeError, "type %.100s doesn't define __trunc__ method", Py_TYPE(arg)->tp_name);

@@ -1,10 +1,13 @@
 // The type `bool`: two immortal ints that print as True and False.
+#include "objects/container_support.h"
 #include "objects/int.h"
 
 namespace amphis {
 namespace {
 
-PyObject* repr(PyObject* self) { return PyUnicode_InternFromString(self == Py_True ? "True" : "False"); }
+PyObject* repr(PyObject* self) {
+  return Py_NewRef(self == Py_True ? AMPHIS_STATIC_NAME("True") : AMPHIS_STATIC_NAME("False"));
+}
 
 bool check_count(Py_ssize_t count) {
   if (count <= 1) return true;

@@ -9,6 +9,7 @@
 
 #include "gc/object_new.h"
 #include "objects/bytes_methods.h"
+#include "objects/container_support.h"
 #include "sync/atomic_field.h"
 
 namespace amphis {
@@ -218,9 +219,7 @@ PyObject* construct(PyObject* x, PyObject* encoding_object, PyObject* errors_obj
   }
   if (PyBytes_CheckExact(x)) return Py_NewRef(x);
   if (!PyLong_CheckExact(x)) {
-    auto name = Ref<>::steal(PyUnicode_InternFromString("__bytes__"));
-    if (!name) return nullptr;
-    auto method = Ref<>::steal(_PyObject_LookupSpecial(x, name.get()));
+    auto method = Ref<>::steal(_PyObject_LookupSpecial(x, AMPHIS_STATIC_NAME("__bytes__")));
     if (method) {
       auto result = Ref<>::steal(PyObject_CallNoArgs(method.get()));
       if (!result || PyBytes_Check(result.get())) return result.release();

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "objects/bytes_span.h"
+#include "objects/container_support.h"
 #include "objects/int.h"
 #include "sync/ref.h"
 
@@ -207,9 +208,7 @@ class Formatter {
   bool put_object(const Conversion& c, PyObject* arg) {
     ByteArgument held;
     if (PyBytes_Check(arg) || PyByteArray_Check(arg)) return held.acquire(arg) && put_bytes(c, held.span());
-    auto name = Ref<>::steal(PyUnicode_InternFromString("__bytes__"));
-    if (!name) return false;
-    auto method = Ref<>::steal(_PyObject_LookupSpecial(arg, name.get()));
+    auto method = Ref<>::steal(_PyObject_LookupSpecial(arg, AMPHIS_STATIC_NAME("__bytes__")));
     if (method) {
       auto bytes = Ref<>::steal(PyObject_CallNoArgs(method.get()));
       if (!bytes) return false;

@@ -9,6 +9,7 @@
 #include "gc/object_new.h"
 #include "objects/float.h"
 #include "objects/format.h"
+#include "objects/container_support.h"
 #include "objects/int.h"
 #include "sync/ref.h"
 
@@ -187,9 +188,7 @@ PyObject* PyComplex_FromDoubles(double real, double imag) { return PyComplex_Fro
 namespace amphis {
 
 PyObject* complex_special(PyObject* value) {
-  auto name = Ref<>::steal(PyUnicode_InternFromString("__complex__"));
-  if (!name) return nullptr;
-  auto method = Ref<>::steal(_PyObject_LookupSpecial(value, name.get()));
+  auto method = Ref<>::steal(_PyObject_LookupSpecial(value, AMPHIS_STATIC_NAME("__complex__")));
   if (!method) return nullptr;
   auto result = Ref<>::steal(PyObject_CallNoArgs(method.get()));
   if (!result) return nullptr;

@@ -531,6 +531,35 @@ void PyLong_FreeExport(PyLongExport* exported) {
   Py_DECREF(obj);
 }
 
+time_t _PyLong_AsTime_t(PyObject* obj) {
+  int overflow;
+  const long long value = signed_or_flag(obj, &overflow);
+  if (overflow != 0) raise_overflow("timestamp out of range for platform time_t");
+  return value;
+}
+
+PyObject* _PyLong_FromTime_t(time_t value) { return int_from_int64(value); }
+
+int _PyLong_FileDescriptor_Converter(PyObject* obj, void* out) {
+  const int fd = PyObject_AsFileDescriptor(obj);
+  if (fd == -1) return 0;
+  *static_cast<int*>(out) = fd;
+  return 1;
+}
+
+// None leaves the value as it is.
+int _Py_convert_optional_to_ssize_t(PyObject* obj, void* out) {
+  if (obj == Py_None) return 1;
+  if (!PyIndex_Check(obj)) {
+    PyErr_Format(PyExc_TypeError, "argument should be integer or None, not '%.200s'", Py_TYPE(obj)->tp_name);
+    return 0;
+  }
+  const Py_ssize_t value = PyNumber_AsSsize_t(obj, PyExc_OverflowError);
+  if (value == -1 && PyErr_Occurred()) return 0;
+  *static_cast<Py_ssize_t*>(out) = value;
+  return 1;
+}
+
 #define AMPHIS_UNSIGNED_CONVERTER(name, type)                                                             \
   int _PyLong_##name##_Converter(PyObject* obj, void* out) {                                              \
     return native_value<type>(obj, static_cast<type*>(out), "Python int too large for C " #type) == 0;    \
