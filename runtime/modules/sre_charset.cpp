@@ -1,0 +1,179 @@
+// Character categories and sets of regular expressions.
+#include "modules/sre_charset.h"
+
+namespace amphis::sre {
+
+bool in_category(Category category, Char ch) {
+  switch (category) {
+    case Category::kDigit: return ch < 128 && Py_ISDIGIT(static_cast<unsigned char>(ch));
+    case Category::kNotDigit: return !in_category(Category::kDigit, ch);
+    case Category::kSpace: return ch < 128 && Py_ISSPACE(static_cast<unsigned char>(ch));
+    case Category::kNotSpace: return !in_category(Category::kSpace, ch);
+    case Category::kWord: return is_word_ascii(ch);
+    case Category::kNotWord: return !is_word_ascii(ch);
+    case Category::kLinebreak: return ch == '\n';
+    case Category::kNotLinebreak: return ch != '\n';
+    case Category::kLocWord: return is_word_locale(ch);
+    case Category::kLocNotWord: return !is_word_locale(ch);
+    case Category::kUniDigit: return Py_UNICODE_ISDECIMAL(ch) != 0;
+    case Category::kUniNotDigit: return Py_UNICODE_ISDECIMAL(ch) == 0;
+    case Category::kUniSpace: return Py_UNICODE_ISSPACE(ch) != 0;
+    case Category::kUniNotSpace: return Py_UNICODE_ISSPACE(ch) == 0;
+    case Category::kUniWord: return is_word_unicode(ch);
+    case Category::kUniNotWord: return !is_word_unicode(ch);
+    case Category::kUniLinebreak: return Py_UNICODE_ISLINEBREAK(ch) != 0;
+    case Category::kUniNotLinebreak: return Py_UNICODE_ISLINEBREAK(ch) == 0;
+    case Category::kCount: break;
+  }
+  return false;
+}
+
+namespace {
+
+constexpr int kBitmapWords = 256 / 32;
+constexpr int kChunkIndexWords = 256 / 4;
+
+bool bit(const Word* bitmap, Char index) { return (bitmap[index >> 5] >> (index & 31)) & 1; }
+
+}  // namespace
+
+bool in_charset(const Word* set, Char ch) {
+  bool found = true;  // what a hit means; NEGATE turns it around
+  for (;;) {
+    switch (*set++) {
+      case code::kFailure: return !found;
+      case code::kLiteral:
+        if (ch == set[0]) return found;
+        set += 1;
+        break;
+      case code::kCategory:
+        if (in_category(static_cast<Category>(set[0]), ch)) return found;
+        set += 1;
+        break;
+      case code::kCharset:
+        if (ch < 256 && bit(set, ch)) return found;
+        set += kBitmapWords;
+        break;
+      case code::kRange:
+        if (set[0] <= ch && ch <= set[1]) return found;
+        set += 2;
+        break;
+      case code::kRangeUniIgnore: {
+        if (set[0] <= ch && ch <= set[1]) return found;
+        const Char upper = Py_UNICODE_TOUPPER(ch);
+        if (set[0] <= upper && upper <= set[1]) return found;
+        set += 2;
+        break;
+      }
+      case code::kNegate: found = !found; break;
+      case code::kBigCharset: {
+        const Word chunks = *set++;
+        if (ch < 65536) {
+          const Char chunk = reinterpret_cast<const uint8_t*>(set)[ch >> 8];
+          if (bit(set + kChunkIndexWords, chunk * 256 + (ch & 255))) return found;
+        }
+        set += kChunkIndexWords + chunks * kBitmapWords;
+        break;
+      }
+      default: return false;  // not in a set that valid_charset has seen
+    }
+  }
+}
+
+bool valid_charset(const Word* set, const Word* end) {
+  auto take = [&](Word n) {
+    if (static_cast<size_t>(end - set) < n) return false;
+    set += n;
+    return true;
+  };
+  while (set < end) {
+    switch (*set++) {
+      case code::kFailure: return set == end;
+      case code::kNegate: break;
+      case code::kLiteral:
+        if (!take(1)) return false;
+        break;
+      case code::kRange:
+      case code::kRangeUniIgnore:
+        if (!take(2)) return false;
+        break;
+      case code::kCharset:
+        if (!take(kBitmapWords)) return false;
+        break;
+      case code::kBigCharset: {
+        if (set == end) return false;
+        const Word chunks = *set++;
+        const auto* index = reinterpret_cast<const uint8_t*>(set);
+        if (chunks > 256 || !take(kChunkIndexWords)) return false;
+        for (int i = 0; i < 256; ++i) {
+          if (index[i] >= chunks) return false;
+        }
+        if (!take(chunks * kBitmapWords)) return false;
+        break;
+      }
+      case code::kCategory:
+        if (set == end || *set >= static_cast<Word>(Category::kCount)) return false;
+        ++set;
+        break;
+      default: return false;
+    }
+  }
+  return false;
+}
+
+bool CharRule::operator()(Char ch) const {
+  if (kind != kSet) {
+    bool equal = false;
+    switch (fold) {
+      case Fold::kNone: equal = ch == literal; break;
+      case Fold::kAscii: equal = lower_ascii(ch) == literal; break;
+      case Fold::kUnicode: equal = lower_unicode(ch) == literal; break;
+      case Fold::kLocale: equal = ch == literal || lower_locale(ch) == literal || upper_locale(ch) == literal; break;
+    }
+    return equal == (kind == kLiteral);
+  }
+  switch (fold) {
+    case Fold::kNone: return in_charset(set, ch);
+    case Fold::kAscii: return in_charset(set, lower_ascii(ch));
+    case Fold::kUnicode: return in_charset(set, lower_unicode(ch));
+    case Fold::kLocale: {
+      const Char lower = lower_locale(ch), upper = upper_locale(ch);
+      return in_charset(set, lower) || (upper != lower && in_charset(set, upper));
+    }
+  }
+  return false;
+}
+
+bool CharRule::depends_on_locale() const {
+  if (fold == Fold::kLocale) return true;
+  if (kind != kSet) return false;
+  for (const Word* p = set;;) {
+    switch (*p++) {
+      case code::kNegate: break;
+      case code::kLiteral: p += 1; break;
+      case code::kRange:
+      case code::kRangeUniIgnore: p += 2; break;
+      case code::kCharset: p += kBitmapWords; break;
+      case code::kBigCharset: p += 1 + kChunkIndexWords + *p * kBitmapWords; break;
+      case code::kCategory: {
+        const auto category = static_cast<Category>(*p++);
+        if (category == Category::kLocWord || category == Category::kLocNotWord) return true;
+        break;
+      }
+      default: return false;
+    }
+  }
+}
+
+bool CharClass::high(Char ch) const {
+  switch (wide) {
+    case kNever: return false;
+    case kAlways: return true;
+    case kByRule: return rule(ch);
+    case kUnicodeWord: return is_word_unicode(ch);
+    case kNotUnicodeWord: return !is_word_unicode(ch);
+  }
+  return false;
+}
+
+}  // namespace amphis::sre
