@@ -82,6 +82,11 @@ int run(PyObject* code) {
   PyObject* dict = PyModule_GetDict(builtins);
   PyDict_SetItemString(dict, "print", print);
   Ref<> globals = Ref<>::steal(PyDict_New());
+  for (const char* module : {"_ast", "_symtable", "_tokenize", "_opcode", "marshal"}) {
+    Ref<> made = Ref<>::steal(import_builtin_early(module));
+    if (!made) return 1;
+    PyDict_SetItemString(globals, module, made);
+  }
   Ref<> name = Ref<>::steal(PyUnicode_FromString("__main__"));
   PyDict_SetItemString(globals, "__builtins__", dict);
   PyDict_SetItemString(globals, "__name__", name);
