@@ -21,6 +21,7 @@ struct TokenState {
   std::vector<SyntaxWarningInfo> warnings;
   std::unique_ptr<Lexer> lexer;
   bool implicit_newline = false;     // the last line had no end
+  int newline_seen = 0;              // the line that a NEWLINE or NL ended last
   bool done = false;
 };
 
@@ -189,7 +190,12 @@ PyObject* make_token(TokenizerIter* it, const Token& token) {
       start_column = indent ? 0 : static_cast<Py_ssize_t>(width);
       end_column = static_cast<Py_ssize_t>(width);
       end_line = line;
-      if (current.empty()) line = end_line = static_cast<int>(state.lines.size()) + 1;
+      if (current.empty() || line <= state.newline_seen) {
+        // Blocks that the end of the input closes.
+        line = end_line = static_cast<int>(state.lines.size()) + 1;
+        start_column = end_column = 0;
+        text = shown = {};
+      }
       break;
     }
     case Tok::EndMarker:
@@ -200,6 +206,7 @@ PyObject* make_token(TokenizerIter* it, const Token& token) {
       break;
     case Tok::Newline:
     case Tok::Nl: {
+      state.newline_seen = line;
       std::string_view current = line_text(line);
       const bool last = static_cast<size_t>(line) == state.lines.size();
       if (last && state.implicit_newline) {
@@ -216,6 +223,11 @@ PyObject* make_token(TokenizerIter* it, const Token& token) {
       }
       break;
     }
+    case Tok::FStringMiddle:
+    case Tok::TStringMiddle:
+      // A doubled brace is one character of the text; the second is skipped.
+      if (line == end_line && end_column > start_column) end_column = start_column + characters(text);
+      break;
     default:
       break;
   }

@@ -99,6 +99,7 @@ int run(PyObject* code) {
 
 // Parts of the runtime that are not started here.
 extern "C" __attribute__((weak)) int PyErr_CheckSignals() { return 0; }
+extern "C" __attribute__((weak)) PyObject* PyOS_FSPath(PyObject* path) { return Py_NewRef(path); }
 
 int main(int argc, char** argv) {
   interp_init();
