@@ -2,6 +2,8 @@
 // form of a slot wrapper ("method-wrapper").
 #include "objects/type.h"
 
+#include <string.h>
+
 #include "gc/object_new.h"
 #include "objects/cfunction.h"
 #include "objects/method.h"
@@ -166,7 +168,9 @@ PyGetSetDef method_getsets[] = {
 
 // "list.append()" for messages.
 PyObject* method_full_name(PyObject* self) {
-  return PyUnicode_FromFormat("%s.%U()", descr_type(self)->tp_name, descr_name(self));
+  const char* type = descr_type(self)->tp_name;
+  const char* dot = is_heap_type(descr_type(self)) ? nullptr : strrchr(type, '.');
+  return PyUnicode_FromFormat("%s.%U()", dot != nullptr ? dot + 1 : type, descr_name(self));
 }
 
 // The first argument is the object: it must be there and of the right type.
