@@ -1,8 +1,10 @@
 // PyFile_*: file objects as the C API sees them, by their methods.
 #include "Python.h"
+#include "objects/names.h"
 #include "sync/ref.h"
 
 using amphis::Ref;
+using amphis::names;
 
 extern "C" {
 
@@ -124,6 +126,62 @@ PyObject* PyFile_OpenCodeObject(PyObject* path) {
 PyObject* PyFile_OpenCode(const char* path) {
   Ref<> text = Ref<>::steal(PyUnicode_FromString(path));
   return text ? PyFile_OpenCodeObject(text) : nullptr;
+}
+
+// str or bytes: the path itself; else what __fspath__ gives.
+PyObject* PyOS_FSPath(PyObject* path) {
+  if (PyUnicode_Check(path) || PyBytes_Check(path)) return Py_NewRef(path);
+  Ref<> method = Ref<>::steal(_PyObject_LookupSpecial(path, names.dunder_fspath));
+  if (!method || method.get() == Py_None) {
+    if (!PyErr_Occurred()) {
+      PyErr_Format(PyExc_TypeError, "expected str, bytes or os.PathLike object, not %.200s", Py_TYPE(path)->tp_name);
+    }
+    return nullptr;
+  }
+  Ref<> result = Ref<>::steal(PyObject_CallNoArgs(method));
+  if (!result) return nullptr;
+  if (!PyUnicode_Check(result.get()) && !PyBytes_Check(result.get())) {
+    PyErr_Format(PyExc_TypeError, "expected %.200s.__fspath__() to return str or bytes, not %.200s", Py_TYPE(path)->tp_name,
+                 Py_TYPE(result.get())->tp_name);
+    return nullptr;
+  }
+  return result.release();
+}
+
+FILE* Py_fopen(PyObject* path, const char* mode) {
+  PyObject* converted;
+  if (PySys_Audit("open", "Osi", path, mode, 0) < 0 || !PyUnicode_FSConverter(path, &converted)) return nullptr;
+  Ref<> bytes = Ref<>::steal(converted);
+  FILE* file;
+  Py_BEGIN_ALLOW_THREADS
+  file = fopen(PyBytes_AS_STRING(bytes.get()), mode);
+  Py_END_ALLOW_THREADS
+  if (file == nullptr) PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, path);
+  return file;
+}
+
+int Py_fclose(FILE* file) { return fclose(file); }
+
+// fgets with every kind of line end turned into a newline.
+char* Py_UniversalNewlineFgets(char* buffer, int n, FILE* stream, PyObject* file) {
+  if (file != nullptr) {
+    errno = ENXIO;
+    return nullptr;
+  }
+  char* p = buffer;
+  while (--n > 0) {
+    int c = getc(stream);
+    if (c == EOF) break;
+    if (c == '\r') {
+      int next = getc(stream);
+      if (next != '\n' && next != EOF) ungetc(next, stream);
+      c = '\n';
+    }
+    *p++ = static_cast<char>(c);
+    if (c == '\n') break;
+  }
+  *p = '\0';
+  return p == buffer ? nullptr : buffer;
 }
 
 }  // extern "C"

@@ -91,7 +91,7 @@ void pop_frame(ThreadState* ts, Frame* f) {
   }
   Value function = f->function;
   PyObject* locals = f->locals;
-  PyObject* pending = f->pending;
+  PyObject* pending = f->flags & kFrameInit ? f->pending : nullptr;  // stale in other frames
   set_current_frame(ts, f->prev);
   ts->frame_top = reinterpret_cast<char*>(f);
   ts->reg_top = f->caller_top;

@@ -94,12 +94,14 @@ PyObject* timed_load(PyObject* name) {
   clock.level++;
   int64_t before = clock.accumulated;
   clock.accumulated = 0;
-  PyTime_t start;
-  PyTime_PerfCounterRaw(&start);
+  auto now = [] {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return int64_t{t.tv_sec} * 1000000000 + t.tv_nsec;
+  };
+  int64_t start = now();
   PyObject* module = PyObject_CallFunctionObjArgs(find_and_load, name, interpreter_builtins(), nullptr);
-  PyTime_t end;
-  PyTime_PerfCounterRaw(&end);
-  int64_t total = end - start;
+  int64_t total = now() - start;
   clock.level--;
   fprintf(stderr, "import time: %9lld | %10lld | %*s%s\n", static_cast<long long>((total - clock.accumulated + 999) / 1000),
           static_cast<long long>((total + 999) / 1000), clock.level * 2, "", PyUnicode_AsUTF8(name));

@@ -3,6 +3,7 @@
 #include <cstdarg>
 
 #include "Python.h"
+#include "modules/builtins.h"
 #include "sync/ref.h"
 
 using amphis::Ref;
@@ -31,9 +32,46 @@ int warn(PyObject* category, PyObject* message, Py_ssize_t stack_level, PyObject
   return done ? 0 : -1;
 }
 
+// --- the module _warnings: as much as importlib needs before warnings can be imported. It has none of the names that would make
+// warnings.py take its filters from here.
+
+PyObject* forward(const char* name, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+  Ref<> function = Ref<>::steal(warnings_function(name));
+  if (!function) Py_RETURN_NONE;
+  return PyObject_Vectorcall(function, args, static_cast<size_t>(nargs), kwnames);
+}
+PyObject* module_warn(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+  return forward("warn", args, nargs, kwnames);
+}
+PyObject* module_warn_explicit(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+  return forward("warn_explicit", args, nargs, kwnames);
+}
+
+PyMethodDef methods[] = {
+    {"warn", amphis::as_cfunction(module_warn), METH_FASTCALL | METH_KEYWORDS,
+     "warn($module, /, message, category=None, stacklevel=1, source=None, *,\n     skip_file_prefixes=())\n--\n\nIssue a "
+     "warning, or maybe ignore it or raise an exception."},
+    {"warn_explicit", amphis::as_cfunction(module_warn_explicit), METH_FASTCALL | METH_KEYWORDS,
+     "warn_explicit($module, /, message, category, filename, lineno,\n              module=None, registry=None, "
+     "module_globals=None, source=None)\n--\n\nIssue a warning, or maybe ignore it or raise an exception."},
+    {},
+};
+PyModuleDef_Slot slots[] = {
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED}, {Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, nullptr}};
+PyModuleDef def = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "_warnings",
+    .m_doc = "_warnings provides basic warning filtering support.",
+    .m_size = 0,
+    .m_methods = methods,
+    .m_slots = slots,
+};
+
 }  // namespace
 
 extern "C" {
+
+PyObject* PyInit__warnings(void) { return PyModuleDef_Init(&def); }
 
 int PyErr_WarnEx(PyObject* category, const char* text, Py_ssize_t stack_level) {
   Ref<> message = Ref<>::steal(PyUnicode_FromString(text));

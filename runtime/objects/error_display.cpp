@@ -200,53 +200,6 @@ void PyErr_PrintEx(int set_sys_last) {
 
 void PyErr_Print(void) { PyErr_PrintEx(1); }
 
-void PyErr_FormatUnraisable(const char* format, ...) {
-  Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
-  Ref<> message;
-  if (format != nullptr) {
-    va_list args;
-    va_start(args, format);
-    message = Ref<>::steal(PyUnicode_FromFormatV(format, args));
-    va_end(args);
-    if (!message) PyErr_Clear();
-  }
-  if (!exc) return;
-  Ref<> hook = Ref<>::share(PySys_GetObject("unraisablehook"));
-  Ref<> tb = Ref<>::steal(PyException_GetTraceback(exc));
-  if (hook && hook.get() != Py_None) {
-    Ref<> args = Ref<>::steal(PyImport_ImportModule("types"));
-    Ref<> ns;
-    if (args) ns = Ref<>::steal(PyObject_GetAttrString(args, "SimpleNamespace"));
-    Ref<> kwargs = Ref<>::steal(Py_BuildValue(
-        "{sOsOsOsOsO}", "exc_type", Py_TYPE(exc.get()), "exc_value", exc.get(), "exc_traceback",
-        tb ? tb.get() : Py_None, "err_msg", message ? message.get() : Py_None, "object", Py_None));
-    Ref<> empty = Ref<>::steal(PyTuple_New(0));
-    Ref<> info;
-    if (ns && kwargs && empty) info = Ref<>::steal(PyObject_Call(ns, empty, kwargs));
-    if (info) {
-      Ref<> done = Ref<>::steal(PyObject_CallOneArg(hook, info));
-      if (done) return;
-    }
-    PyErr_Clear();
-  }
-  Ref<> err = Ref<>::steal(stream("stderr"));
-  if (!err) return;
-  if (message) {
-    PyFile_WriteObject(message, err, Py_PRINT_RAW);
-    PyFile_WriteString(":\n", err);
-  }
-  PyErr_Clear();
-  display(exc, err);
-}
-
-void PyErr_WriteUnraisable(PyObject* object) {
-  if (object != nullptr && object != Py_None) {
-    PyErr_FormatUnraisable("Exception ignored in: %R", object);
-  } else {
-    PyErr_FormatUnraisable("Exception ignored in");
-  }
-}
-
 void PyErr_RangedSyntaxLocationObject(PyObject* filename, int lineno, int col_offset, int end_lineno,
                                       int end_col_offset) {
   Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());

@@ -1,0 +1,33 @@
+// What the files of lifecycle/ share about the running runtime.
+#pragma once
+
+#include "Python.h"
+
+namespace amphis {
+
+enum class Phase { kNone, kPreinitialized, kCore, kInitialized, kFinalizing };
+extern Phase phase;
+
+// Set where an uncaught KeyboardInterrupt ended the program: the process then ends by SIGINT.
+extern bool unhandled_keyboard_interrupt;
+
+PyStatus preinitialize(const PyPreConfig* config);   // preinit.cpp: locale, UTF-8 mode
+int init_preliminary_stderr();                       // sys.stderr over the bare descriptor until the real one exists
+PyStatus init_standard_streams();                    // stdio.cpp: sys.stdin, stdout, stderr
+int flush_standard_streams();                        // 0, or -1 after reporting
+void install_source_hooks();                         // source_hooks.cpp
+void restore_signals_at_exit();
+[[noreturn]] void fatal_status(const PyStatus& status);  // fatal.cpp
+
+// Runs __main__ as the configuration says; the exit status.
+int run_python();                                    // run_main.cpp
+// The `__main__` namespace (borrowed); null with an exception.
+PyObject* main_namespace();
+// Makes the module readline available to the interactive mode, if there is one.
+void import_readline();
+
+// Compiles and runs source text. New reference or null. `mode` is Py_file_input and so on.
+PyObject* run_source(const char* text, size_t size, PyObject* filename, int mode, PyObject* globals, PyObject* locals,
+                     PyCompilerFlags* flags, bool is_utf8);
+
+}  // namespace amphis
