@@ -1,0 +1,242 @@
+"""Threads that share built-in containers, attributes and iterators: nothing is lost, nothing breaks."""
+import itertools
+import queue
+import threading
+import unittest
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+THREADS = 4
+ROUNDS = 2000
+
+
+def together(*functions):
+    """Runs every function in THREADS threads at once and raises what one of them raised."""
+    errors = []
+    barrier = threading.Barrier(THREADS * len(functions))
+
+    def call(f, i):
+        try:
+            barrier.wait()
+            f(i)
+        except BaseException as e:
+            errors.append(e)
+    threads = [threading.Thread(target=call, args=(f, i)) for f in functions for i in range(THREADS)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    if errors:
+        raise errors[0]
+
+
+class Shared(unittest.TestCase):
+    def test_list_append_loses_nothing(self):
+        l = []
+        together(lambda i: [l.append(i) for _ in range(ROUNDS)])
+        self.assertEqual(len(l), THREADS * ROUNDS)
+        self.assertEqual(sorted(l), sorted(list(range(THREADS)) * ROUNDS))
+
+    def test_list_pop_gives_each_item_once(self):
+        l = list(range(THREADS * ROUNDS))
+        got = [[] for _ in range(THREADS)]
+
+        def pop(i):
+            try:
+                while True:
+                    got[i].append(l.pop())
+            except IndexError:
+                pass
+        together(pop)
+        self.assertEqual(sorted(itertools.chain(*got)), list(range(THREADS * ROUNDS)))
+
+    def test_lists_are_read_while_they_change(self):
+        l = [0] * 100
+
+        def write(i):
+            for k in range(ROUNDS):
+                l[k % 50] = k
+                if k % 7 == 0:
+                    l.append(k)
+                if k % 11 == 0 and len(l) > 60:
+                    del l[60:]
+
+        def read(i):
+            for _ in range(ROUNDS // 10):
+                for x in l:
+                    int(x)
+                l[:10], len(l), 5 in l
+        together(write, read)
+
+    def test_dict_setdefault_is_atomic(self):
+        d = {}
+        seen = [[] for _ in range(THREADS)]
+
+        def fill(i):
+            for k in range(ROUNDS):
+                seen[i].append(d.setdefault(k, object()))
+        together(fill)
+        self.assertEqual(len(d), ROUNDS)
+        for other in seen[1:]:
+            self.assertTrue(all(a is b for a, b in zip(seen[0], other)))
+
+    def test_dicts_are_read_while_they_change(self):
+        d = {str(i): i for i in range(100)}
+
+        def write(i):
+            for k in range(ROUNDS):
+                d[str(k % 200)] = k
+                d.pop(str((k * 7) % 200), None)
+
+        def read(i):
+            for k in range(ROUNDS):
+                d.get(str(k % 200))
+                str(k) in d
+                try:
+                    for _ in d.items():
+                        pass
+                except RuntimeError:
+                    pass
+        together(write, read)
+
+    def test_set_add_and_discard(self):
+        s = set()
+
+        def work(i):
+            for k in range(ROUNDS):
+                s.add((i, k))
+                s.discard((i, k - 1))
+        together(work)
+        self.assertEqual(s, {(i, ROUNDS - 1) for i in range(THREADS)})
+
+    def test_attributes_of_one_object(self):
+        class A:
+            x = 0
+        a = A()
+
+        def work(i):
+            for k in range(ROUNDS):
+                setattr(a, f"n{k % 40}", k)
+                a.x = k
+                getattr(a, f"n{(k * 3) % 40}", None)
+                if k % 500 == 0:
+                    a.__dict__
+        together(work)
+        self.assertEqual(a.x, ROUNDS - 1)
+
+    def test_a_class_changes_while_it_is_used(self):
+        class A:
+            def f(self):
+                return 0
+
+        def write(i):
+            for k in range(ROUNDS // 4):
+                A.f = lambda self, k=k: k
+
+        def read(i):
+            a = A()
+            for _ in range(ROUNDS):
+                a.f()
+        together(write, read)
+
+    def test_one_iterator_for_all(self):
+        for make in (lambda: iter(list(range(ROUNDS))), lambda: iter(range(ROUNDS)), lambda: itertools.count(),
+                     lambda: iter(tuple(range(ROUNDS))), lambda: enumerate(list(range(ROUNDS))),
+                     lambda: zip(range(ROUNDS), range(ROUNDS)), lambda: iter({i: i for i in range(ROUNDS)})):
+            it = make()
+
+            def take(i):
+                for _ in itertools.islice(it, ROUNDS // THREADS):
+                    pass
+            together(take)
+
+    def test_deque_is_a_queue(self):
+        d = deque()
+
+        def work(i):
+            for k in range(ROUNDS):
+                d.append(k)
+                d.popleft()
+        together(work)
+        self.assertEqual(len(d), 0)
+
+    def test_a_generator_runs_in_one_thread_only(self):
+        def g():
+            n = 0
+            while True:
+                n += 1
+                yield n
+        it = g()
+        results = [[] for _ in range(THREADS)]
+
+        def work(i):
+            for _ in range(ROUNDS):
+                try:
+                    results[i].append(next(it))
+                except ValueError as e:
+                    assert str(e) == "generator already executing"
+        together(work)
+        taken = sorted(itertools.chain(*results))
+        self.assertEqual(taken, list(range(1, len(taken) + 1)))
+
+    def test_lock_protects_a_counter(self):
+        lock = threading.Lock()
+        n = 0
+
+        def work(i):
+            nonlocal n
+            for _ in range(ROUNDS):
+                with lock:
+                    n += 1
+        together(work)
+        self.assertEqual(n, THREADS * ROUNDS)
+
+    def test_condition_event_and_queue(self):
+        q = queue.Queue(10)
+        out = []
+
+        def work(i):
+            for k in range(200):
+                q.put(k)
+            for k in range(200):
+                out.append(q.get())
+        together(work)
+        self.assertEqual(len(out), THREADS * 200)
+        self.assertTrue(q.empty())
+
+    def test_pool_maps_a_lambda(self):
+        with ThreadPoolExecutor(THREADS) as pool:
+            self.assertEqual(list(pool.map(lambda x: x * x, range(500))), [x * x for x in range(500)])
+            with self.assertRaises(ZeroDivisionError):
+                list(pool.map(lambda x: 1 / x, [1, 0]))
+
+    def test_collection_while_threads_run(self):
+        import gc
+
+        def work(i):
+            for _ in range(ROUNDS // 10):
+                a, b = [], []
+                a.append(b)
+                b.append(a)
+                if _ % 50 == 0:
+                    gc.collect()
+        together(work)
+
+    def test_threads_have_local_storage_and_names(self):
+        local = threading.local()
+
+        def work(i):
+            local.x = i
+            for _ in range(100):
+                assert local.x == i
+        together(work)
+        self.assertFalse(hasattr(local, "x"))
+        names = []
+        t = threading.Thread(target=lambda: names.append(threading.current_thread().name), name="worker")
+        t.start()
+        t.join()
+        self.assertEqual(names, ["worker"])
+
+
+if __name__ == "__main__":
+    unittest.main()
