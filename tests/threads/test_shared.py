@@ -198,7 +198,6 @@ class Shared(unittest.TestCase):
         def work(i):
             for k in range(200):
                 q.put(k)
-            for k in range(200):
                 out.append(q.get())
         together(work)
         self.assertEqual(len(out), THREADS * 200)
