@@ -167,6 +167,8 @@ void Builder::directive(Seq<Identifier> list, bool global, const Location& at) {
     // Of several statements about a name the first is where an error is reported.
     if (!(flags & (kDefGlobal | kDefNonlocal))) made->directive = at;
     made->flags |= global ? kDefGlobal : kDefNonlocal;
+    // What any block declares global is global for the module's own code too, whatever its namespaces.
+    if (global) table_.top->get(mangle(name))->flags |= kDefGlobal;
   }
 }
 

@@ -3,6 +3,7 @@
 // with -s takes it as sources separated by null bytes and prints the error of each.
 // For reading by eye; starts only as much of the runtime as the compiler needs.
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -12,6 +13,7 @@
 #include "interp/frame.h"
 #include "modules/builtins.h"
 #include "modules/import_state.h"
+#include "modules/sys.h"
 #include "objects/exceptions_init.h"
 #include "objects/hash.h"
 #include "objects/names.h"
@@ -48,6 +50,109 @@ void show_error(const char* where) {
   }
 }
 
+// A stand-in for the import system: sources from the folders of AMPHIS_TEST_PATH, compiled-in modules.
+PyObject* modules = nullptr;
+
+PyObject* load(const std::string& name) {
+  if (PyObject* found = PyDict_GetItemString(modules, name.c_str())) return found;
+  std::string folders = std::getenv("AMPHIS_TEST_PATH") ? std::getenv("AMPHIS_TEST_PATH") : "";
+  std::string path = name;
+  for (char& c : path) {
+    if (c == '.') c = '/';
+  }
+  size_t at = 0;
+  while (at < folders.size()) {
+    size_t end = folders.find(':', at);
+    if (end == std::string::npos) end = folders.size();
+    const std::string folder = folders.substr(at, end - at) + "/";
+    at = end + 1;
+    for (const bool package : {true, false}) {
+      const std::string file = folder + path + (package ? "/__init__.py" : ".py");
+      std::FILE* f = std::fopen(file.c_str(), "rb");
+      if (f == nullptr) continue;
+      std::string text;
+      char buffer[65536];
+      size_t n;
+      while ((n = std::fread(buffer, 1, sizeof buffer, f)) > 0) text.append(buffer, n);
+      std::fclose(f);
+      Ref<> filename = Ref<>::steal(PyUnicode_FromString(file.c_str()));
+      CompileOptions options;
+      options.optimize = 0;
+      Ref<> code = Ref<>::steal(compile_source(text, filename, options));
+      if (!code) return nullptr;
+      Ref<> module = Ref<>::steal(PyModule_New(name.c_str()));
+      PyObject* dict = PyModule_GetDict(module);
+      PyDict_SetItemString(dict, "__builtins__", PyDict_GetItemString(modules, "builtins"));
+      PyDict_SetItemString(dict, "__file__", filename);
+      const size_t dot = name.rfind('.');
+      Ref<> parent = Ref<>::steal(PyUnicode_FromString(
+          package ? name.c_str() : dot == std::string::npos ? "" : name.substr(0, dot).c_str()));
+      PyDict_SetItemString(dict, "__package__", parent);
+      if (package) {
+        Ref<> paths = Ref<>::steal(Py_BuildValue("[s]", folder.c_str()));
+        PyDict_SetItemString(dict, "__path__", paths);
+      }
+      PyDict_SetItemString(modules, name.c_str(), module);
+      Ref<> done = Ref<>::steal(PyEval_EvalCode(code, dict, dict));
+      if (!done) {
+        Ref<> error = Ref<>::steal(PyErr_GetRaisedException());
+        PyDict_DelItemString(modules, name.c_str());
+        PyErr_SetRaisedException(error.release());
+        return nullptr;
+      }
+      return PyDict_GetItemString(modules, name.c_str());
+    }
+  }
+  Ref<> text = Ref<>::steal(PyUnicode_FromString(name.c_str()));
+  if (import_is_builtin(text) == 1) {
+    Ref<> made = Ref<>::steal(import_builtin_early(name.c_str()));
+    if (made) PyDict_SetItemString(modules, name.c_str(), made);
+    return made.get();
+  }
+  PyErr_Format(PyExc_ModuleNotFoundError, "No module named '%s'", name.c_str());
+  return nullptr;
+}
+
+PyObject* plain_import(PyObject*, PyObject* args) {
+  const char* name;
+  PyObject *globals = nullptr, *locals = nullptr, *fromlist = nullptr;
+  int level = 0;
+  if (!PyArg_ParseTuple(args, "s|OOOi", &name, &globals, &locals, &fromlist, &level)) return nullptr;
+  std::string full = name;
+  if (level > 0) {
+    PyObject* package = PyDict_GetItemString(globals, "__package__");
+    std::string base = PyUnicode_AsUTF8(package);
+    for (int i = 1; i < level; ++i) base = base.substr(0, base.rfind('.'));
+    full = full.empty() ? base : base + "." + full;
+  }
+  PyObject* top = nullptr;
+  PyObject* module = nullptr;
+  for (size_t at = 0; at != std::string::npos;) {
+    size_t dot = full.find('.', at);
+    PyObject* parent = module;
+    module = load(full.substr(0, dot));
+    if (module == nullptr) return nullptr;
+    if (parent != nullptr) {
+      PyObject_SetAttrString(parent, full.substr(at, dot == std::string::npos ? dot : dot - at).c_str(), module);
+    }
+    if (top == nullptr) top = module;
+    at = dot == std::string::npos ? dot : dot + 1;
+  }
+  if (fromlist == nullptr || fromlist == Py_None || PyObject_IsTrue(fromlist) == 0) return Py_NewRef(level ? module : top);
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(fromlist); ++i) {
+    const char* item = PyUnicode_AsUTF8(PyTuple_GET_ITEM(fromlist, i));
+    if (std::strcmp(item, "*") == 0 || PyObject_HasAttrString(module, item)) continue;
+    PyObject* sub = load(full + "." + item);
+    if (sub == nullptr) {
+      PyErr_Clear();
+    } else {
+      PyObject_SetAttrString(module, item, sub);
+    }
+  }
+  return Py_NewRef(module);
+}
+PyMethodDef import_def = {"__import__", plain_import, METH_VARARGS, nullptr};
+
 void show_errors(const std::string& text) {
   size_t at = 0;
   for (int number = 0; at < text.size(); ++number) {
@@ -81,6 +186,16 @@ int run(PyObject* code) {
   Ref<> print = Ref<>::steal(PyCFunction_New(&print_def, nullptr));
   PyObject* dict = PyModule_GetDict(builtins);
   PyDict_SetItemString(dict, "print", print);
+  if (std::getenv("AMPHIS_TEST_PATH") != nullptr) {
+    Ref<> import = Ref<>::steal(PyCFunction_New(&import_def, nullptr));
+    PyDict_SetItemString(dict, "__import__", import);
+    modules = import_modules();
+    PyDict_SetItemString(modules, "builtins", builtins);
+    Ref<> sys = Ref<>::steal(sys_create());
+    if (!sys) return 1;
+    PyDict_SetItemString(modules, "sys", sys);
+    PyDict_SetItemString(PyModule_GetDict(sys), "modules", modules);
+  }
   Ref<> globals = Ref<>::steal(PyDict_New());
   for (const char* module : {"_ast", "_symtable", "_tokenize", "_opcode", "marshal"}) {
     Ref<> made = Ref<>::steal(import_builtin_early(module));
@@ -98,8 +213,27 @@ int run(PyObject* code) {
 }  // namespace
 
 // Parts of the runtime that are not started here.
-extern "C" __attribute__((weak)) int PyErr_CheckSignals() { return 0; }
-extern "C" __attribute__((weak)) PyObject* PyOS_FSPath(PyObject* path) { return Py_NewRef(path); }
+#define STAND_IN extern "C" __attribute__((weak))
+STAND_IN int PyErr_CheckSignals() { return 0; }
+STAND_IN PyObject* PyOS_FSPath(PyObject* path) { return Py_NewRef(path); }
+STAND_IN const char* Py_GetVersion() { return "3.14.0 (stand-in)"; }
+STAND_IN const char* Py_GetCopyright() { return ""; }
+STAND_IN const char* Py_GetPlatform() { return "linux"; }
+STAND_IN int Py_IsInitialized() { return 1; }
+STAND_IN int PyTime_PerfCounterRaw(PyTime_t* result) {
+  *result = 0;
+  return 0;
+}
+#undef Py_OptimizeFlag
+#undef Py_BytesWarningFlag
+extern "C" {
+__attribute__((weak)) int Py_OptimizeFlag = 0;
+__attribute__((weak)) int Py_BytesWarningFlag = 0;
+}
+namespace amphis {
+extern const FrozenModule frozen_modules[] __attribute__((weak));
+const FrozenModule frozen_modules[] = {{nullptr, nullptr, 0, false, nullptr}};
+}  // namespace amphis
 
 int main(int argc, char** argv) {
   interp_init();
