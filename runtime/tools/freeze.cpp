@@ -1,7 +1,9 @@
 // Compiles modules of the standard library and writes them as arrays of marshalled code: modules that start-up needs, and
 // that are there without any file. It is the runtime itself without frozen modules; it starts no import system.
 //
-//   amphis_freeze LIBRARY-FOLDER OUTPUT.cpp
+//   amphis_freeze LIBRARY-FOLDER OUTPUT.cpp [NAME FILE]
+//
+// NAME FILE: one more module, from a file outside the library.
 #include "Python.h"
 
 #include "compile/compile.h"
@@ -93,17 +95,16 @@ size_t entry_of(const char* origin) {
   fail(std::string("no entry is called ") + origin);
 }
 
-void write_code(FILE* out, size_t i, const std::string& library) {
-  const Source& m = kModules[i];
-  std::string text = read_file(library + "/" + m.file);
-  std::string shown = std::string("<frozen ") + (m.origin != nullptr ? m.origin : m.name) + ">";
+void write_code(FILE* out, const std::string& array, const std::string& path, const std::string& name) {
+  std::string text = read_file(path);
+  std::string shown = "<frozen " + name + ">";
   Ref<> filename = Ref<>::steal(PyUnicode_FromString(shown.c_str()));
   Ref<> code = filename ? Ref<>::steal(compile_source(text, filename, {})) : Ref<>();
-  if (!code) fail(std::string("cannot compile ") + m.file);
+  if (!code) fail("cannot compile " + path);
   Ref<> bytes = Ref<>::steal(PyMarshal_WriteObjectToString(code, Py_MARSHAL_VERSION));
-  if (!bytes) fail(std::string("cannot marshal ") + m.file);
+  if (!bytes) fail("cannot marshal " + path);
   auto* data = reinterpret_cast<unsigned char*>(PyBytes_AS_STRING(bytes.get()));
-  fprintf(out, "const unsigned char %s[] = {", array_name(i).c_str());
+  fprintf(out, "const unsigned char %s[] = {", array.c_str());
   for (Py_ssize_t k = 0; k < PyBytes_GET_SIZE(bytes.get()); ++k) fprintf(out, "%s%u,", k % 32 == 0 ? "\n" : "", data[k]);
   fputs("\n};\n", out);
 }
@@ -113,7 +114,7 @@ bool present(const Source& m, const std::string& library) {
   return std::string(m.name).rfind("__phello__", 0) != 0 || access((library + "/" + m.file).c_str(), R_OK) == 0;
 }
 
-int run(const std::string& library, const char* output) {
+int run(const std::string& library, const char* output, const char* extra_name, const char* extra_file) {
   PyConfig config;
   PyConfig_InitIsolatedConfig(&config);
   config._install_importlib = 0;
@@ -127,8 +128,11 @@ int run(const std::string& library, const char* output) {
   fputs("// Made by tools/freeze.cpp from the standard library, whose licence applies. Do not edit.\n"
         "#include \"modules/import_state.h\"\n\nnamespace amphis {\n\nnamespace {\n\n", out);
   for (size_t i = 0; i < std::size(kModules); ++i) {
-    if (kModules[i].file != nullptr && present(kModules[i], library)) write_code(out, i, library);
+    const Source& m = kModules[i];
+    if (m.file == nullptr || !present(m, library)) continue;
+    write_code(out, array_name(i), library + "/" + m.file, m.origin != nullptr ? m.origin : m.name);
   }
+  if (extra_name != nullptr) write_code(out, "code_extra", extra_file, extra_name);
   fputs("\n}  // namespace\n\nconst FrozenModule frozen_modules[] = {\n", out);
   for (size_t i = 0; i < std::size(kModules); ++i) {
     const Source& m = kModules[i];
@@ -140,6 +144,9 @@ int run(const std::string& library, const char* output) {
     fprintf(out, "    {\"%s\", %s, sizeof %s, %s, %s},\n", m.name, array.c_str(), array.c_str(), m.package ? "true" : "false",
             origin.c_str());
   }
+  if (extra_name != nullptr) {
+    fprintf(out, "    {\"%s\", code_extra, sizeof code_extra, false, nullptr},\n", extra_name);
+  }
   fputs("    {nullptr, nullptr, 0, false, nullptr},\n};\n\n}  // namespace amphis\n", out);
   if (fclose(out) != 0 || rename(temporary.c_str(), output) != 0) fail("cannot write the output");
   return 0;
@@ -150,9 +157,9 @@ int run(const std::string& library, const char* output) {
 }  // namespace amphis
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    fprintf(stderr, "usage: amphis_freeze LIBRARY-FOLDER OUTPUT.cpp\n");
+  if (argc != 3 && argc != 5) {
+    fprintf(stderr, "usage: amphis_freeze LIBRARY-FOLDER OUTPUT.cpp [NAME FILE]\n");
     return 2;
   }
-  return amphis::run(argv[1], argv[2]);
+  return amphis::run(argv[1], argv[2], argc > 3 ? argv[3] : nullptr, argc > 3 ? argv[4] : nullptr);
 }
