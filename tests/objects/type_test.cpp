@@ -267,7 +267,7 @@ TEST_CASE("classes and cyclic instances are collected") {
     instance_ref = own(PyWeakref_NewRef(inline_cycle.get(), nullptr));
     Ref<> dict_cycle = call(derived);
     set(dict_cycle, "me", dict_cycle);
-    attr(dict_cycle, "__dict__");
+    const Ref<> made_real = attr(dict_cycle, "__dict__");
     dict_instance_ref = own(PyWeakref_NewRef(dict_cycle.get(), nullptr));
   }
   PyGC_Collect();
