@@ -128,26 +128,6 @@ PyObject* PyFile_OpenCode(const char* path) {
   return text ? PyFile_OpenCodeObject(text) : nullptr;
 }
 
-// str or bytes: the path itself; else what __fspath__ gives.
-PyObject* PyOS_FSPath(PyObject* path) {
-  if (PyUnicode_Check(path) || PyBytes_Check(path)) return Py_NewRef(path);
-  Ref<> method = Ref<>::steal(_PyObject_LookupSpecial(path, names.dunder_fspath));
-  if (!method || method.get() == Py_None) {
-    if (!PyErr_Occurred()) {
-      PyErr_Format(PyExc_TypeError, "expected str, bytes or os.PathLike object, not %.200s", Py_TYPE(path)->tp_name);
-    }
-    return nullptr;
-  }
-  Ref<> result = Ref<>::steal(PyObject_CallNoArgs(method));
-  if (!result) return nullptr;
-  if (!PyUnicode_Check(result.get()) && !PyBytes_Check(result.get())) {
-    PyErr_Format(PyExc_TypeError, "expected %.200s.__fspath__() to return str or bytes, not %.200s", Py_TYPE(path)->tp_name,
-                 Py_TYPE(result.get())->tp_name);
-    return nullptr;
-  }
-  return result.release();
-}
-
 FILE* Py_fopen(PyObject* path, const char* mode) {
   PyObject* converted;
   if (PySys_Audit("open", "Osi", path, mode, 0) < 0 || !PyUnicode_FSConverter(path, &converted)) return nullptr;
