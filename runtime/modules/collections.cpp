@@ -18,9 +18,11 @@ struct DefaultDict {
 
 DefaultDict* as_defaultdict(PyObject* op) { return reinterpret_cast<DefaultDict*>(op); }
 
+// Null where there is none; the attribute may have been set to None.
 Ref<> factory_of(PyObject* op) {
   ObjectLock lock(op);
-  return Ref<>::share(as_defaultdict(op)->factory);
+  PyObject* factory = as_defaultdict(op)->factory;
+  return factory == Py_None ? nullptr : Ref<>::share(factory);
 }
 
 int defaultdict_init(PyObject* op, PyObject* args, PyObject* kwargs) {

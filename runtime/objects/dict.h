@@ -198,6 +198,8 @@ PyObject* dict_from_names(PyObject* const* names, PyObject* const* values, Py_ss
 // Puts the next live entry at or after *pos into key and value (new references; either pointer may be null) and moves
 // *pos behind it. Returns 1, or 0 at the end. Each step is atomic; the whole walk is not.
 int dict_next_ref(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, PyObject** value);
+// The same with the hash of the key in place of the value.
+int dict_next_hash(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, Py_hash_t* hash);
 
 // ---- for the dict*.cpp files, OrderedDict and the set operations of views; the lock is held ----
 

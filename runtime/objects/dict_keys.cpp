@@ -352,6 +352,18 @@ int dict_next_ref(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, PyObject*
 }
 
 // Called without the lock.
+int dict_next_hash(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, Py_hash_t* hash) {
+  ObjectLock lock(dict);
+  const Py_ssize_t index = dict_first_entry(dict, *pos);
+  if (index < 0) return 0;
+  StrEntry* entry = dict_entry(dict_keys_field(dict), index);
+  *pos = index + 1;
+  *key = Py_NewRef(entry->key);
+  *hash = dict_entry_hash(dict_keys_field(dict), entry);
+  return 1;
+}
+
+// Called without the lock.
 PyObject* dict_get_str_locked(PyDictObject* dict, PyObject* key, Py_hash_t hash) {
   ObjectLock lock(dict);
   DictKeys* keys = dict_keys_field(dict);

@@ -135,6 +135,21 @@ int dict_update_from(PyObject* self, PyObject* arg) {
   return has_keys ? PyDict_Merge(self, arg, 1) : PyDict_MergeFromSeq2(self, arg, 1);
 }
 
+namespace {
+
+// The next key of an exact dict or set with its hash; a new reference.
+int next_known_hash(PyObject* container, Py_ssize_t* pos, PyObject** key, Py_hash_t* hash) {
+  if (PyDict_CheckExact(container)) return dict_next_hash(as_dict(container), pos, key, hash);
+  ObjectLock lock(container);
+  setentry* entry;
+  if (!set_next(as_set(container), pos, &entry)) return 0;
+  *key = Py_NewRef(entry->key);
+  *hash = entry->hash;
+  return 1;
+}
+
+}  // namespace
+
 // dict.fromkeys for any class.
 PyObject* dict_from_keys(PyObject* cls, PyObject* iterable, PyObject* value) {
   Ref<> result = Ref<>::steal(PyObject_CallNoArgs(cls));
@@ -147,9 +162,21 @@ PyObject* dict_from_keys(PyObject* cls, PyObject* iterable, PyObject* value) {
       if (dict_reserve(dict, PyObject_Size(iterable)) < 0) return nullptr;
     }
   }
+  const bool direct = PyDict_CheckExact(result.get());
+  // Keys whose hashes are known.
+  if (direct && (PyAnySet_CheckExact(iterable) || PyDict_CheckExact(iterable))) {
+    Py_ssize_t pos = 0;
+    PyObject* next;
+    Py_hash_t hash;
+    while (next_known_hash(iterable, &pos, &next, &hash)) {
+      Ref<> key = Ref<>::steal(next);
+      ObjectLock lock(result.get());
+      if (dict_insert(as_dict(result.get()), key.get(), hash, value) < 0) return nullptr;
+    }
+    return result.release();
+  }
   Ref<> iterator = Ref<>::steal(PyObject_GetIter(iterable));
   if (!iterator) return nullptr;
-  const bool direct = PyDict_CheckExact(result.get());
   for (;;) {
     PyObject* item;
     const int more = PyIter_NextItem(iterator.get(), &item);

@@ -139,7 +139,7 @@ PyObject* view_xor(PyObject* self, PyObject* other) {
 PyObject* view_and(PyObject* self, PyObject* other) {
   if (!is_set_view(self)) std::swap(self, other);  // the reflected operator
   const Py_ssize_t size = view_length(self);
-  if (PyAnySet_CheckExact(other) && size <= PySet_GET_SIZE(other)) {
+  if (PySet_CheckExact(other) && size <= PySet_GET_SIZE(other)) {
     return PyObject_CallMethodOneArg(other, AMPHIS_STATIC_NAME("intersection"), self);
   }
   if (is_set_view(other) && view_length(other) > size) std::swap(self, other);

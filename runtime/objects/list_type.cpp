@@ -16,7 +16,8 @@ namespace {
 PyObject* list_new(PyTypeObject* type, PyObject*, PyObject*) { return type->tp_alloc(type, 0); }
 
 int list_init(PyObject* self, PyObject* args, PyObject* kwargs) {
-  if (Py_IS_TYPE(self, &PyList_Type) && !check_no_kwargs("list", kwargs)) return -1;
+  // A class with a __new__ of its own may take keywords there.
+  if (Py_TYPE(self)->tp_new == list_new && !check_no_kwargs("list", kwargs)) return -1;
   const Py_ssize_t nargs = PyTuple_GET_SIZE(args);
   if (!check_positional("list", nargs, 0, 1)) return -1;
   if (PyList_Clear(self) < 0) return -1;
@@ -126,6 +127,8 @@ PyObject* list_compare(PyObject* a, PyObject* b, int op) {
     const int equal = PyObject_RichCompareBool(x.get(), y.get(), Py_EQ);
     if (equal < 0) return nullptr;
     if (equal > 0) continue;
+    // The comparison may have made a list shorter: then the lengths decide.
+    if (i >= PyList_GET_SIZE(a) || i >= PyList_GET_SIZE(b)) break;
     if (op == Py_EQ || op == Py_NE) return PyBool_FromLong(op == Py_NE);
     return PyObject_RichCompare(x.get(), y.get(), op);
   }

@@ -137,6 +137,41 @@ OrderState order_state(PyDictObject* dict) {
   return {keys, keys->nentries, keys->front_gap, dict->ma_used};
 }
 
+// The next entry at or after (before, in reverse) *pos: a new reference each. False at the end, or with an error where
+// the order is no longer the one that `state` stands for.
+bool ordered_step(PyObject* odict, const OrderState& state, bool reversed, Py_ssize_t* pos, Ref<>* key, Ref<>* value) {
+  PyDictObject* dict = as_dict(odict);
+  ObjectLock lock(dict);
+  if (!(order_state(dict) == state)) {
+    PyErr_SetString(PyExc_RuntimeError, "OrderedDict mutated during iteration");
+    return false;
+  }
+  DictKeys* keys = dict_keys_field(dict);
+  const Py_ssize_t n = keys->nentries;
+  Py_ssize_t at = *pos;
+  while (at >= 0 && at < n && dict_entry(keys, at)->key == nullptr) at += reversed ? -1 : 1;
+  if (at < 0 || at >= n) return false;
+  *key = Ref<>::share(dict_entry(keys, at)->key);
+  *value = Ref<>::share(dict_entry(keys, at)->value);
+  *pos = at + (reversed ? -1 : 1);
+  return true;
+}
+
+// A walk over all entries by somebody who runs code between the steps.
+class OrderedWalk {
+ public:
+  explicit OrderedWalk(PyObject* odict) : odict_(odict) {
+    ObjectLock lock(odict);
+    state_ = order_state(as_dict(odict));
+  }
+  bool step(Ref<>* key, Ref<>* value) { return ordered_step(odict_, state_, false, &pos_, key, value); }
+
+ private:
+  PyObject* odict_;
+  OrderState state_;
+  Py_ssize_t pos_ = 0;
+};
+
 enum IteratorKind { kKeys = 1, kValues = 2, kReversed = 4 };
 
 struct OrderedIterator {
@@ -161,24 +196,6 @@ PyObject* make_iterator(PyObject* odict, int kind) {
   return reinterpret_cast<PyObject*>(self);
 }
 
-// The next entry: a new reference each. False at the end or with an error.
-bool iterator_step(PyDictObject* dict, OrderedIterator* self, Ref<>* key, Ref<>* value) {
-  ObjectLock lock(dict);
-  if (!(order_state(dict) == self->state)) {
-    PyErr_SetString(PyExc_RuntimeError, "OrderedDict mutated during iteration");
-    return false;
-  }
-  DictKeys* keys = dict_keys_field(dict);
-  const bool reversed = self->kind & kReversed;
-  const Py_ssize_t n = keys->nentries;
-  Py_ssize_t at = self->pos;
-  while (at >= 0 && at < n && dict_entry(keys, at)->key == nullptr) at += reversed ? -1 : 1;
-  if (at < 0 || at >= n) return false;
-  *key = Ref<>::share(dict_entry(keys, at)->key);
-  *value = Ref<>::share(dict_entry(keys, at)->value);
-  self->pos = at + (reversed ? -1 : 1);
-  return true;
-}
 
 PyObject* iterator_next(PyObject* op) {
   OrderedIterator* self = as_iterator(op);
@@ -189,7 +206,7 @@ PyObject* iterator_next(PyObject* op) {
   }
   if (!odict) return nullptr;
   Ref<> key, value;
-  if (!iterator_step(as_dict(odict.get()), self, &key, &value)) {
+  if (!ordered_step(odict.get(), self->state, self->kind & kReversed, &self->pos, &key, &value)) {
     Ref<> dropped;
     ObjectLock lock(op);
     dropped = Ref<>::steal(self->odict);
@@ -273,9 +290,17 @@ PyObject* odict_repr(PyObject* self) {
 
 // 1 when both have the same keys in the same order, 0, -1.
 int same_order(PyObject* a, PyObject* b) {
-  Ref<> x = Ref<>::steal(PyDict_Keys(a));
-  Ref<> y = x ? Ref<>::steal(PyDict_Keys(b)) : nullptr;
-  return y ? PyObject_RichCompareBool(x.get(), y.get(), Py_EQ) : -1;
+  OrderedWalk left(a), right(b);
+  for (;;) {
+    Ref<> x, y, ignored;
+    const bool more_left = left.step(&x, &ignored);
+    if (!more_left && PyErr_Occurred()) return -1;
+    const bool more_right = right.step(&y, &ignored);
+    if (!more_right && PyErr_Occurred()) return -1;
+    if (!more_left || !more_right) return more_left == more_right;
+    const int equal = PyObject_RichCompareBool(x.get(), y.get(), Py_EQ);
+    if (equal <= 0) return equal;
+  }
 }
 
 PyObject* odict_compare(PyObject* a, PyObject* b, int op) {
@@ -385,24 +410,18 @@ PyObject* method_copy(PyObject* self, PyObject*) {
                                 ? PyODict_New()
                                 : PyObject_CallNoArgs(reinterpret_cast<PyObject*>(Py_TYPE(self))));
   if (!copy) return nullptr;
-  if (PyODict_CheckExact(self)) {
-    Py_ssize_t pos = 0;
-    PyObject *k, *v;
-    while (dict_next_ref(as_dict(self), &pos, &k, &v)) {
-      Ref<> key = Ref<>::steal(k), value = Ref<>::steal(v);
+  // Through self[key]: a subclass may give other values than it holds, and do anything meanwhile.
+  OrderedWalk walk(self);
+  Ref<> key, value;
+  while (walk.step(&key, &value)) {
+    if (PyODict_CheckExact(self)) {
       if (PyDict_SetItem(copy.get(), key.get(), value.get()) < 0) return nullptr;
+      continue;
     }
-    return copy.release();
+    value = Ref<>::steal(PyObject_GetItem(self, key.get()));
+    if (!value || PyObject_SetItem(copy.get(), key.get(), value.get()) < 0) return nullptr;
   }
-  // A subclass may give other values than it holds.
-  Ref<> keys = Ref<>::steal(PyDict_Keys(self));
-  if (!keys) return nullptr;
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys.get()); i++) {
-    PyObject* key = PyList_GET_ITEM(keys.get(), i);
-    Ref<> value = Ref<>::steal(PyObject_GetItem(self, key));
-    if (!value || PyObject_SetItem(copy.get(), key, value.get()) < 0) return nullptr;
-  }
-  return copy.release();
+  return PyErr_Occurred() ? nullptr : copy.release();
 }
 
 PyObject* method_keys(PyObject* self, PyObject*) { return dict_new_view(self, &PyODictKeys_Type); }
@@ -414,7 +433,8 @@ PyObject* method_reduce(PyObject* self, PyObject*) {
   Ref<> items = state ? Ref<>::steal(PyObject_CallMethodNoArgs(self, AMPHIS_STATIC_NAME("items"))) : nullptr;
   Ref<> iterator = items ? Ref<>::steal(PyObject_GetIter(items.get())) : nullptr;
   if (!iterator) return nullptr;
-  return PyTuple_Pack(5, Py_TYPE(self), empty_tuple(), state.get(), Py_None, iterator.get());
+  const bool no_state = PyDict_CheckExact(state.get()) && PyDict_GET_SIZE(state.get()) == 0;
+  return PyTuple_Pack(5, Py_TYPE(self), empty_tuple(), no_state ? Py_None : state.get(), Py_None, iterator.get());
 }
 
 PyMethodDef methods[] = {

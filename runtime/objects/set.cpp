@@ -110,10 +110,10 @@ int merge_dict(PySetObject* set, PyObject* dict) {
   if ((set->fill + n) * 5 >= set->mask * 3 && resize(set, (set->used + n) * 2) < 0) return -1;
   Py_ssize_t pos = 0;
   PyObject* next;
-  while (dict_next_ref(reinterpret_cast<PyDictObject*>(dict), &pos, &next, nullptr)) {
+  Py_hash_t hash;
+  while (dict_next_hash(reinterpret_cast<PyDictObject*>(dict), &pos, &next, &hash)) {
     Ref<> key = Ref<>::steal(next);
-    const Py_hash_t hash = PyObject_Hash(key.get());
-    if (hash == -1 || set_add(set, key.get(), hash) < 0) return -1;
+    if (set_add(set, key.get(), hash) < 0) return -1;
   }
   return 0;
 }
@@ -229,7 +229,7 @@ int set_update(PyObject* op, PyObject* iterable) {
     return merge_set(set, as_set(iterable));
   }
   if (PyDict_CheckExact(iterable)) {
-    ObjectLock2 lock(set, iterable);
+    ObjectLock lock(set);
     return merge_dict(set, iterable);
   }
   Ref<> iterator = Ref<>::steal(PyObject_GetIter(iterable));

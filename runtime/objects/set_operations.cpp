@@ -38,6 +38,17 @@ int for_each_element(PyObject* set, Visit&& visit) {
 template <class HashOf, class Visit>
 int for_each_item(PyObject* iterable, HashOf&& hash_of, Visit&& visit) {
   if (PyAnySet_Check(iterable)) return for_each_element(iterable, visit);
+  if (PyDict_CheckExact(iterable)) {
+    Py_ssize_t pos = 0;
+    PyObject* next;
+    Py_hash_t hash;
+    while (dict_next_hash(reinterpret_cast<PyDictObject*>(iterable), &pos, &next, &hash)) {
+      Ref<> key = Ref<>::steal(next);
+      const int stop = visit(key.get(), hash);
+      if (stop != 0) return stop;
+    }
+    return 0;
+  }
   Ref<> iterator = Ref<>::steal(PyObject_GetIter(iterable));
   if (!iterator) return -1;
   for (;;) {

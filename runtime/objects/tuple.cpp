@@ -123,6 +123,17 @@ int tuple_traverse(PyObject* self, visitproc visit, void* arg) {
 
 Py_ssize_t tuple_length(PyObject* self) { return Py_SIZE(self); }
 
+Py_hash_t tuple_hash(PyObject* self);
+
+// The hash of an item; nested tuples are guarded against exhausting the C stack.
+Py_hash_t item_hash(PyObject* item) {
+  if (!PyTuple_Check(item)) return PyObject_Hash(item);
+  if (Py_EnterRecursiveCall(" while hashing a tuple")) return -1;
+  const Py_hash_t hash = PyObject_Hash(item);
+  Py_LeaveRecursiveCall();
+  return hash;
+}
+
 Py_hash_t tuple_hash(PyObject* self) {
   const Py_hash_t cached = sync::load_relaxed(as_tuple(self)->ob_hash);
   if (cached != -1) return cached;
@@ -132,7 +143,7 @@ Py_hash_t tuple_hash(PyObject* self) {
   const Py_ssize_t n = Py_SIZE(self);
   Py_uhash_t acc = kPrime5;
   for (Py_ssize_t i = 0; i < n; i++) {
-    const Py_hash_t lane = PyObject_Hash(items_of(self)[i]);
+    const Py_hash_t lane = item_hash(items_of(self)[i]);
     if (lane == -1) return -1;
     acc += static_cast<Py_uhash_t>(lane) * kPrime2;
     acc = (acc << 31) | (acc >> 33);
