@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -496,7 +496,7 @@ PyObject* waitid_(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
 AMPHIS_POSIX_FUNCTION(pidfd_open_, "pidfd_open", 2, 1, "pid", "flags") {
   int pid = 0, flags = 0;
   if (!to_int(a[0], &pid) || !to_int(a[1], &flags)) return nullptr;
-  const int fd = ::pidfd_open(pid, static_cast<unsigned>(flags));
+  const int fd = static_cast<int>(syscall(SYS_pidfd_open, pid, static_cast<unsigned>(flags)));
   return fd < 0 ? raise_errno() : PyLong_FromLong(fd);
 }
 
