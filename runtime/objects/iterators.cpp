@@ -142,6 +142,11 @@ PyObject* call_next(PyObject* op) {
     }
     return nullptr;
   }
+  {
+    // The call may have run this iterator to its end.
+    ObjectLock lock(self);
+    if (self->sentinel == nullptr) return nullptr;
+  }
   const int last = PyObject_RichCompareBool(sentinel.get(), result.get(), Py_EQ);
   if (last == 0) return result.release();
   if (last > 0) call_finish(self);
