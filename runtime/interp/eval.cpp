@@ -904,6 +904,7 @@ call_function: {
     next->function = callee;
     next->locals = nullptr;
     next->object = nullptr;
+    next->pending = nullptr;
     next->caller_top = ts->reg_top;
     next->constants = K = extra->constants;
     next->variables = extra->nlocalsplus;
