@@ -1,6 +1,4 @@
 // PyTime_*: the clocks as nanoseconds. The Raw functions need no attached thread and raise nothing.
-#include <cmath>
-
 #include "Python.h"
 
 #include <ctime>
@@ -37,46 +35,6 @@ int PyTime_PerfCounter(PyTime_t* result) { return read_or_raise(CLOCK_MONOTONIC,
 double PyTime_AsSecondsDouble(PyTime_t t) {
   // Whole seconds are exact: dividing them apart keeps them so.
   return t % 1000000000 == 0 ? static_cast<double>(t / 1000000000) : static_cast<double>(t) / 1e9;
-}
-
-int _PyTime_ObjectToTimespec(PyObject* o, time_t* seconds, long* nanoseconds, _PyTime_round_t round) {
-  if (PyFloat_Check(o)) {
-    double whole;
-    double rest = std::modf(PyFloat_AS_DOUBLE(o), &whole);
-    if (std::isnan(whole)) {
-      PyErr_SetString(PyExc_ValueError, "Invalid value NaN (not a number)");
-      return -1;
-    }
-    rest *= 1e9;
-    rest = round == _PyTime_ROUND_FLOOR     ? std::floor(rest)
-           : round == _PyTime_ROUND_CEILING ? std::ceil(rest)
-           : round == _PyTime_ROUND_UP      ? (rest >= 0 ? std::ceil(rest) : std::floor(rest))
-                                            : std::nearbyint(rest);
-    if (rest >= 1e9) {
-      rest -= 1e9;
-      whole += 1;
-    } else if (rest < 0) {
-      rest += 1e9;
-      whole -= 1;
-    }
-    if (!(whole > -9.2e18 && whole < 9.2e18)) {
-      PyErr_SetString(PyExc_OverflowError, "timestamp out of range for platform time_t");
-      return -1;
-    }
-    *seconds = static_cast<time_t>(whole);
-    *nanoseconds = static_cast<long>(rest);
-    return 0;
-  }
-  long long value = PyLong_AsLongLong(o);
-  if (value == -1 && PyErr_Occurred()) {
-    if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
-      PyErr_SetString(PyExc_OverflowError, "timestamp out of range for platform time_t");
-    }
-    return -1;
-  }
-  *seconds = value;
-  *nanoseconds = 0;
-  return 0;
 }
 
 }  // extern "C"
