@@ -17,8 +17,18 @@ struct Signature {
 };
 
 // Sorts fastcall arguments into out[0..number of names): borrowed, null where nothing was given. False with TypeError.
-bool unpack_keywords(PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, const Signature& signature,
-                     PyObject** out);
+bool unpack_keywords_slow(PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, const Signature& signature,
+                          PyObject** out);
+inline bool unpack_keywords(PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, const Signature& signature,
+                            PyObject** out) {
+  if (kwnames != nullptr || nargs < signature.required || nargs > signature.positional) {
+    return unpack_keywords_slow(args, nargs, kwnames, signature, out);
+  }
+  Py_ssize_t i = 0;
+  for (; i < nargs; ++i) out[i] = args[i];
+  for (; signature.names[i] != nullptr; ++i) out[i] = nullptr;
+  return true;
+}
 
 // What was given to a call: positional arguments, and keywords in a dict or behind the positional ones.
 struct CallArguments {

@@ -356,8 +356,8 @@ void raise_unexpected_keyword(const CallArguments& call, const char* function, c
   PyErr_Format(PyExc_TypeError, "invalid keyword argument for %.200s%s", f.name, f.parentheses);
 }
 
-bool unpack_keywords(PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, const Signature& signature,
-                     PyObject** out) {
+bool unpack_keywords_slow(PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, const Signature& signature,
+                          PyObject** out) {
   CallArguments call;
   call.positional = args;
   call.count = nargs;

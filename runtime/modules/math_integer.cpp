@@ -84,6 +84,7 @@ PyObject* perm(PyObject* module, PyObject* const* args, Py_ssize_t nargs) {
 }
 
 PyObject* gcd(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
+  if (nargs == 2 && PyLong_Check(args[0]) && PyLong_Check(args[1])) return int_gcd(args[0], args[1]);
   Ref<> result = Ref<>::steal(small_int(0));
   for (Py_ssize_t i = 0; i < nargs; ++i) {
     auto next = read_int(args[i]);

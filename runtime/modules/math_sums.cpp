@@ -48,18 +48,21 @@ class TripleSum {
     const Pair last = exact_sum(low_, high_);
     return tiny_ + last.low + last.high;
   }
-  bool finite() const { return std::isfinite(high_) && std::isfinite(low_) && std::isfinite(tiny_); }
+  bool finite() const { return std::isfinite(high_) && std::isfinite(tiny_); }
 
  private:
   double high_ = 0.0, low_ = 0.0, tiny_ = 0.0;
 };
 
 // Items of an iterable, one after the other: 1 with *out owned, 0 at the end, -1 on error.
-int next_item(PyObject* iterator, Ref<>* out) {
-  PyObject* item;
-  const int status = PyIter_NextItem(iterator, &item);
-  *out = Ref<>::steal(status > 0 ? item : nullptr);
-  return status;
+inline int next_item(PyObject* iterator, Ref<>* out) {
+  PyObject* item = Py_TYPE(iterator)->tp_iternext(iterator);
+  *out = Ref<>::steal(item);
+  if (item != nullptr) [[likely]] return 1;
+  if (!PyErr_Occurred()) return 0;
+  if (!PyErr_ExceptionMatches(PyExc_StopIteration)) return -1;
+  PyErr_Clear();
+  return 0;
 }
 
 // Partials that do not overlap, in increasing magnitude.

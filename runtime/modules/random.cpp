@@ -153,7 +153,12 @@ PyObject* random(PyObject* self, PyObject*) {
 
 PyObject* getrandbits(PyObject* self, PyObject* arg) {
   uint64_t bits;
-  if (!_PyLong_UInt64_Converter(arg, &bits)) return nullptr;
+  int64_t small;
+  if (PyLong_Check(arg) && compact_value(arg, &small) && small >= 0) {
+    bits = static_cast<uint64_t>(small);
+  } else if (!_PyLong_UInt64_Converter(arg, &bits)) {
+    return nullptr;
+  }
   if (bits == 0) return small_int(0);
   if (bits <= 32) {
     ObjectLock lock(self);

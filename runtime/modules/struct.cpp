@@ -30,6 +30,7 @@ State* state_of_type(PyTypeObject* type) {
 // Invariant: `format` is null until __init__; formats of earlier __init__ calls hang on its chain and live as long.
 struct Struct {
   PyObject_HEAD
+  State* state;  // the module's: the type keeps it alive
   Format* format;
   PyObject* text;  // str
   PyObject* weakrefs;
@@ -43,14 +44,16 @@ const Format* format_of(PyObject* self) {
 }
 
 PyObject* make(PyTypeObject* type, PyObject*, PyObject*) {
-  PyObject* self = type->tp_alloc(type, 0);
-  if (self != nullptr) as_struct(self)->text = Py_NewRef(Py_None);
+  State* state = state_of_type(type);
+  PyObject* self = state != nullptr ? type->tp_alloc(type, 0) : nullptr;
+  if (self == nullptr) return nullptr;
+  as_struct(self)->state = state;
+  as_struct(self)->text = Py_NewRef(Py_None);
   return self;
 }
 
 int initialize(PyObject* self, PyObject* format) {
-  State* state = state_of_type(Py_TYPE(self));
-  if (state == nullptr) return -1;
+  State* state = as_struct(self)->state;
   Ref<> bytes, text;
   if (PyUnicode_Check(format)) {
     bytes = Ref<>::steal(PyUnicode_AsASCIIString(format));
@@ -101,9 +104,9 @@ void dealloc(PyObject* self) {
 }
 
 PyObject* pack_values(PyObject* self, PyObject* const* values, Py_ssize_t count) {
-  State* state = state_of_type(Py_TYPE(self));
+  State* state = as_struct(self)->state;
   const Format* format = format_of(self);
-  if (format == nullptr || state == nullptr) return nullptr;
+  if (format == nullptr) return nullptr;
   if (count != format->values) {
     return PyErr_Format(state->error, "pack expected %zd items for packing (got %zd)", format->values, count);
   }
@@ -113,9 +116,9 @@ PyObject* pack_values(PyObject* self, PyObject* const* values, Py_ssize_t count)
 }
 
 PyObject* pack_into(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
-  State* state = state_of_type(Py_TYPE(self));
+  State* state = as_struct(self)->state;
   const Format* format = format_of(self);
-  if (format == nullptr || state == nullptr) return nullptr;
+  if (format == nullptr) return nullptr;
   if (nargs != format->values + 2) {
     if (nargs == 0) return PyErr_Format(state->error, "pack_into expected buffer argument");
     if (nargs == 1) return PyErr_Format(state->error, "pack_into expected offset argument");
@@ -149,9 +152,9 @@ PyObject* pack_into(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
 }
 
 PyObject* unpack_all(PyObject* self, PyObject* buffer) {
-  State* state = state_of_type(Py_TYPE(self));
+  State* state = as_struct(self)->state;
   const Format* format = format_of(self);
-  if (format == nullptr || state == nullptr) return nullptr;
+  if (format == nullptr) return nullptr;
   Py_buffer view;
   if (PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE) < 0) return nullptr;
   PyObject* result = nullptr;
@@ -165,9 +168,9 @@ PyObject* unpack_all(PyObject* self, PyObject* buffer) {
 }
 
 PyObject* unpack_at(PyObject* self, PyObject* buffer, PyObject* offset_object) {
-  State* state = state_of_type(Py_TYPE(self));
+  State* state = as_struct(self)->state;
   const Format* format = format_of(self);
-  if (format == nullptr || state == nullptr) return nullptr;
+  if (format == nullptr) return nullptr;
   Py_ssize_t offset = 0;
   Py_buffer view;
   if (PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE) < 0) return nullptr;
@@ -209,9 +212,9 @@ struct UnpackIterator {
 UnpackIterator* as_iterator(PyObject* o) { return reinterpret_cast<UnpackIterator*>(o); }
 
 PyObject* iterate(PyObject* self, PyObject* buffer) {
-  State* state = state_of_type(Py_TYPE(self));
+  State* state = as_struct(self)->state;
   const Format* format = format_of(self);
-  if (format == nullptr || state == nullptr) return nullptr;
+  if (format == nullptr) return nullptr;
   if (format->size == 0) {
     return PyErr_Format(state->error, "cannot iteratively unpack with a struct of length 0");
   }

@@ -181,12 +181,14 @@ Ref<> read_int(PyObject* value, PyObject* error) {
 }
 
 bool pack_int(const Code& code, PyObject* value, char* out, PyObject* error) {
-  auto number = read_int(value, error);
-  if (!number) return false;
+  if (!PyLong_Check(value)) {
+    auto number = read_int(value, error);
+    return number && pack_int(code, number.get(), out, error);
+  }
   const int bits = static_cast<int>(code.size) * 8;
   int64_t n;
   uint64_t word;
-  if (int_to_int64(number.get(), &n)) {
+  if (int_to_int64(value, &n)) {
     if (code.kind == Kind::kUnsigned) {
       if (n < 0 || (bits < 64 && n >> bits != 0)) return range_error(code, error);
     } else if (bits < 64 && (n < -(int64_t{1} << (bits - 1)) || n >= int64_t{1} << (bits - 1))) {
@@ -195,7 +197,7 @@ bool pack_int(const Code& code, PyObject* value, char* out, PyObject* error) {
     word = static_cast<uint64_t>(n);
   } else {
     if (code.kind == Kind::kSigned || bits < 64) return range_error(code, error);
-    word = PyLong_AsUnsignedLongLong(number.get());
+    word = PyLong_AsUnsignedLongLong(value);
     if (word == static_cast<uint64_t>(-1) && PyErr_Occurred()) {
       if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return false;
       PyErr_Clear();

@@ -25,6 +25,20 @@ bool float_round(double value, int64_t digits, double* result) {
     return true;
   }
   const double magnitude = std::fabs(value);
+  if (digits >= 0 && digits <= 15) {
+    // Scaled, the value is off by half a unit in the last place at most. Unless that matters for which way to round, the
+    // whole number is right, and dividing two exact numbers rounds as reading the decimal text would.
+    static constexpr double kTens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    const double scaled = magnitude * kTens[digits];
+    if (scaled < 2251799813685248.0) {
+      const double whole = std::floor(scaled);
+      const double above_half = scaled - whole - 0.5;
+      if (std::fabs(above_half) > scaled * 4.5e-16 + 1e-300) {
+        *result = std::copysign((above_half > 0 ? whole + 1.0 : whole) / kTens[digits], value);
+        return true;
+      }
+    }
+  }
   char text[800];
   char* end = text;
   if (digits >= 0) {

@@ -429,17 +429,8 @@ PyObject* int_gcd(PyObject* a, PyObject* b) {
   int64_t x, y;
   if (compact_value(a, &x) && compact_value(b, &y)) {
     auto u = static_cast<uint64_t>(x < 0 ? -x : x), v = static_cast<uint64_t>(y < 0 ? -y : y);
-    if (u == 0) return int_from_uint64(v);
-    if (v == 0) return int_from_uint64(u);
-    // Stein's binary algorithm.
-    const int shift = __builtin_ctzll(u | v);
-    u >>= __builtin_ctzll(u);
-    do {
-      v >>= __builtin_ctzll(v);
-      if (u > v) std::swap(u, v);
-      v -= u;
-    } while (v != 0);
-    return int_from_uint64(u << shift);
+    while (v != 0) u = std::exchange(v, (u | v) >> 32 == 0 ? static_cast<uint32_t>(u) % static_cast<uint32_t>(v) : u % v);
+    return int_from_uint64(u);
   }
   Mpz p(a), q(b);
   mpz_gcd(p.get(), p.get(), q.get());

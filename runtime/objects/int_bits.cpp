@@ -1,6 +1,7 @@
 // Integers as bit strings: shifts, & | ^ ~, bit lengths. Negative numbers behave as two's complement of unlimited
 // width.
 #include <algorithm>
+#include <utility>
 
 #include "objects/int_detail.h"
 
@@ -28,10 +29,27 @@ class TwosComplement {
   Digit carry_;
 };
 
+// Neither is negative: digit by digit.
+template <typename Operation>
+PyObject* bitwise_magnitudes(PyObject* a, PyObject* b, Operation operation) {
+  if (digit_count(a) < digit_count(b)) std::swap(a, b);
+  const size_t common = digit_count(b);
+  // Above the shorter one stand zeros, which and turns into nothing.
+  const size_t count = operation(int64_t{1}, int64_t{0}) != 0 ? digit_count(a) : common;
+  PyLongObject* result = int_alloc(count);
+  if (result == nullptr) return nullptr;
+  const Digit *da = digits_of(a), *db = digits_of(b);
+  Digit* out = result->long_value.ob_digit;
+  for (size_t i = 0; i < common; ++i) out[i] = static_cast<Digit>(operation(int64_t{da[i]}, int64_t{db[i]}));
+  if (count > common) std::memcpy(out + common, da + common, (count - common) * sizeof(Digit));
+  return int_finish(result, count, false);
+}
+
 template <typename Operation>
 PyObject* bitwise(PyObject* a, PyObject* b, Operation operation) {
   int64_t x, y;
   if (compact_value(a, &x) && compact_value(b, &y)) [[likely]] return int_from_int64(operation(x, y));
+  if (!is_negative(a) && !is_negative(b)) return bitwise_magnitudes(a, b, operation);
   const size_t count = std::max(digit_count(a), digit_count(b)) + 1;
   PyLongObject* result = int_alloc(count);
   if (result == nullptr) return nullptr;

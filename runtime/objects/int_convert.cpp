@@ -11,7 +11,7 @@
 namespace amphis {
 namespace {
 
-static_assert(sizeof(long) == 8 && sizeof(long long) == 8 && sizeof(size_t) == 8 && sizeof(void*) == 8);
+static_assert(PY_LITTLE_ENDIAN && sizeof(long) == 8 && sizeof(long long) == 8 && sizeof(size_t) == 8 && sizeof(void*) == 8);
 
 void raise_overflow(const char* text) { PyErr_SetString(PyExc_OverflowError, text); }
 
@@ -393,6 +393,13 @@ PyObject* _PyLong_FromByteArray(const unsigned char* bytes, size_t n, int little
 int _PyLong_AsByteArray(PyLongObject* self, unsigned char* bytes, size_t n, int little_endian, int is_signed,
                         int with_exceptions) {
   PyObject* v = as_object(self);
+  int64_t small;
+  if (n - 1 < 8 && compact_value(v, &small) && small >= 0 && (n == 8 || small >> (8 * n - (is_signed ? 1 : 0)) == 0)) {
+    uint64_t word = static_cast<uint64_t>(small);
+    if (!little_endian) word = __builtin_bswap64(word) >> (64 - 8 * n);
+    std::memcpy(bytes, &word, n);
+    return 0;
+  }
   if (is_negative(v) && !is_signed) {
     if (with_exceptions) raise_overflow("can't convert negative int to unsigned");
     return -1;

@@ -73,8 +73,8 @@ int is_little_endian(PyObject* order, const char* function, int fallback) {
     _PyArg_BadArgument(function, "argument 'byteorder'", "str", order);
     return -1;
   }
-  if (PyUnicode_EqualToUTF8(order, "little")) return 1;
-  if (PyUnicode_EqualToUTF8(order, "big")) return 0;
+  if (PyUnicode_EqualToUTF8AndSize(order, "little", 6)) return 1;
+  if (PyUnicode_EqualToUTF8AndSize(order, "big", 3)) return 0;
   PyErr_SetString(PyExc_ValueError, "byteorder must be either 'little' or 'big'");
   return -1;
 }
@@ -115,7 +115,7 @@ PyObject* from_bytes(PyObject* type, PyObject* const* args, Py_ssize_t nargs, Py
   if (little < 0) return nullptr;
   int is_signed = 0;
   if (given[2] != nullptr && (is_signed = PyObject_IsTrue(given[2])) < 0) return nullptr;
-  auto bytes = Ref<>::steal(PyObject_Bytes(given[0]));
+  auto bytes = Ref<>::steal(PyBytes_CheckExact(given[0]) ? Py_NewRef(given[0]) : PyObject_Bytes(given[0]));
   if (!bytes) return nullptr;
   PyObject* result = _PyLong_FromByteArray(reinterpret_cast<unsigned char*>(PyBytes_AS_STRING(bytes.get())),
                                            static_cast<size_t>(PyBytes_GET_SIZE(bytes.get())), little, is_signed);

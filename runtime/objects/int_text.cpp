@@ -22,6 +22,47 @@ bool exceeds_limit(int base, size_t digits) {
   return !is_power_of_two(base) && limit > 0 && digits > static_cast<size_t>(limit);
 }
 
+// Few enough digits that multiplying up word by word, without memory, beats anything cleverer.
+constexpr size_t kWordwiseDigits = 18 * 12;
+
+PyObject* decimal_by_words(const char* text, size_t count, bool negative) {
+  static constexpr uint64_t kPowers[] = {1,
+                                         10,
+                                         100,
+                                         1000,
+                                         10000,
+                                         100000,
+                                         1000000,
+                                         10000000,
+                                         100000000,
+                                         1000000000,
+                                         10000000000,
+                                         100000000000,
+                                         1000000000000,
+                                         10000000000000,
+                                         100000000000000,
+                                         1000000000000000,
+                                         10000000000000000,
+                                         100000000000000000,
+                                         1000000000000000000};
+  mp_limb_t limbs[kWordwiseDigits / 19 + 3];
+  mp_size_t used = 0;
+  for (size_t i = 0; i < count;) {
+    uint64_t word = 0;
+    int taken = 0;
+    for (; i < count && taken < 18; ++i) {
+      if (text[i] == '_') continue;
+      word = word * 10 + static_cast<uint64_t>(text[i] - '0');
+      ++taken;
+    }
+    mp_limb_t carry = used > 0 ? mpn_mul_1(limbs, limbs, used, kPowers[taken]) : 0;
+    if (used > 0) carry += mpn_add_1(limbs, limbs, used, word);
+    if (used == 0) carry = word;
+    if (carry != 0) limbs[used++] = carry;
+  }
+  return int_from_limbs(limbs, static_cast<size_t>(used), negative);
+}
+
 // `count` digit characters and underscores that have been checked; `digits` of them are digits.
 PyObject* magnitude_of(const char* text, size_t count, size_t digits, int base, bool negative) {
   if (digits <= 12 || (base <= 10 && digits <= 18)) {
@@ -31,6 +72,7 @@ PyObject* magnitude_of(const char* text, size_t count, size_t digits, int base, 
     }
     return int_from_int64(negative ? -value : value);
   }
+  if (base == 10 && digits <= kWordwiseDigits) return decimal_by_words(text, count, negative);
   auto* values = static_cast<unsigned char*>(PyMem_Malloc(digits));
   if (values == nullptr) return PyErr_NoMemory();
   size_t n = 0;

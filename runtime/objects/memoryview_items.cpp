@@ -316,6 +316,18 @@ bool read_shape(PyMemoryViewObject* self, PyObject* shape, Py_ssize_t* out) {
   return true;
 }
 
+// The most common access: a small index into a plain run of unsigned bytes. Null when it is anything else. Under the lock.
+inline char* byte_at(PyMemoryViewObject* self, PyObject* key) {
+  const Py_buffer& view = self->view;
+  int64_t index;
+  if ((self->flags & _Py_MEMORYVIEW_RELEASED) || (self->mbuf->flags & _Py_MANAGED_BUFFER_RELEASED) || view.ndim != 1 ||
+      view.suboffsets != nullptr || view.format[0] != 'B' || view.format[1] != '\0' || !PyLong_CheckExact(key) ||
+      !compact_value(key, &index) || static_cast<uint64_t>(index) >= static_cast<uint64_t>(view.shape[0])) {
+    return nullptr;
+  }
+  return static_cast<char*>(view.buf) + index * view.strides[0];
+}
+
 }  // namespace
 
 PyObject* memoryview_item(PyObject* o, Py_ssize_t index) {
@@ -332,6 +344,10 @@ PyObject* memoryview_item(PyObject* o, Py_ssize_t index) {
 
 PyObject* memoryview_subscript(PyObject* o, PyObject* key) {
   PyMemoryViewObject* self = as_view(o);
+  {
+    ObjectLock lock(o);
+    if (const char* p = byte_at(self, key)) return small_int(static_cast<unsigned char>(*p));
+  }
   if (!view_usable(self)) return nullptr;
   if (self->view.ndim == 0) {
     if (PyTuple_Check(key) && PyTuple_GET_SIZE(key) == 0) {
@@ -376,6 +392,15 @@ PyObject* memoryview_subscript(PyObject* o, PyObject* key) {
 
 int memoryview_assign(PyObject* o, PyObject* key, PyObject* value) {
   PyMemoryViewObject* self = as_view(o);
+  int64_t byte;
+  if (value != nullptr && PyLong_CheckExact(value) && compact_value(value, &byte) && (byte & ~int64_t{255}) == 0) {
+    ObjectLock lock(o);
+    char* p = self->view.readonly ? nullptr : byte_at(self, key);
+    if (p != nullptr) {
+      *p = static_cast<char>(byte);
+      return 0;
+    }
+  }
   if (!view_usable(self)) return -1;
   const char letter = supported_letter(&self->view);
   if (letter == '\0') return -1;

@@ -51,6 +51,11 @@ bool conversion_failed(char format) {
 
 template <typename T>
 bool store_int(char* out, PyObject* value, char format) {
+  int64_t small;
+  if (PyLong_Check(value) && compact_value(value, &small) && small >= 0 &&
+      static_cast<uint64_t>(small) <= static_cast<uint64_t>(std::numeric_limits<T>::max())) {
+    return store(out, static_cast<T>(small));
+  }
   auto index = Ref<>::steal(_PyNumber_Index(value));
   if (!index) return conversion_failed(format);
   if constexpr (std::is_signed_v<T>) {
