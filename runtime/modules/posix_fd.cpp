@@ -1,4 +1,5 @@
 // The module posix: descriptors. Opening, closing, duplicating, reading and writing in all forms, flags, locks, terminals.
+// Also the _Py_* functions on descriptors that the C API declares.
 #include "modules/posix.h"
 
 #include <pty.h>
@@ -572,3 +573,76 @@ PyMethodDef fd_more_methods[] = {
 };
 
 }  // namespace amphis::posix
+
+using namespace amphis;
+using amphis::posix::detached;
+using amphis::posix::repeated;
+
+extern "C" {
+
+int _Py_fstat_noraise(int fd, struct stat* status) { return ::fstat(fd, status); }
+
+int _Py_fstat(int fd, struct stat* status) {
+  if (detached([&] { return ::fstat(fd, status); }) == 0) return 0;
+  PyErr_SetFromErrno(PyExc_OSError);
+  return -1;
+}
+
+// -2: an exception; -1: errno.
+int _Py_stat(PyObject* path, struct stat* status) {
+  PyObject* bytes = nullptr;
+  if (!PyUnicode_FSConverter(path, &bytes)) return -2;
+  Ref<> held = Ref<>::steal(bytes);
+  return ::stat(PyBytes_AS_STRING(bytes), status);
+}
+
+int _Py_open_noraise(const char* path, int flags) { return ::open(path, flags | O_CLOEXEC); }
+
+int _Py_open(const char* path, int flags) {
+  int fd;
+  if (!repeated([&] { return ::open(path, flags | O_CLOEXEC); }, &fd)) return -1;
+  if (fd < 0) PyErr_SetFromErrnoWithFilename(PyExc_OSError, path);
+  return fd;
+}
+
+Py_ssize_t _Py_write(int fd, const void* buffer, size_t count) {
+  ssize_t n;
+  if (!repeated([&] { return ::write(fd, buffer, std::min<size_t>(count, 0x7ffff000)); }, &n)) return -1;
+  if (n < 0) PyErr_SetFromErrno(PyExc_OSError);
+  return n;
+}
+
+Py_ssize_t _Py_write_noraise(int fd, const void* buffer, size_t count) {
+  ssize_t n;
+  do {
+    n = ::write(fd, buffer, std::min<size_t>(count, 0x7ffff000));
+  } while (n < 0 && errno == EINTR);
+  return n;
+}
+
+int _Py_dup(int fd) {
+  const int copy = detached([&] { return ::fcntl(fd, F_DUPFD_CLOEXEC, 0); });
+  if (copy < 0) PyErr_SetFromErrno(PyExc_OSError);
+  return copy;
+}
+
+int _Py_set_inheritable(int fd, int inheritable, int*) {
+  const int flags = ::fcntl(fd, F_GETFD);
+  if (flags >= 0) {
+    const int wanted = inheritable ? flags & ~FD_CLOEXEC : flags | FD_CLOEXEC;
+    if (wanted == flags || ::fcntl(fd, F_SETFD, wanted) >= 0) return 0;
+  }
+  PyErr_SetFromErrno(PyExc_OSError);
+  return -1;
+}
+
+void _Py_closerange(int first, int last) {
+  first = std::max(first, 0);
+  if (last < first) return;
+  if (::close_range(static_cast<unsigned>(first), static_cast<unsigned>(last), 0) == 0) return;
+  for (int fd = first; fd <= last && fd < 1 << 20; fd++) ::close(fd);
+}
+
+int _Py_IsValidFD(int fd) { return fd >= 0 && ::fcntl(fd, F_GETFD) >= 0; }
+
+}  // extern "C"

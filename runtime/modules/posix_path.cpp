@@ -1,4 +1,4 @@
-// Paths and other arguments of the module posix, and the helpers of posixpath.
+// Paths and other arguments of the module posix, PyOS_FSPath, and the helpers of posixpath.
 #include "modules/posix.h"
 
 #include "objects/str.h"
@@ -225,6 +225,20 @@ PyMethodDef path_methods[] = {
 using namespace amphis;
 
 extern "C" {
+
+PyObject* PyOS_FSPath(PyObject* path) {
+  if (PyUnicode_Check(path) || PyBytes_Check(path)) return Py_NewRef(path);
+  Ref<> method = Ref<>::steal(_PyObject_LookupSpecial(path, AMPHIS_STATIC_NAME("__fspath__")));
+  if (!method || method.get() == Py_None) {
+    if (PyErr_Occurred()) return nullptr;
+    return PyErr_Format(PyExc_TypeError, "expected str, bytes or os.PathLike object, not %.200s",
+                        Py_TYPE(path)->tp_name);
+  }
+  Ref<> text = Ref<>::steal(PyObject_CallNoArgs(method.get()));
+  if (!text || PyUnicode_Check(text.get()) || PyBytes_Check(text.get())) return text.release();
+  return PyErr_Format(PyExc_TypeError, "expected %.200s.__fspath__() to return str or bytes, not %.200s",
+                      Py_TYPE(path)->tp_name, Py_TYPE(text.get())->tp_name);
+}
 
 namespace {
 
