@@ -266,7 +266,7 @@ PyObject* escape_encode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
     return nullptr;
   }
   if (!errors_argument("escape_encode", args, nargs, 1, &errors)) return nullptr;
-  ByteBuilder out;
+  EncodedBytes out;
   const unsigned char* p = reinterpret_cast<const unsigned char*>(PyBytes_AS_STRING(args[0]));
   Py_ssize_t n = PyBytes_GET_SIZE(args[0]);
   for (Py_ssize_t i = 0; i < n; i++) {

@@ -85,7 +85,7 @@ int decode_by_mapping(StrWriter& out, PyObject* mapping, Byte byte) {
 }
 
 // The same in the other direction.
-int encode_by_mapping(ByteBuilder& out, PyObject* mapping, Py_UCS4 ch) {
+int encode_by_mapping(EncodedBytes& out, PyObject* mapping, Py_UCS4 ch) {
   if (Py_IS_TYPE(mapping, &encoding_map_type)) {
     int byte = map_lookup(reinterpret_cast<EncodingMap*>(mapping), ch);
     if (byte < 0) return 0;
@@ -127,7 +127,7 @@ PyObject* encode_charmap(PyObject* text, PyObject* mapping, const char* errors) 
   }
   StrView s(text);
   EncodeErrors report("charmap", errors, text);
-  ByteBuilder out;
+  EncodedBytes out;
   if (!out.reserve(s.length)) return nullptr;
   for (Py_ssize_t i = 0; i < s.length;) {
     Py_ssize_t before = out.size();

@@ -24,14 +24,14 @@ enum class ErrorMode : unsigned char {
 ErrorMode error_mode(const char* errors);
 
 // Bytes under construction. Everything returns false with MemoryError set when there is no memory.
-class ByteBuilder {
+class EncodedBytes {
  public:
-  ByteBuilder() = default;
-  ~ByteBuilder() {
+  EncodedBytes() = default;
+  ~EncodedBytes() {
     if (data_ != small_) PyMem_Free(data_);
   }
-  ByteBuilder(const ByteBuilder&) = delete;
-  ByteBuilder& operator=(const ByteBuilder&) = delete;
+  EncodedBytes(const EncodedBytes&) = delete;
+  EncodedBytes& operator=(const EncodedBytes&) = delete;
 
   bool reserve(Py_ssize_t more) { return more <= capacity_ - size_ || grow(more); }
   bool put(unsigned char byte) {

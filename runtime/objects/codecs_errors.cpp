@@ -77,7 +77,7 @@ ErrorMode error_mode(const char* errors) {
   return ErrorMode::kOther;
 }
 
-bool ByteBuilder::grow(Py_ssize_t more) {
+bool EncodedBytes::grow(Py_ssize_t more) {
   if (more > PY_SSIZE_T_MAX - size_ - size_ / 2) {
     PyErr_NoMemory();
     return false;
@@ -221,7 +221,7 @@ PyObject* EncodeErrors::handle(Py_ssize_t start, Py_ssize_t stop, const char* re
       return name_replacement(text_, start, stop);
     case ErrorMode::kSurrogateEscape: {
       StrView s(text_);
-      ByteBuilder bytes;
+      EncodedBytes bytes;
       Py_ssize_t i = start;
       for (; i < stop && s[i] >= 0xDC80 && s[i] <= 0xDCFF; i++) {
         if (!bytes.put(static_cast<unsigned char>(s[i] - 0xDC00))) return nullptr;
@@ -316,7 +316,7 @@ PyObject* surrogateescape(PyObject* error) {
   if (!read_damage(error, kind, &d)) return nullptr;
   if (kind == Failure::kEncode) {
     StrView s(d.object.get());
-    ByteBuilder bytes;
+    EncodedBytes bytes;
     for (Py_ssize_t i = d.start; i < d.stop; i++) {
       if (s[i] < 0xDC80 || s[i] > 0xDCFF) return raise_again(error);
       if (!bytes.put(static_cast<unsigned char>(s[i] - 0xDC00))) return nullptr;
@@ -382,7 +382,7 @@ PyObject* surrogatepass(PyObject* error) {
   if (unit == 0) return raise_again(error);
   if (kind == Failure::kEncode) {
     StrView s(d.object.get());
-    ByteBuilder bytes;
+    EncodedBytes bytes;
     for (Py_ssize_t i = d.start; i < d.stop; i++) {
       Py_UCS4 ch = s[i];
       if (!Py_UNICODE_IS_SURROGATE(ch)) return raise_again(error);

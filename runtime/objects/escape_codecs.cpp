@@ -295,7 +295,7 @@ PyObject* PyUnicode_AsUnicodeEscapeString(PyObject* text) {
     return nullptr;
   }
   StrView s(text);
-  ByteBuilder out;
+  EncodedBytes out;
   if (!out.reserve(s.length)) return nullptr;
   for (Py_ssize_t i = 0; i < s.length; i++) {
     if (!out.reserve(10)) return nullptr;
@@ -325,7 +325,7 @@ PyObject* PyUnicode_AsRawUnicodeEscapeString(PyObject* text) {
   }
   StrView s(text);
   if (s.kind == 1) return PyBytes_FromStringAndSize(static_cast<const char*>(s.data), s.length);
-  ByteBuilder out;
+  EncodedBytes out;
   for (Py_ssize_t i = 0; i < s.length; i++) {
     if (!out.reserve(10)) return nullptr;
     Py_UCS4 ch = s[i];

@@ -16,7 +16,7 @@ PyObject* encode_single_byte(PyObject* text, const char* errors, Py_UCS4 limit) 
   }
   const char* reason = limit == 256 ? "ordinal not in range(256)" : "ordinal not in range(128)";
   EncodeErrors report(limit == 256 ? "latin-1" : "ascii", errors, text);
-  ByteBuilder out;
+  EncodedBytes out;
   if (!out.reserve(s.length)) return nullptr;
   for (Py_ssize_t i = 0; i < s.length;) {
     if (!out.reserve(s.length - i)) return nullptr;

@@ -186,7 +186,7 @@ PyObject* decode32(const char* data, Py_ssize_t n, const char* errors, int* orde
 struct Writer16 {
   static constexpr int kUnit = 2;
   bool big;
-  void unit(ByteBuilder& out, Py_UCS4 v) const {
+  void unit(EncodedBytes& out, Py_UCS4 v) const {
     Byte b[2] = {static_cast<Byte>(v), static_cast<Byte>(v >> 8)};
     if (big) {
       Byte t = b[0];
@@ -196,7 +196,7 @@ struct Writer16 {
     memcpy(out.tail(), b, 2);
     out.advance_to(out.tail() + 2);
   }
-  void put(ByteBuilder& out, Py_UCS4 ch) const {
+  void put(EncodedBytes& out, Py_UCS4 ch) const {
     if (ch < 0x10000) {
       unit(out, ch);
     } else {
@@ -208,7 +208,7 @@ struct Writer16 {
 struct Writer32 {
   static constexpr int kUnit = 4;
   bool big;
-  void put(ByteBuilder& out, Py_UCS4 ch) const {
+  void put(EncodedBytes& out, Py_UCS4 ch) const {
     uint32_t v = big ? __builtin_bswap32(ch) : ch;
     memcpy(out.tail(), &v, 4);
     out.advance_to(out.tail() + 4);
@@ -273,7 +273,7 @@ PyObject* encode_wide(PyObject* text, const char* errors, int order, const char*
   Writer writer{order == 1};
   EncodeErrors report(order == -1 ? little : order == 1 ? big : native, errors, text);
   if (s.length > (PY_SSIZE_T_MAX - 8) / 4) return PyErr_NoMemory();
-  ByteBuilder out;
+  EncodedBytes out;
   if (PyObject* whole = encode_plain<Writer>(s, order)) return whole;
   if (PyErr_Occurred()) return nullptr;
   if (!out.reserve(s.length * (s.kind == 4 ? 4 : Writer::kUnit) + 8)) return nullptr;

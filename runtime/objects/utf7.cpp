@@ -162,7 +162,7 @@ PyObject* decode7(const char* data, Py_ssize_t n, const char* errors, Py_ssize_t
 
 PyObject* encode_utf7(PyObject* text, const char*) {
   StrView s(text);
-  ByteBuilder out;
+  EncodedBytes out;
   bool shifted = false;
   uint64_t buffer = 0;
   int bits = 0;

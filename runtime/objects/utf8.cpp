@@ -218,7 +218,7 @@ char* encode_run(const Ch* p, Py_ssize_t n, char* to) {
 PyObject* encode_with_errors(PyObject* text, const char* errors) {
   StrView view(text);
   EncodeErrors report("utf-8", errors, text);
-  ByteBuilder out;
+  EncodedBytes out;
   if (!out.reserve(view.length * 2)) return nullptr;
   for (Py_ssize_t i = 0; i < view.length;) {
     Py_UCS4 ch = view[i];
