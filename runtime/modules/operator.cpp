@@ -390,6 +390,13 @@ PyMethodDef callable_methods[] = {
     {},
 };
 
+PyObject* callable_signature(PyObject*, void*) { return PyUnicode_FromString("(obj, /)"); }
+
+PyGetSetDef callable_getset[] = {
+    {"__text_signature__", callable_signature, nullptr, nullptr, nullptr},
+    {},
+};
+
 PyTypeObject callable_type(const char* name, const char* doc, newfunc make) {
   return PyTypeObject{
       .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
@@ -405,6 +412,7 @@ PyTypeObject callable_type(const char* name, const char* doc, newfunc make) {
       .tp_traverse = callable_traverse,
       .tp_clear = callable_clear,
       .tp_methods = callable_methods,
+      .tp_getset = callable_getset,
       .tp_new = make,
   };
 }

@@ -330,8 +330,18 @@ PyObject* make_long_iterator(PyObject* start, PyObject* step, PyObject* length) 
   return reinterpret_cast<PyObject*>(self);
 }
 
+// Whether an iterator of int64 values can name its own end, as pickling it requires.
+bool end_fits(int64_t start, int64_t step, int64_t length) {
+  int64_t distance, end;
+  return !__builtin_mul_overflow(step, length, &distance) && !__builtin_add_overflow(start, distance, &end);
+}
+
 PyObject* range_iter(PyObject* op) {
   RangeObject* self = as_range(op);
+  if (self->fast && !end_fits(self->start64, self->step64, self->length64)) {
+    Ref<> length = make_int(self->length64);
+    return length ? make_long_iterator(self->start, self->step, length.get()) : nullptr;
+  }
   if (self->fast) return range_iterator_new(self->start64, self->step64, self->length64);
   return make_long_iterator(self->start, self->step, self->length);
 }
@@ -340,7 +350,9 @@ PyObject* range_reversed(PyObject* op, PyObject*) {
   RangeObject* self = as_range(op);
   if (self->fast && self->step64 != INT64_MIN) {
     const int64_t last = self->length64 == 0 ? self->start64 : range_value(self->start64, self->step64, self->length64 - 1);
-    return range_iterator_new(last, -self->step64, self->length64);
+    if (end_fits(last, -self->step64, self->length64)) {
+      return range_iterator_new(last, -self->step64, self->length64);
+    }
   }
   Ref<> length = length_object(self);
   Ref<> one = make_int(1);
