@@ -72,6 +72,12 @@ PyMemberDef key_members[] = {
     {},
 };
 
+PyObject* key_signature(PyObject*, void*) { return PyUnicode_FromString("(obj)"); }
+PyGetSetDef key_getset[] = {
+    {"__text_signature__", key_signature, nullptr, nullptr, nullptr},
+    {},
+};
+
 PyTypeObject key_type = {
     .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
     .tp_name = "functools.KeyWrapper",
@@ -85,6 +91,7 @@ PyTypeObject key_type = {
     .tp_clear = key_clear,
     .tp_richcompare = key_compare,
     .tp_members = key_members,
+    .tp_getset = key_getset,
 };
 
 PyObject* cmp_to_key(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {

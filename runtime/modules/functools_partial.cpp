@@ -277,7 +277,8 @@ PyObject* partial_setstate(PyObject* op, PyObject* state) {
   Partial* self = as_partial(op);
   PyObject *function, *args, *keywords, *attributes;
   if (!PyTuple_Check(state) || !PyArg_ParseTuple(state, "OOOO", &function, &args, &keywords, &attributes) ||
-      !PyCallable_Check(function) || !PyTuple_Check(args) || (keywords != Py_None && !PyDict_Check(keywords))) {
+      !PyCallable_Check(function) || !PyTuple_Check(args) || (keywords != Py_None && !PyDict_Check(keywords)) ||
+      (attributes != Py_None && !PyDict_Check(attributes))) {
     PyErr_SetString(PyExc_TypeError, "invalid partial state");
     return nullptr;
   }
