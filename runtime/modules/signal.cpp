@@ -1,19 +1,20 @@
 // _signal: handlers in Python. The C handler only marks the signal as tripped, wakes the main thread's evaluation loop and
 // writes to the wakeup descriptor; the Python handlers run in the main thread between instructions.
 //
-// Invariant: handlers[n].function is what getsignal(n) returns, and only the main thread changes it.
+// Invariant: handlers[n].function is what getsignal(n) returns; only the main thread changes it, any thread may read it.
 #include "modules/signal.h"
 
 #include "interp/frame.h"
 #include "modules/builtins.h"
 #include "modules/signal_sets.h"
+#include "sync/atomic_field.h"
+#include "sync/fork.h"
 #include "sync/interpreter_state.h"
 #include "sync/ref.h"
 #include "sync/shared_slot.h"
 
 #include <atomic>
 #include <csignal>
-#include <cmath>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -35,6 +36,7 @@ std::atomic<int> any_tripped{0};
 struct Wakeup {
   std::atomic<int> fd{-1};
   std::atomic<bool> warn_on_full{true};
+  std::atomic<int> error{0};  // errno of a failed write, until the main thread has reported it
 };
 Wakeup wakeup;
 
@@ -44,27 +46,30 @@ PyObject* int_handler = nullptr;
 PyObject* itimer_error = nullptr;
 PyObject* siginfo_type = nullptr;
 
-// A failed write to the wakeup descriptor is reported by the main thread.
-int report_wakeup_error(void* data) {
-  PyObject* error = PyErr_GetRaisedException();
-  errno = static_cast<int>(reinterpret_cast<intptr_t>(data));
+void report_wakeup_error(int error) {
+  Ref<> raised = Ref<>::steal(PyErr_GetRaisedException());
+  errno = error;
   PyErr_SetFromErrno(PyExc_OSError);
   PyErr_FormatUnraisable("Exception ignored while trying to write to the signal wakeup fd");
-  PyErr_SetRaisedException(error);
-  return 0;
+  PyErr_SetRaisedException(raised.release());
+}
+
+void wake_main_thread() {
+  any_tripped.store(1, std::memory_order_release);
+  signal_pending();
 }
 
 void trip(int number) {
   handlers[number].tripped.store(1, std::memory_order_relaxed);
-  any_tripped.store(1, std::memory_order_release);
-  signal_pending();
+  wake_main_thread();
   int fd = wakeup.fd.load(std::memory_order_relaxed);
   if (fd < 0) return;
   unsigned char byte = static_cast<unsigned char>(number);
   if (write(fd, &byte, 1) < 0) {
     int error = errno;
     if (wakeup.warn_on_full.load(std::memory_order_relaxed) || (error != EWOULDBLOCK && error != EAGAIN)) {
-      Py_AddPendingCall(report_wakeup_error, reinterpret_cast<void*>(static_cast<intptr_t>(error)));
+      wakeup.error.store(error, std::memory_order_relaxed);
+      wake_main_thread();
     }
   }
 }
@@ -90,14 +95,24 @@ int install(int number, void (*function)(int)) {
   return sigaction(number, &action, nullptr);
 }
 
+bool runs_python(PyObject* function) {
+  return function != nullptr && function != Py_None && function != ignore_handler && function != default_handler;
+}
+
 // Runs the handlers of tripped signals; main thread. 0 or -1.
 int run_handlers(ThreadState* ts) {
   if (!any_tripped.exchange(0, std::memory_order_acquire)) return 0;
+  if (int error = wakeup.error.exchange(0, std::memory_order_relaxed)) report_wakeup_error(error);
   Ref<> frame;
   for (int i = 1; i < NSIG; ++i) {
     if (!handlers[i].tripped.exchange(0, std::memory_order_relaxed)) continue;
     Ref<> function = Ref<>::share(handlers[i].function);
-    if (!function || function.get() == Py_None || function.get() == ignore_handler || function.get() == default_handler) continue;
+    if (!runs_python(function)) {
+      // The signal came before the handler was taken away, or from another thread meanwhile.
+      PyErr_Format(PyExc_OSError, "Signal %i ignored due to race condition", i);
+      PyErr_WriteUnraisable(Py_None);
+      continue;
+    }
     if (!frame) {
       Frame* f = current_frame(ts);
       frame = f != nullptr ? Ref<>::steal(frame_object(f)) : Ref<>::share(Py_None);
@@ -108,15 +123,16 @@ int run_handlers(ThreadState* ts) {
     Ref<> done = number ? Ref<>::steal(PyObject_Vectorcall(function, args, 2, nullptr)) : Ref<>();
     if (!done) {
       // The others are still to be handled.
-      any_tripped.store(1, std::memory_order_release);
-      signal_pending();
+      wake_main_thread();
       return -1;
     }
   }
   return 0;
 }
 
-PyObject* default_int_handler(PyObject*, PyObject* const*, Py_ssize_t) {
+PyObject* default_int_handler(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
+  if (!_PyArg_CheckPositional("default_int_handler", nargs, 2, 2)) return nullptr;
+  if (PyLong_AsInt(args[0]) == -1 && PyErr_Occurred()) return nullptr;
   PyErr_SetNone(PyExc_KeyboardInterrupt);
   return nullptr;
 }
@@ -146,16 +162,15 @@ PyObject* signal_signal(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   // What came in until now belongs to the old handler.
   if (PyErr_CheckSignals() < 0) return nullptr;
   if (install(number, function) != 0) return PyErr_SetFromErrno(PyExc_OSError);
-  PyObject* old = handlers[number].function;
-  handlers[number].function = Py_NewRef(handler);
-  return old != nullptr ? old : Py_NewRef(Py_None);
+  Ref<> old = sync::exchange_slot(&handlers[number].function, Ref<>::share(handler));
+  return old ? old.release() : Py_NewRef(Py_None);
 }
 
 PyObject* signal_getsignal(PyObject*, PyObject* arg) {
   int number = PyLong_AsInt(arg);
   if ((number == -1 && PyErr_Occurred()) || !check_number(number)) return nullptr;
-  PyObject* function = handlers[number].function;
-  return Py_NewRef(function != nullptr ? function : Py_None);
+  Ref<> function = sync::get_ref(&handlers[number].function);
+  return function ? function.release() : Py_NewRef(Py_None);
 }
 
 PyObject* signal_raise(PyObject*, PyObject* arg) {
@@ -190,8 +205,8 @@ PyObject* signal_siginterrupt(PyObject*, PyObject* const* args, Py_ssize_t nargs
   if (!_PyArg_CheckPositional("siginterrupt", nargs, 2, 2)) return nullptr;
   int number = PyLong_AsInt(args[0]);
   if (number == -1 && PyErr_Occurred()) return nullptr;
-  int flag = PyObject_IsTrue(args[1]);
-  if (flag < 0 || !check_number(number)) return nullptr;
+  int flag = PyLong_AsInt(args[1]);
+  if ((flag == -1 && PyErr_Occurred()) || !check_number(number)) return nullptr;
   struct sigaction action;
   sigaction(number, nullptr, &action);
   if (flag) {
@@ -241,16 +256,9 @@ bool to_timeval(PyObject* seconds, struct timeval* tv) {
     *tv = {0, 0};
     return true;
   }
-  double value = PyFloat_AsDouble(seconds);
-  if (value == -1.0 && PyErr_Occurred()) return false;
-  double whole = std::floor(value);
-  tv->tv_sec = static_cast<time_t>(whole);
-  tv->tv_usec = static_cast<suseconds_t>(std::ceil((value - whole) * 1e6));
-  if (tv->tv_usec >= 1000000) {
-    tv->tv_sec++;
-    tv->tv_usec -= 1000000;
-  }
-  return true;
+  PyTime_t t;
+  return _PyTime_FromSecondsObject(&t, seconds, _PyTime_ROUND_CEILING) == 0 &&
+         _PyTime_AsTimeval(t, tv, _PyTime_ROUND_CEILING) == 0;
 }
 
 PyObject* from_itimerval(const struct itimerval& v) {
@@ -357,6 +365,12 @@ int add_constants(PyObject* m) {
   return 0;
 }
 
+void forget_tripped() {
+  if (!any_tripped.exchange(0)) return;
+  for (Handler& h : handlers) h.tripped.store(0, std::memory_order_relaxed);
+  wakeup.error.store(0, std::memory_order_relaxed);
+}
+
 int exec(PyObject* m) {
   if (default_handler == nullptr) {
     default_handler = PyLong_FromVoidPtr(reinterpret_cast<void*>(SIG_DFL));
@@ -378,15 +392,17 @@ int exec(PyObject* m) {
     struct sigaction now;
     if (sigaction(i, nullptr, &now) != 0) continue;
     PyObject* function = now.sa_handler == SIG_DFL ? default_handler : now.sa_handler == SIG_IGN ? ignore_handler : Py_None;
-    handlers[i].function = Py_NewRef(function);
+    sync::set_slot(&handlers[i].function, Ref<>::share(function));
   }
   eval_hooks.handle_signals = run_handlers;
+  // The parent's signals are the parent's.
+  sync::add_fork_hooks({nullptr, nullptr, forget_tripped});
   if (handlers[SIGINT].function == default_handler) {
     if (install(SIGINT, c_handler) != 0) {
       PyErr_SetFromErrno(PyExc_OSError);
       return -1;
     }
-    Py_SETREF(handlers[SIGINT].function, Py_NewRef(int_handler));
+    sync::set_slot(&handlers[SIGINT].function, Ref<>::share(int_handler));
   }
   return 0;
 }
@@ -410,10 +426,9 @@ PyModuleDef def = {
 
 void signals_restore() {
   for (int i = 1; i < NSIG; ++i) {
-    PyObject* function = handlers[i].function;
-    if (function == nullptr || function == Py_None || function == default_handler || function == ignore_handler) continue;
+    if (!runs_python(handlers[i].function)) continue;
     install(i, SIG_DFL);
-    Py_SETREF(handlers[i].function, Py_NewRef(default_handler));
+    sync::set_slot(&handlers[i].function, Ref<>::share(default_handler));
   }
   wakeup.fd.store(-1);
 }
@@ -434,8 +449,7 @@ int PyErr_CheckSignals(void) {
 
 int PyErr_SetInterruptEx(int number) {
   if (number < 1 || number >= NSIG) return -1;
-  PyObject* function = handlers[number].function;
-  if (function == nullptr || function == Py_None || function == ignore_handler || function == default_handler) return 0;
+  if (!runs_python(sync::load_relaxed(handlers[number].function))) return 0;
   trip(number);
   return 0;
 }

@@ -5,7 +5,6 @@
 #include "sync/ref.h"
 #include "sync/thread_state.h"
 
-#include <cmath>
 #include <csignal>
 #include <ctime>
 
@@ -28,8 +27,11 @@ bool to_sigset(PyObject* iterable, sigset_t* set) {
       PyErr_Format(PyExc_ValueError, "signal number %ld out of range [1; %i]", number, NSIG - 1);
       return false;
     }
-    // Numbers that the C library keeps for itself cannot be in a set: they are passed over.
-    sigaddset(set, static_cast<int>(number));
+    // Numbers that the C library keeps for itself cannot be in a set: range(1, NSIG) works, with a warning.
+    if (sigaddset(set, static_cast<int>(number)) != 0 &&
+        PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "invalid signal number %ld, please use valid_signals()", number) < 0) {
+      return false;
+    }
   }
   return !PyErr_Occurred();
 }
@@ -115,28 +117,21 @@ PyObject* sigwaitinfo_(PyObject*, PyObject* arg) {
   }
 }
 
-double monotonic_seconds() {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
 PyObject* sigtimedwait_(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   if (!_PyArg_CheckPositional("sigtimedwait", nargs, 2, 2)) return nullptr;
   sigset_t set;
   if (!to_sigset(args[0], &set)) return nullptr;
-  double timeout = PyFloat_AsDouble(args[1]);
-  if (timeout == -1.0 && PyErr_Occurred()) return nullptr;
+  PyTime_t timeout;
+  if (_PyTime_FromSecondsObject(&timeout, args[1], _PyTime_ROUND_CEILING) < 0) return nullptr;
   if (timeout < 0) {
     PyErr_SetString(PyExc_ValueError, "timeout must be non-negative");
     return nullptr;
   }
-  const double deadline = monotonic_seconds() + timeout;
+  const PyTime_t deadline = _PyDeadline_Init(timeout);
   siginfo_t info;
   for (;;) {
     struct timespec left;
-    left.tv_sec = static_cast<time_t>(timeout);
-    left.tv_nsec = static_cast<long>(std::fmin((timeout - std::floor(timeout)) * 1e9, 999999999.0));
+    if (_PyTime_AsTimespec(timeout, &left) < 0) return nullptr;
     int result;
     {
       Detached detached;
@@ -146,7 +141,7 @@ PyObject* sigtimedwait_(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
     if (errno == EAGAIN) Py_RETURN_NONE;
     if (errno != EINTR) return PyErr_SetFromErrno(PyExc_OSError);
     if (PyErr_CheckSignals() < 0) return nullptr;
-    timeout = deadline - monotonic_seconds();
+    timeout = _PyDeadline_Get(deadline);
     if (timeout < 0) Py_RETURN_NONE;
   }
 }
