@@ -15,12 +15,7 @@ bool read_code(PyObject* list, std::vector<Word>* out) {
     Ref<> item = Ref<>::steal(PyList_GetItemRef(list, i));
     if (!item) return false;
     const unsigned long word = PyLong_AsUnsignedLong(item);
-    if (word == static_cast<unsigned long>(-1) && PyErr_Occurred()) {
-      if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
-        PyErr_SetString(PyExc_OverflowError, "regular expression code size limit exceeded");
-      }
-      return false;
-    }
+    if (word == static_cast<unsigned long>(-1) && PyErr_Occurred()) return false;
     if (word > 0xFFFFFFFF) {
       PyErr_SetString(PyExc_OverflowError, "regular expression code size limit exceeded");
       return false;
