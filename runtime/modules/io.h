@@ -86,6 +86,8 @@ inline bool is_buffered(PyObject* op) {
 }
 // For exact objects: 1 or 0, or -1 with an exception.
 int buffered_closed(PyObject* self);
+// For exact objects: certainly closed. Raises nothing.
+bool buffered_known_closed(PyObject* self);
 // What the methods of the same names do, for exact objects.
 PyObject* buffered_read1(PyObject* self, Py_ssize_t size);
 bool buffered_write_bytes(PyObject* self, const char* data, Py_ssize_t size);

@@ -96,8 +96,8 @@ namespace {
 
 void iobase_finalize(PyObject* self) {
   Ref<> pending = Ref<>::steal(PyErr_GetRaisedException());
-  // A file that cannot tell whether it is closed is taken for open.
-  int closed = 0;
+  // An object that cannot tell whether it is closed is beyond use.
+  int closed = 1;
   PyObject* value;
   if (PyObject_GetOptionalAttr(self, AMPHIS_STATIC_NAME("closed"), &value) <= 0) {
     PyErr_Clear();

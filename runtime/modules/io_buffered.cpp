@@ -63,6 +63,11 @@ int buffered_closed(PyObject* op) {
   return usable(self) ? raw_closed(self) : -1;
 }
 
+bool buffered_known_closed(PyObject* op) {
+  Buffered* self = as_buffered(op);
+  return self->ok && is_fileio(self->raw) && self_of<FileIO>(self->raw)->fd < 0;
+}
+
 bool check_open(Buffered* self, const char* message) {
   const int closed = raw_closed(self);
   if (closed > 0 && ahead(self) == 0) PyErr_SetString(PyExc_ValueError, message);
@@ -230,8 +235,7 @@ int buffered_clear(PyObject* op) {
 void buffered_dealloc(PyObject* op) {
   Buffered* self = as_buffered(op);
   self->finalizing = true;
-  const bool closed = own_type(op) && self->ok && is_fileio(self->raw) && self_of<FileIO>(self->raw)->fd < 0;
-  if (!closed && finalize(op) < 0) return;
+  if (!(own_type(op) && buffered_known_closed(op)) && finalize(op) < 0) return;
   untrack(op);
   self->ok = false;
   drop_base(&self->base);
@@ -431,7 +435,7 @@ PyObject* method_truncate(PyObject* op, PyObject* const* args, Py_ssize_t nargs)
 
 PyObject* method_sizeof(PyObject* op, PyObject*) {
   Py_ssize_t size = Py_TYPE(op)->tp_basicsize;
-  if (as_buffered(op)->buffer != nullptr) size += as_buffered(op)->size;
+  if (as_buffered(op)->ok) size += as_buffered(op)->size;
   return PyLong_FromSsize_t(size);
 }
 

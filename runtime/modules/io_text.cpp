@@ -227,11 +227,9 @@ int textio_clear(PyObject* op) {
 void textio_dealloc(PyObject* op) {
   TextIO* self = as_text(op);
   self->finalizing = true;
-  const bool closed = Py_IS_TYPE(op, &textio_type) && self->ok && is_buffered(self->buffer) && closed_below(self) == 1;
-  if (!closed) {
-    PyErr_Clear();
-    if (finalize(op) < 0) return;
-  }
+  const bool closed =
+      Py_IS_TYPE(op, &textio_type) && self->ok && is_buffered(self->buffer) && buffered_known_closed(self->buffer);
+  if (!closed && finalize(op) < 0) return;
   self->ok = false;
   untrack(op);
   if (self->base.weakrefs != nullptr) PyObject_ClearWeakRefs(op);

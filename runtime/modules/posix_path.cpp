@@ -252,12 +252,14 @@ int convert_identifier(PyObject* object, uint32_t* result, const char* name) {
   if (!index) return 0;
   int overflow;
   const long value = PyLong_AsLongAndOverflow(index.get(), &overflow);
-  if (overflow < 0 || (overflow == 0 && value < -1)) {
-    PyErr_Format(PyExc_OverflowError, "%s is less than minimum", name);
+  if (value == -1 && PyErr_Occurred()) return 0;
+  if (overflow > 0) {
+    PyErr_Format(PyExc_OverflowError, "%s is greater than maximum", name);
     return 0;
   }
-  if (overflow > 0 || value > static_cast<long>(UINT32_MAX)) {
-    PyErr_Format(PyExc_OverflowError, "%s is greater than maximum", name);
+  // Also said of what fits a long and is too large.
+  if (overflow < 0 || value < -1 || value > static_cast<long>(UINT32_MAX)) {
+    PyErr_Format(PyExc_OverflowError, "%s is less than minimum", name);
     return 0;
   }
   *result = static_cast<uint32_t>(value);

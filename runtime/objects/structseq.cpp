@@ -136,30 +136,18 @@ PyObject* structseq_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   return bind_call(parameters, args, kwargs, given) ? construct(type, given[0], given[1]) : nullptr;
 }
 
-// The name of each field by index; null where it has none.
-std::unique_ptr<const char*[]> field_names(PyTypeObject* type, Py_ssize_t n) {
-  std::unique_ptr<const char*[]> names(new (std::nothrow) const char*[static_cast<size_t>(n) + 1]());
-  if (!names) {
-    PyErr_NoMemory();
-    return names;
-  }
-  for (PyMemberDef* m = type->tp_members; m != nullptr && m->name != nullptr; m++) {
-    const Py_ssize_t i = field_index(m);
-    if (i >= 0 && i < n) names[static_cast<size_t>(i)] = m->name;
-  }
-  return names;
-}
-
+// Items are labelled with the named fields in order: where a visible one has no name (the integer times of
+// os.stat_result), the names of the ones behind it move up.
 PyObject* structseq_repr(PyObject* op) {
   PyTypeObject* type = Py_TYPE(op);
   const Py_ssize_t n = Py_SIZE(op);
-  auto names = field_names(type, n);
-  if (!names) return nullptr;
+  const PyMemberDef* member = type->tp_members;
   PyUnicodeWriter* writer = PyUnicodeWriter_Create(0);
   if (writer == nullptr) return nullptr;
   bool ok = PyUnicodeWriter_WriteUTF8(writer, type->tp_name, -1) == 0 && PyUnicodeWriter_WriteChar(writer, '(') == 0;
   for (Py_ssize_t i = 0; ok && i < n; i++) {
-    const char* name = names[static_cast<size_t>(i)];
+    const char* name = member == nullptr ? nullptr : member->name;
+    if (name != nullptr) member++;
     if (name == nullptr) {
       PyErr_Format(PyExc_SystemError, "In structseq_repr(), member %zd name is NULL for type %.500s", i, type->tp_name);
       ok = false;
