@@ -1,7 +1,7 @@
 // Compiles a file (or standard input) and prints the listing of its code objects; with -q only says whether it compiled,
 // with -x runs it (without the import system; print() writes to standard output by itself),
 // with -s takes it as sources separated by null bytes and prints the error of each.
-// For reading by eye; starts only as much of the runtime as the compiler needs.
+// For reading by eye.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -10,15 +10,7 @@
 #include "Python.h"
 #include "compile/compile.h"
 #include "compile/dump.h"
-#include "interp/frame.h"
-#include "modules/builtins.h"
 #include "modules/import_state.h"
-#include "modules/sys.h"
-#include "objects/exceptions_init.h"
-#include "objects/hash.h"
-#include "objects/names.h"
-#include "objects/type.h"
-#include "sync/interpreter_state.h"
 #include "sync/ref.h"
 
 using namespace amphis;
@@ -181,7 +173,7 @@ void show_errors(const std::string& text) {
 }
 
 int run(PyObject* code) {
-  Ref<> builtins = Ref<>::steal(builtins_create());
+  Ref<> builtins = Ref<>::share(PyImport_AddModule("builtins"));
   if (!builtins) return 1;
   Ref<> print = Ref<>::steal(PyCFunction_New(&print_def, nullptr));
   PyObject* dict = PyModule_GetDict(builtins);
@@ -190,11 +182,6 @@ int run(PyObject* code) {
     Ref<> import = Ref<>::steal(PyCFunction_New(&import_def, nullptr));
     PyDict_SetItemString(dict, "__import__", import);
     modules = import_modules();
-    PyDict_SetItemString(modules, "builtins", builtins);
-    Ref<> sys = Ref<>::steal(sys_create());
-    if (!sys) return 1;
-    PyDict_SetItemString(modules, "sys", sys);
-    PyDict_SetItemString(PyModule_GetDict(sys), "modules", modules);
   }
   Ref<> globals = Ref<>::steal(PyDict_New());
   for (const char* module : {"_ast", "_symtable", "_tokenize", "_opcode", "marshal"}) {
@@ -212,34 +199,16 @@ int run(PyObject* code) {
 
 }  // namespace
 
-// Parts of the runtime that are not started here.
-#define STAND_IN extern "C" __attribute__((weak))
-STAND_IN int PyErr_CheckSignals() { return 0; }
-STAND_IN PyObject* PyOS_FSPath(PyObject* path) { return Py_NewRef(path); }
-STAND_IN const char* Py_GetVersion() { return "3.14.0 (stand-in)"; }
-STAND_IN const char* Py_GetCopyright() { return ""; }
-STAND_IN const char* Py_GetPlatform() { return "linux"; }
-STAND_IN int Py_IsInitialized() { return 1; }
-STAND_IN int PyTime_PerfCounterRaw(PyTime_t* result) {
-  *result = 0;
-  return 0;
-}
-#undef Py_OptimizeFlag
-#undef Py_BytesWarningFlag
-extern "C" {
-__attribute__((weak)) int Py_OptimizeFlag = 0;
-__attribute__((weak)) int Py_BytesWarningFlag = 0;
-}
-namespace amphis {
-extern const FrozenModule frozen_modules[] __attribute__((weak));
-const FrozenModule frozen_modules[] = {{nullptr, nullptr, 0, false, nullptr}};
-}  // namespace amphis
-
 int main(int argc, char** argv) {
-  interp_init();
-  start_main_thread();
-  init_hash_secret(0);
-  if (init_names() < 0 || init_static_types() < 0 || init_exceptions() < 0 || import_init() < 0) return 3;
+  // Without the main part of start-up, which needs the standard library.
+  PyConfig config;
+  PyConfig_InitIsolatedConfig(&config);
+  config._install_importlib = 0;
+  PyStatus started = Py_InitializeFromConfig(&config);
+  if (PyStatus_Exception(started)) {
+    std::fprintf(stderr, "%s\n", started.err_msg);
+    return 3;
+  }
   bool quiet = false, execute = false, sources = false;
   int status = 0;
   for (int i = 1; i < argc; ++i) {
