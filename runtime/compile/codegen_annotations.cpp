@@ -60,7 +60,7 @@ unsigned Compiler::push_future_annotations(arguments* args, ast::expr* returns) 
   const uint32_t t = top();
   uint32_t count = 0;
   each_annotation(args, returns, names_, [&](Identifier name, ast::expr* annotation) {
-    emit_const(push(), names_.str(names_.mangle(unit_->scope->private_name, name)));
+    emit_const(push(), names_.str(scope_mangle(names_, unit_->scope, name)));
     Ref<> text = annotation_text(annotation);
     emit_const(push(), text);
     ++count;
@@ -87,7 +87,7 @@ Ref<> Compiler::function_annotate(ast::stmt* s, arguments* args, ast::expr* retu
   const uint32_t t = top();
   each_annotation(args, returns, names_, [&](Identifier id, ast::expr* annotation) {
     at(annotation->location());
-    emit_const(push(), names_.str(names_.mangle(unit_->scope->private_name, id)));
+    emit_const(push(), names_.str(scope_mangle(names_, unit_->scope, id)));
     annotation_value(annotation);
   });
   at(s->location());
@@ -121,7 +121,7 @@ Ref<> Compiler::deferred_annotate() {
       jump(Op::JUMP_IF_FALSE, t, skip, kKillA);
     }
     const uint32_t t = top();
-    Identifier id = names_.mangle(scope->private_name, a.statement->target->as<ast::Name>()->id);
+    Identifier id = scope_mangle(names_, scope, a.statement->target->as<ast::Name>()->id);
     annotation_value(a.statement->annotation);
     emit_const(push(), names_.str(id));
     emit(Op::STORE_SUBSCR, result, t + 1, t, kKillB | kKillC);
@@ -157,7 +157,7 @@ void Compiler::ann_assign(AnnAssign* s) {
         emit_const(t, text);
         Operand dict = load_name(names_.intern("__annotations__"), kAny);
         const uint32_t key = push();
-        emit_const(key, names_.str(names_.mangle(scope->private_name, s->target->as<ast::Name>()->id)));
+        emit_const(key, names_.str(scope_mangle(names_, scope, s->target->as<ast::Name>()->id)));
         emit(Op::STORE_SUBSCR, dict.reg, key, t, kKillB | kKillC | kill(dict, kKillA));
       } else {
         int condition = -1;

@@ -90,7 +90,7 @@ Operand Compiler::super_attribute(Attribute* e, int dst, bool method) {
     push();
   }
   emit(Op::LOAD_SUPER_ATTR, d.reg, base,
-       static_cast<uint32_t>(name_index(names_.mangle(unit_->scope->private_name, e->attr))), flags);
+       static_cast<uint32_t>(name_index(scope_mangle(names_, unit_->scope, e->attr))), flags);
   return d;
 }
 
@@ -116,7 +116,7 @@ Operand Compiler::call(Call* e, int dst) {
         if (where.col_offset >= 0) at(where);
       }
       emit(Op::LOAD_METHOD, base, o.reg,
-           static_cast<uint32_t>(name_index(names_.mangle(unit_->scope->private_name, a->attr))), kill(o, kKillB));
+           static_cast<uint32_t>(name_index(scope_mangle(names_, unit_->scope, a->attr))), kill(o, kKillB));
     }
     at(e->location());
     if (a->end_lineno != a->lineno) {
@@ -285,10 +285,15 @@ const char* literal_type(expr* e) {
 
 // 0: not a literal, 1: of a type that `is` must not be used with, 2: None, Ellipsis, bool
 bool suspicious_identity(expr* e, const char** type) {
-  if (!e->is<Constant>()) {
+  if (auto* t = e->dyn<Tuple>()) {
     *type = "tuple";
-    return e->is<Tuple>();
+    for (expr* item : t->elts) {
+      const char* ignored;
+      if (!item->is<Constant>() && !suspicious_identity(item, &ignored)) return false;
+    }
+    return true;
   }
+  if (!e->is<Constant>()) return false;
   switch (e->as<Constant>()->value.kind) {
     case ConstantKind::None:
     case ConstantKind::True:
@@ -306,11 +311,9 @@ bool suspicious_identity(expr* e, const char** type) {
 void Compiler::warn_compare(Compare* e) {
   const char* left_type = nullptr;
   bool left = suspicious_identity(e->left, &left_type);
-  left = left && !e->left->is<Tuple>();
   for (size_t i = 0; i < e->ops.size; ++i) {
     const char* right_type = nullptr;
     bool right = suspicious_identity(e->comparators[i], &right_type);
-    right = right && !e->comparators[i]->is<Tuple>();
     const cmpop op = e->ops[i];
     if ((op == cmpop::Is || op == cmpop::IsNot) && (left || right)) {
       warn(e->location(),

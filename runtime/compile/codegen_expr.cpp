@@ -559,7 +559,7 @@ Operand Compiler::attribute(Attribute* e, int dst) {
   Operand d = destination(dst);
   // Chains over several lines: the line of the attribute itself.
   emit(Op::LOAD_ATTR, d.reg, o.reg,
-       static_cast<uint32_t>(name_index(names_.mangle(unit_->scope->private_name, e->attr))), kill(o, kKillB));
+       static_cast<uint32_t>(name_index(scope_mangle(names_, unit_->scope, e->attr))), kill(o, kKillB));
   return d;
 }
 

@@ -83,7 +83,7 @@ unsigned Compiler::push_defaults(arguments* args) {
   for (size_t i = 0; i < args->kwonlyargs.size; ++i) {
     ast::expr* value = args->kw_defaults[i];
     if (value == nullptr) continue;
-    emit_const(push(), names_.str(names_.mangle(unit_->scope->private_name, args->kwonlyargs[i]->arg)));
+    emit_const(push(), names_.str(scope_mangle(names_, unit_->scope, args->kwonlyargs[i]->arg)));
     push_argument(value, false);
     ++count;
   }

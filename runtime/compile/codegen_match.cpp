@@ -387,6 +387,14 @@ void Compiler::pattern_or(MatchOr* p, uint32_t subject, PatternState& m) {
 void Compiler::match_stmt(ast::Match* s) {
   const uint32_t base = top();
   Operand subject = expr(s->subject);
+  bool guarded = false;
+  for (match_case* c : s->cases) guarded |= c->guard != nullptr;
+  if (!subject.temp && guarded) {
+    // What a case with a guard binds, or the guard itself, may be the variable that is looked at.
+    const uint32_t t = push();
+    emit(Op::COPY, t, subject.reg);
+    subject = Operand{t, true};
+  }
   const size_t n = s->cases.size;
   Label end = new_label();
   Bits before = unit_->assigned;

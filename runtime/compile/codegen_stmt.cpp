@@ -253,7 +253,7 @@ void Compiler::store(ast::expr* target, Operand value) {
         }
       }
       emit(Op::STORE_ATTR, o.reg, value.reg,
-           static_cast<uint32_t>(name_index(names_.mangle(unit_->scope->private_name, a->attr))),
+           static_cast<uint32_t>(name_index(scope_mangle(names_, unit_->scope, a->attr))),
            kill(o, kKillA) | kill(value, kKillB));
       break;
     }
@@ -331,7 +331,7 @@ void Compiler::aug_assign(AugAssign* s) {
       auto* a = s->target->as<Attribute>();
       Operand o = keep(expr(a->value), s->value);
       const uint32_t t = push();
-      const auto name = static_cast<uint32_t>(name_index(names_.mangle(unit_->scope->private_name, a->attr)));
+      const auto name = static_cast<uint32_t>(name_index(scope_mangle(names_, unit_->scope, a->attr)));
       {
         At here(code(), a->location());
         emit(Op::LOAD_ATTR, t, o.reg, name);
@@ -375,7 +375,7 @@ void Compiler::del(ast::expr* target) {
       auto* a = target->as<Attribute>();
       Operand o = expr(a->value);
       emit(Op::DELETE_ATTR, o.reg, 0,
-           static_cast<uint32_t>(name_index(names_.mangle(unit_->scope->private_name, a->attr))), kill(o, kKillA));
+           static_cast<uint32_t>(name_index(scope_mangle(names_, unit_->scope, a->attr))), kill(o, kKillA));
       break;
     }
     case expr_kind::Subscript: {

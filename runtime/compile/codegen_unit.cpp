@@ -189,7 +189,7 @@ void Compiler::set_qualname(Unit& u) {
   if (definition && scope->name != nullptr) {
     // A name that the block declares global belongs to the module.
     Scope* outer = parent->scope;
-    Symbol* symbol = outer->find(names_.mangle(outer->private_name, scope->name));
+    Symbol* symbol = outer->find(scope_mangle(names_, outer, scope->name));
     if (symbol != nullptr && symbol->scope == Resolved::kGlobalExplicit) {
       u.qualname = u.name.copy();
       return;
@@ -293,7 +293,7 @@ Ref<> Compiler::leave_unit() {
 NameUse Compiler::resolve(Identifier name) {
   Unit& u = *unit_;
   const Scope* innermost = u.comprehensions.empty() ? u.scope : u.comprehensions.back();
-  Identifier id = names_.mangle(innermost->private_name, name);
+  Identifier id = scope_mangle(names_, innermost, name);
   NameUse use{NameUse::kName, 0, id};
   for (size_t i = u.comprehensions.size(); i-- > 0;) {
     Symbol* symbol = u.comprehensions[i]->find(id);

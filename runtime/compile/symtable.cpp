@@ -27,6 +27,7 @@ Scope* SymbolTable::make(ScopeKind kind, Identifier name, const void* node, Scop
     parent->children.push_back(scope);
     scope->nested = parent->nested || parent->is_function_like();
     scope->private_name = parent->private_name;
+    scope->mangled_only = parent->mangled_only;
   }
   scopes_[reinterpret_cast<uintptr_t>(node) + static_cast<uintptr_t>(role)] = scope;
   return scope;
@@ -55,7 +56,10 @@ class Builder {
     const int iter_depth = cur_ != nullptr ? cur_->comprehension_iter_depth : 0;
     cur_ = table_.make(kind, name, node, role, cur_, at);
     cur_->comprehension_iter_depth = iter_depth;
-    if (kind == ScopeKind::kClass) cur_->private_name = name;
+    if (kind == ScopeKind::kClass) {
+      cur_->private_name = name;
+      cur_->mangled_only = nullptr;
+    }
   }
   void leave() { cur_ = cur_->parent; }
 
@@ -63,7 +67,7 @@ class Builder {
     if (arg != nullptr) syntax_error(ctx_.filename, at, format, arg);
     syntax_error(ctx_.filename, at, format);
   }
-  Identifier mangle(Identifier name) { return names_.mangle(cur_->private_name, name); }
+  Identifier mangle(Identifier name) { return scope_mangle(names_, cur_, name); }
 
   Symbol* add(Identifier name, uint32_t flags, const Location& at);
   Symbol* add_to(Scope* scope, Identifier name, uint32_t flags, const Location& at);
@@ -119,7 +123,7 @@ class Builder {
 };
 
 Symbol* Builder::add_to(Scope* scope, Identifier name, uint32_t flags, const Location& at) {
-  Identifier id = names_.mangle(scope->private_name, name);
+  Identifier id = scope_mangle(names_, scope, name);
   Symbol* symbol = scope->get(id);
   if ((flags & kDefParam) && (symbol->flags & kDefParam)) {
     fail(at, "duplicate argument '%U' in function definition", names_.str(name));
@@ -426,6 +430,7 @@ void Builder::class_definition(ClassDef* s) {
     enter_type_params(s->name, s, s->location(), false, false, true);
     // The class's own name mangles its type parameters.
     cur_->private_name = s->name;
+    cur_->mangled_only = std::make_shared<std::vector<Identifier>>();
     type_parameters(s->type_params);
   }
   expressions(s->bases);
@@ -518,6 +523,7 @@ void Builder::type_variable_expression(Identifier name, expr* e, const void* nod
 
 void Builder::type_parameter(type_param* p) {
   auto reserved = [&](Identifier name) {
+    if (cur_->mangled_only != nullptr) cur_->mangled_only->push_back(name);
     if (name == n_classdict_) {
       fail(p->location(), "reserved name '%U' cannot be used for type parameter", names_.str(name));
     }
@@ -641,7 +647,7 @@ void Builder::extend_walrus(expr* target) {
   Identifier name = target->as<Name>()->id;
   const Location& at = target->location();
   for (Scope* scope = cur_; scope != nullptr; scope = scope->parent) {
-    Identifier id = names_.mangle(scope->private_name, name);
+    Identifier id = scope_mangle(names_, scope, name);
     if (scope->comprehension != Comprehension::kNone) {
       Symbol* symbol = scope->find(id);
       if (symbol != nullptr && (symbol->flags & kDefCompIter) && (symbol->flags & kDefLocal)) {

@@ -60,6 +60,8 @@ struct Scope {
   Comprehension comprehension = Comprehension::kNone;
   Identifier name = nullptr;
   Identifier private_name = nullptr;  // the class whose private names are mangled here
+  // In the block of a generic class only the names of its type parameters are mangled with the class's name.
+  std::shared_ptr<std::vector<Identifier>> mangled_only;
   Scope* parent = nullptr;
   Scope* annotations = nullptr;       // the annotation block of a module, class or function
   const void* node = nullptr;         // the node that it was made for
@@ -98,6 +100,16 @@ struct Scope {
   }
   Symbol* get(Identifier id);
 };
+
+// `name` as it is called in `scope`.
+inline Identifier scope_mangle(Names& names, const Scope* scope, Identifier name) {
+  if (scope->mangled_only != nullptr) {
+    bool found = false;
+    for (Identifier id : *scope->mangled_only) found |= id == name;
+    if (!found) return name;
+  }
+  return names.mangle(scope->private_name, name);
+}
 
 // What a node's scope is for, where one node has several.
 enum class ScopeRole : uint8_t { kBody = 0, kAnnotations = 1, kTypeParams = 2, kBound = 3, kDefault = 4 };
