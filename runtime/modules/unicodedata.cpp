@@ -1,8 +1,8 @@
 // The module unicodedata: the Unicode Character Database as functions, and the database of version 3.2 as the
 // object ucd_3_2_0 with the same functions as methods.
 //
-// Version 3.2 is the present database without the characters that came later and with the normalisation
-// corrections of later years undone; properties that changed for old characters are the present ones.
+// Version 3.2 is the present database without the characters that came later, with the properties that have
+// changed since as they were, and with the normalisation corrections of later years undone.
 #include <stdio.h>
 
 #include "objects/str.h"
@@ -86,13 +86,16 @@ PyObject* numeric(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
 PyObject* category(PyObject* self, PyObject* o) {
   Py_UCS4 ch;
   if (!char_argument("category", "argument", o, &ch)) return nullptr;
-  return PyUnicode_FromString(known(self, ch) ? unicode::category_name(ch) : "Cn");
+  return PyUnicode_FromString(is_old(self) ? unicode::category_name_of(unicode::old_record(ch).category)
+                                           : unicode::category_name(ch));
 }
 
 PyObject* bidirectional(PyObject* self, PyObject* o) {
   Py_UCS4 ch;
   if (!char_argument("bidirectional", "argument", o, &ch)) return nullptr;
-  return PyUnicode_FromString(known(self, ch) ? unicode::bidirectional_name(ch) : "");
+  return PyUnicode_FromString(is_old(self)
+                                  ? unicode::bidirectional_name_of(unicode::old_record(ch).bidirectional)
+                                  : unicode::bidirectional_name(ch));
 }
 
 PyObject* combining(PyObject* self, PyObject* o) {
@@ -104,13 +107,16 @@ PyObject* combining(PyObject* self, PyObject* o) {
 PyObject* mirrored(PyObject* self, PyObject* o) {
   Py_UCS4 ch;
   if (!char_argument("mirrored", "argument", o, &ch)) return nullptr;
-  return PyLong_FromLong(known(self, ch) && unicode::has(ch, unicode::kMirrored));
+  return PyLong_FromLong(is_old(self) ? unicode::old_record(ch).mirrored
+                                      : unicode::has(ch, unicode::kMirrored));
 }
 
 PyObject* east_asian_width(PyObject* self, PyObject* o) {
   Py_UCS4 ch;
   if (!char_argument("east_asian_width", "argument", o, &ch)) return nullptr;
-  return PyUnicode_FromString(known(self, ch) ? unicode::east_asian_width_name(ch) : "N");
+  return PyUnicode_FromString(
+      is_old(self) ? unicode::east_asian_width_name_of(unicode::old_record(ch).east_asian_width)
+                   : unicode::east_asian_width_name(ch));
 }
 
 PyObject* decomposition(PyObject* self, PyObject* o) {
@@ -122,12 +128,7 @@ PyObject* decomposition(PyObject* self, PyObject* o) {
   uint32_t jamo[3];
   int n;
   Py_UCS4 syllable = ch - 0xAC00;
-  Py_UCS4 before = is_old(self) ? unicode::mapping_before_correction(ch) : 0;
-  if (before) {
-    jamo[0] = before;
-    mapping = jamo;
-    n = 1;
-  } else if (syllable < 11172) {
+  if (syllable < 11172) {
     jamo[0] = 0x1100 + syllable / 588;
     jamo[1] = 0x1161 + syllable % 588 / 28;
     jamo[2] = 0x11A7 + syllable % 28;

@@ -20,6 +20,11 @@ struct Correction {
   uint32_t ch, before;
 };
 
+struct OldRange {
+  uint32_t first, last;
+  OldRecord properties;
+};
+
 #include "unicode_tables.inc"
 
 constexpr Py_UCS4 kHangulBase = 0xAC00, kLBase = 0x1100, kVBase = 0x1161, kTBase = 0x11A7;
@@ -69,6 +74,25 @@ int to_folded_full(Py_UCS4 ch, Py_UCS4 out[3]) {
   const CaseMapping& c = case_of(ch);
   if (c.fold) return full_mapping(c.fold, ch, out);
   return full_mapping(c.lower_full, shifted(ch, c.lower), out);
+}
+
+OldRecord old_record(Py_UCS4 ch) {
+  for (const OldRange& range : kOldRanges) {
+    if (ch < range.first) break;
+    if (ch <= range.last) return range.properties;
+  }
+  const Record& r = record(ch);
+  if (r.age != 1) return {0, 0, 5, false};
+  return {r.category, r.bidirectional, r.east_asian_width, (r.flags & kMirrored) != 0};
+}
+const char* category_name_of(uint8_t category) {
+  return kCategoryNames[category];
+}
+const char* bidirectional_name_of(uint8_t bidirectional) {
+  return kBidirectionalNames[bidirectional];
+}
+const char* east_asian_width_name_of(uint8_t width) {
+  return kWidthNames[width];
 }
 
 const char* category_name(Py_UCS4 ch) {

@@ -126,6 +126,16 @@ int character_name(Py_UCS4 ch, char out[kMaxNameLength]);
 int lookup_name(const char* name, Py_ssize_t n, bool sequences, Py_UCS4* out);
 
 extern const char* const kUnicodeVersion;
+// The properties of a character in Unicode 3.2; those of an unassigned one where it came later.
+struct OldRecord {
+  uint8_t category, bidirectional, east_asian_width;
+  bool mirrored;
+};
+OldRecord old_record(Py_UCS4 ch);
+const char* category_name_of(uint8_t category);
+const char* bidirectional_name_of(uint8_t bidirectional);
+const char* east_asian_width_name_of(uint8_t width);
+
 // The single character that ch decomposed to before a correction of the years after Unicode 3.2, or 0.
 Py_UCS4 mapping_before_correction(Py_UCS4 ch);
 

@@ -2,7 +2,10 @@
 // and writes unicode_tables.inc (properties, case, decomposition, composition) and unicode_names.inc (names,
 // aliases, sequences).
 //
-// usage: unicode_tables UCD-FOLDER OUTPUT-FOLDER
+// usage: unicode_tables UCD-FOLDER SUPPLEMENT OUTPUT-FOLDER
+//
+// The supplement brings an older database up to the version that it names; a database of that version or a
+// newer one is taken as it is. The standard library insists on that version.
 //
 // The shapes of the tables are those that objects/unicode_data.h, unicode_data.cpp, unicode_normalize.cpp and
 // unicode_names.cpp read.
@@ -46,9 +49,18 @@ std::vector<std::string> split(const std::string& s, char separator) {
   }
 }
 
-// Calls f(fields) for each data line: comments removed, fields between semicolons.
+std::map<std::string, std::vector<std::string>> supplement;  // by file, where the database is older
+
 template <class F>
-void each_line(const char* name, F f) {
+void each_supplement_line(const char* name, F f) {
+  for (const std::string& line : supplement[name]) f(split(line, ';'));
+}
+
+// Calls f(fields) for each data line: comments removed, fields between semicolons. The supplement's lines
+// come last, so that they win, or first where f keeps what it has.
+template <class F>
+void each_line(const char* name, F f, bool supplement_first = false) {
+  if (supplement_first) each_supplement_line(name, f);
   std::string path = folder + "/" + name;
   FILE* file = fopen(path.c_str(), "r");
   if (!file) {
@@ -65,10 +77,17 @@ void each_line(const char* name, F f) {
   }
   free(line);
   fclose(file);
+  if (!supplement_first) each_supplement_line(name, f);
 }
 
 uint32_t hex(const std::string& s) {
   return static_cast<uint32_t>(strtoul(s.c_str(), nullptr, 16));
+}
+
+std::string hex_text(uint32_t c) {
+  char text[12];
+  snprintf(text, sizeof text, "%04X", static_cast<unsigned>(c));
+  return text;
 }
 
 Chars hex_list(const std::string& s) {
@@ -141,14 +160,50 @@ std::set<uint32_t> composition_exclusions;
 std::vector<std::tuple<uint32_t, uint32_t>>
     corrections_after_3_2;  // character, mapping before the correction
 
+// The version stands in a comment of every file: "# DerivedAge-15.0.0.txt".
+void read_version() {
+  FILE* file = fopen((folder + "/DerivedAge.txt").c_str(), "r");
+  char line[100];
+  if (file && fgets(line, sizeof line, file)) {
+    std::string text = line;
+    size_t dash = text.find('-'), end = text.find(".txt");
+    if (dash != std::string::npos && end != std::string::npos)
+      version = text.substr(dash + 1, end - dash - 1);
+  }
+  if (file) fclose(file);
+}
+
+void read_supplement(const char* path) {
+  FILE* file = fopen(path, "r");
+  if (!file) fail(std::string("cannot open ") + path);
+  char* line = nullptr;
+  size_t capacity = 0;
+  std::string section;
+  bool newer = true;  // than the database
+  while (getline(&line, &capacity, file) >= 0) {
+    std::string text = trim(line);
+    if (text.empty() || (text[0] == '#' && section.empty())) continue;
+    if (text.compare(0, 9, "@version ") == 0) {
+      newer = atof(version.c_str()) < atof(text.c_str() + 9);
+      if (newer) version = text.substr(9);
+    } else if (text[0] == '@') {
+      section = text.substr(1);
+    } else if (newer || section == "3.2") {
+      supplement[section].push_back(text);
+    }
+  }
+  free(line);
+  fclose(file);
+}
+
 void read_database() {
   for (uint32_t c = 0; c < kCount; c++) chars[c].lower = chars[c].upper = chars[c].title = c;
 
   uint32_t range_first = 0;
   each_line("UnicodeData.txt", [&](const std::vector<std::string>& f) {
-    uint32_t c = hex(f[0]);
+    uint32_t first = hex(f[0]), c = first;
+    if (size_t dots = f[0].find(".."); dots != std::string::npos) c = hex(f[0].substr(dots + 2));
     std::string name = f[1];
-    uint32_t first = c;
     if (name.size() > 8 && name.compare(name.size() - 8, 8, ", First>") == 0) {
       range_first = c;
       return;
@@ -161,7 +216,12 @@ void read_database() {
     }
     for (uint32_t at = first; at <= c; at++) {
       Char& ch = chars[at];
-      if (!is_range && name[0] != '<') ch.name = name;
+      ch = Char();
+      ch.lower = ch.upper = ch.title = at;
+      if (!is_range && name[0] != '<') {
+        ch.name = name;
+        if (ch.name.back() == '#') ch.name.replace(ch.name.size() - 1, 1, hex_text(at));
+      }
       ch.category = index_in(kCategories, f[2]);
       ch.combining = static_cast<uint8_t>(atoi(f[3].c_str()));
       ch.bidirectional = index_in(kBidirectional, f[4]);
@@ -189,11 +249,14 @@ void read_database() {
     }
   });
 
-  each_line("extracted/DerivedNumericValues.txt", [](const std::vector<std::string>& f) {
-    each_in_range(f[0], [&](uint32_t c) {
-      if (chars[c].numeric.empty()) chars[c].numeric = f[3];
-    });
-  });
+  each_line(
+      "extracted/DerivedNumericValues.txt",
+      [](const std::vector<std::string>& f) {
+        each_in_range(f[0], [&](uint32_t c) {
+          if (chars[c].numeric.empty()) chars[c].numeric = f[3];
+        });
+      },
+      true);
   for (Char& ch : chars) {
     if (ch.decimal != 255) ch.flags |= kDecimal;
     if (ch.digit != 255) ch.flags |= kDigit;
@@ -204,9 +267,12 @@ void read_database() {
     static const std::map<std::string, uint32_t> kWanted = {
         {"Lowercase", kLower},          {"Uppercase", kUpper}, {"XID_Start", kXidStart},
         {"XID_Continue", kXidContinue}, {"Cased", kCased},     {"Case_Ignorable", kCaseIgnorable}};
-    auto wanted = kWanted.find(f[1]);
+    bool remove = f[1][0] == '-';
+    auto wanted = kWanted.find(remove ? f[1].substr(1) : f[1]);
     if (wanted == kWanted.end()) return;
-    each_in_range(f[0], [&](uint32_t c) { chars[c].flags |= wanted->second; });
+    each_in_range(f[0], [&](uint32_t c) {
+      chars[c].flags = remove ? chars[c].flags & ~wanted->second : chars[c].flags | wanted->second;
+    });
   });
   each_line("LineBreak.txt", [](const std::vector<std::string>& f) {
     if (f[1] != "BK" && f[1] != "CR" && f[1] != "LF" && f[1] != "NL") return;
@@ -258,16 +324,6 @@ void read_database() {
   each_line("NormalizationCorrections.txt", [](const std::vector<std::string>& f) {
     if (f[3] != "3.2.0") corrections_after_3_2.push_back({hex(f[0]), hex(f[1])});
   });
-  // The version stands in a comment of every file: "# DerivedAge-15.0.0.txt".
-  FILE* file = fopen((folder + "/DerivedAge.txt").c_str(), "r");
-  char line[100];
-  if (file && fgets(line, sizeof line, file)) {
-    std::string text = line;
-    size_t dash = text.find('-'), end = text.find(".txt");
-    if (dash != std::string::npos && end != std::string::npos)
-      version = text.substr(dash + 1, end - dash - 1);
-  }
-  if (file) fclose(file);
 }
 
 // ---- output ----
@@ -441,6 +497,14 @@ void write_tables(const std::string& path) {
           capacity - 1);
   for (const Pair& p : slots) fprintf(out, "{%u,%u,%u},\n", p.first, p.second, p.composite);
   fputs("};\n", out);
+  fputs("constexpr OldRange kOldRanges[] = {\n", out);
+  each_supplement_line("3.2", [out](const std::vector<std::string>& f) {
+    size_t dots = f[0].find("..");
+    fprintf(out, "{%u,%u,{%d,%d,%d,%d}},\n", hex(f[0]),
+            hex(dots == std::string::npos ? f[0] : f[0].substr(dots + 2)), index_in(kCategories, f[1]),
+            index_in(kBidirectional, f[2]), index_in(kWidths, f[4]), f[3] == "Y");
+  });
+  fputs("};\n", out);
   fputs("constexpr Correction kCorrections[] = {", out);
   for (auto& [c, before] : corrections_after_3_2) fprintf(out, "{%u,%u},", c, before);
   fputs("};\n", out);
@@ -491,8 +555,7 @@ void write_names(const std::string& path) {
   std::vector<std::pair<uint32_t, std::string>> odd;  // names that the word rule cannot rebuild
   for (uint32_t c = 0; c < kCount; c++) {
     if (chars[c].name.empty()) continue;
-    char number[12];
-    snprintf(number, sizeof number, "%04X", c);
+    std::string number = hex_text(c);
     std::vector<std::string> words = words_of(chars[c].name, number);
     if (joined(words, number) != chars[c].name) {
       odd.push_back({c, chars[c].name});
@@ -601,10 +664,12 @@ void write_names(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) fail("usage: unicode_tables UCD-FOLDER OUTPUT-FOLDER");
+  if (argc != 4) fail("usage: unicode_tables UCD-FOLDER SUPPLEMENT OUTPUT-FOLDER");
   folder = argv[1];
+  read_version();
+  read_supplement(argv[2]);
   read_database();
-  write_tables(std::string(argv[2]) + "/unicode_tables.inc");
-  write_names(std::string(argv[2]) + "/unicode_names.inc");
+  write_tables(std::string(argv[3]) + "/unicode_tables.inc");
+  write_names(std::string(argv[3]) + "/unicode_names.inc");
   return 0;
 }
