@@ -323,11 +323,7 @@ PyObject* bytesio_setstate(PyObject* op, PyObject* state) {
   }
   ObjectLock lock(op);
   BytesIO* self = as_bytesio(op);
-  if (!no_exports(self)) return nullptr;
-  if (self->data == nullptr) {
-    self->data = PyBytes_FromStringAndSize(nullptr, 0);
-    if (self->data == nullptr) return nullptr;
-  }
+  if (!is_open(self) || !no_exports(self)) return nullptr;
   self->pos = self->size = 0;
   if (write_object(op, PyTuple_GET_ITEM(state, 0)) < 0) return nullptr;
   PyObject* position = PyTuple_GET_ITEM(state, 1);
