@@ -1,8 +1,10 @@
 // The command line: options into the configuration, what remains into argv.
 #include "lifecycle/config.h"
 
+#include <climits>
 #include <cstring>
 #include <cwchar>
+#include <unistd.h>
 
 namespace amphis {
 
@@ -167,7 +169,11 @@ PyStatus config_parse_argv(PyConfig* c, CommandLine* what) {
   Py_ssize_t first = scan.index();
   if (c->run_command == nullptr && c->run_module == nullptr && first < c->argv.length &&
       wcscmp(c->argv.items[first], L"-") != 0 && c->run_filename == nullptr) {
-    status = config_set_text(&c->run_filename, c->argv.items[first]);
+    // Absolute, so that the program may change its directory; sys.argv[0] stays as given.
+    std::string name = encode_bytes(c->argv.items[first]);
+    char cwd[PATH_MAX];
+    if (!name.empty() && name[0] != '/' && getcwd(cwd, sizeof cwd) != nullptr) name = std::string(cwd) + (strcmp(cwd, "/") == 0 ? "" : "/") + name;
+    status = config_set_text(&c->run_filename, decode_bytes(name.c_str()));
     if (PyStatus_Exception(status)) return status;
   }
   const wchar_t* zero = c->run_command != nullptr ? L"-c" : c->run_module != nullptr ? L"-m" : nullptr;

@@ -55,7 +55,8 @@ int add_main_module() {
   Ref<> module = Ref<>::steal(PyImport_AddModuleRef("__main__"));
   if (!module) return -1;
   PyObject* dict = PyModule_GetDict(module);
-  if (PyDict_SetItem(dict, names.dunder_builtins, interpreter_builtins()) < 0) return -1;
+  Ref<> builtins = Ref<>::steal(PyImport_AddModuleRef("builtins"));
+  if (!builtins || PyDict_SetItem(dict, names.dunder_builtins, builtins) < 0) return -1;
   // A script replaces the loader by one that can show its source.
   if (import_has_core()) {
     Ref<> loader = Ref<>::steal(PyObject_GetAttrString(import_core(), "BuiltinImporter"));

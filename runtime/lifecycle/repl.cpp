@@ -77,24 +77,20 @@ bool read_statement(FILE* fp, PyObject* filename, PyCompilerFlags* flags, Ref<>*
     PyMem_Free(line);
     const bool end = text.empty();
     if (end && source->empty()) return false;
-    const bool blank = text.find_first_not_of(" \t\r\n\f") == std::string::npos;
-    if (source->empty() && blank) continue;
+    const size_t first = text.find_first_not_of(" \t\r\n\f");
+    if (source->empty() && (first == std::string::npos || text[first] == '#')) continue;
     *source += text;
     CompileOptions options;
     options.mode = CompileMode::kSingle;
-    options.flags = (flags != nullptr ? flags->cf_flags : 0) | PyCF_ALLOW_INCOMPLETE_INPUT | PyCF_DONT_IMPLY_DEDENT;
-    // An empty line, or the end of the input, ends a compound statement.
-    if (end || blank) options.flags &= ~(PyCF_ALLOW_INCOMPLETE_INPUT | PyCF_DONT_IMPLY_DEDENT);
-    if (end || (blank && source->find('\n') + 1 < source->size())) {
-      CompileOptions probe = options;
-      probe.flags |= PyCF_ALLOW_INCOMPLETE_INPUT;
-      *code = Ref<>::steal(compile_source(*source, filename, probe));
-      if (*code || end || !is_incomplete()) return true;
-    } else {
-      options.flags |= PyCF_ALLOW_INCOMPLETE_INPUT;
-      *code = Ref<>::steal(compile_source(*source, filename, options));
-      if (*code || !is_incomplete()) return true;
+    options.flags = flags != nullptr ? flags->cf_flags : 0;
+    // Without its last newline a compound statement is incomplete until an empty line, or the end of the input, ends it.
+    std::string_view so_far = *source;
+    if (!end) {
+      options.flags |= PyCF_ALLOW_INCOMPLETE_INPUT | PyCF_DONT_IMPLY_DEDENT;
+      so_far.remove_suffix(so_far.back() == '\n');
     }
+    *code = Ref<>::steal(compile_source(so_far, filename, options));
+    if (*code || end || !is_incomplete()) return true;
     PyErr_Clear();
     prompt = prompt_text("ps2");
   }

@@ -361,12 +361,14 @@ int import_init() {
 }
 
 int import_install_core() {
+  if (running_config.verbose) PySys_WriteStderr("import _frozen_importlib # frozen\n");
   int found = PyImport_ImportFrozenModule("_frozen_importlib");
   if (found <= 0) {
     if (found == 0) PyErr_SetString(PyExc_ImportError, "No such frozen object named '_frozen_importlib'");
     return -1;
   }
   Ref<> module = Ref<>::steal(PyImport_AddModuleRef("_frozen_importlib"));
+  if (running_config.verbose) PySys_WriteStderr("import _imp # builtin\n");
   Ref<> imp = Ref<>::steal(import_builtin_early("_imp"));
   PyObject* sys = PyDict_GetItemString(modules_dict, "sys");
   if (!module || !imp || sys == nullptr) return -1;
@@ -384,6 +386,7 @@ int import_install_external() {
   Ref<> done = Ref<>::steal(PyObject_CallMethod(core, "_install_external_importers", nullptr));
   if (!done) return -1;
   // Archives on the path come before directories. Without the module there are just no archives.
+  if (running_config.verbose) PySys_WriteStderr("# installing zipimport hook\n");
   Ref<> zipimport = Ref<>::steal(PyImport_ImportModule("zipimport"));
   Ref<> importer = zipimport ? Ref<>::steal(PyObject_GetAttrString(zipimport, "zipimporter")) : Ref<>();
   if (!importer) {
@@ -391,7 +394,9 @@ int import_install_external() {
     return 0;
   }
   PyObject* hooks = PySys_GetObject("path_hooks");
-  return hooks != nullptr && PyList_Check(hooks) ? PyList_Insert(hooks, 0, importer) : 0;
+  if (hooks != nullptr && PyList_Check(hooks) && PyList_Insert(hooks, 0, importer) < 0) return -1;
+  if (running_config.verbose) PySys_WriteStderr("# installed zipimport hook\n");
+  return 0;
 }
 
 void import_clear() {

@@ -156,10 +156,7 @@ void PyErr_Display(PyObject*, PyObject* value, PyObject* traceback) {
 
 void PyErr_PrintEx(int set_sys_last) {
   if (PyErr_ExceptionMatches(PyExc_SystemExit)) {
-    PyObject* inspect = PySys_GetObject("flags");
-    PyObject* keep_going = inspect != nullptr ? PyObject_GetAttrString(inspect, "inspect") : nullptr;
-    const bool stay = keep_going != nullptr && PyObject_IsTrue(keep_going) == 1;
-    Py_XDECREF(keep_going);
+    const bool stay = Py_InspectFlag != 0;  // -i: the exit is shown and the interactive mode goes on
     if (!stay) {
       Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
       Py_Exit(system_exit_status(exc));
