@@ -41,6 +41,7 @@ target_include_directories(amphis_options INTERFACE
 target_compile_options(amphis_options INTERFACE
   -Wall -Wextra -Wno-missing-field-initializers -Wno-cast-function-type -fno-strict-aliasing
   $<$<BOOL:${AMPHIS_WERROR}>:-Werror>
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wno-restrict>  # false positives on std::string (GCC bug 105651)
   $<$<CXX_COMPILER_ID:Clang>:-Wno-cast-function-type-mismatch>)
 if(AMPHIS_SANITIZE)
   target_compile_options(amphis_options INTERFACE -fsanitize=${AMPHIS_SANITIZE} -fno-omit-frame-pointer)

@@ -83,14 +83,16 @@ bool read_statement(FILE* fp, PyObject* filename, PyCompilerFlags* flags, Ref<>*
     CompileOptions options;
     options.mode = CompileMode::kSingle;
     options.flags = flags != nullptr ? flags->cf_flags : 0;
-    // Without its last newline a compound statement is incomplete until an empty line, or the end of the input, ends it.
-    std::string_view so_far = *source;
-    if (!end) {
-      options.flags |= PyCF_ALLOW_INCOMPLETE_INPUT | PyCF_DONT_IMPLY_DEDENT;
+    if (!end) options.flags |= PyCF_ALLOW_INCOMPLETE_INPUT | PyCF_DONT_IMPLY_DEDENT;
+    *code = Ref<>::steal(compile_source(*source, filename, options));
+    if (end || (!*code && !is_incomplete())) return true;
+    if (*code) {
+      // Without its last newline a compound statement is incomplete: until an empty line ends it, there may be more.
+      std::string_view so_far = *source;
       so_far.remove_suffix(so_far.back() == '\n');
+      *code = Ref<>::steal(compile_source(so_far, filename, options));
+      if (*code || !is_incomplete()) return true;
     }
-    *code = Ref<>::steal(compile_source(so_far, filename, options));
-    if (*code || end || !is_incomplete()) return true;
     PyErr_Clear();
     prompt = prompt_text("ps2");
   }
@@ -197,7 +199,9 @@ int PyRun_InteractiveLoopFlags(FILE* fp, const char* filename, PyCompilerFlags* 
     return -1;
   }
   for (;;) {
-    if (PyRun_InteractiveOneObject(fp, name, flags) == 11) return 0;
+    if (PyRun_InteractiveOneObject(fp, name, flags) != 11) continue;
+    PySys_WriteStderr("\n");
+    return 0;
   }
 }
 
