@@ -63,14 +63,17 @@ PyObject* decimal(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
   PyObject* fallback;
   if (!char_and_default("decimal", args, nargs, &ch, &fallback)) return nullptr;
   int value = known(self, ch) ? Py_UNICODE_TODECIMAL(ch) : -1;
+  double number;
+  if (is_old(self)) unicode::old_numbers(ch, &value, &number);
   return value >= 0 ? PyLong_FromLong(value) : absent(fallback, "not a decimal");
 }
 
-PyObject* digit(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
+// The old database has the digits of the present one.
+PyObject* digit(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   Py_UCS4 ch;
   PyObject* fallback;
   if (!char_and_default("digit", args, nargs, &ch, &fallback)) return nullptr;
-  int value = known(self, ch) ? Py_UNICODE_TODIGIT(ch) : -1;
+  int value = Py_UNICODE_TODIGIT(ch);
   return value >= 0 ? PyLong_FromLong(value) : absent(fallback, "not a digit");
 }
 
@@ -80,7 +83,10 @@ PyObject* numeric(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
   if (!char_and_default("numeric", args, nargs, &ch, &fallback)) return nullptr;
   bool found = false;
   double value = unicode::numeric_value(ch, &found);
-  return found && known(self, ch) ? PyFloat_FromDouble(value) : absent(fallback, "not a numeric character");
+  found = found && known(self, ch);
+  int digit;
+  if (is_old(self) && unicode::old_numbers(ch, &digit, &value)) found = value >= 0;
+  return found ? PyFloat_FromDouble(value) : absent(fallback, "not a numeric character");
 }
 
 PyObject* category(PyObject* self, PyObject* o) {
@@ -199,6 +205,13 @@ PyObject* name(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
   return n ? str_from_ascii(text, n) : absent(fallback, "no such name");
 }
 
+// The old database knows neither aliases nor sequences nor what came later.
+bool is_own_name(Py_UCS4 ch, int count, const char* text, Py_ssize_t n) {
+  char own[unicode::kMaxNameLength];
+  return count == 1 && unicode::record(ch).age == 1 && unicode::character_name(ch, own) == n &&
+         PyOS_mystrnicmp(own, text, n) == 0;
+}
+
 PyObject* lookup(PyObject* self, PyObject* o) {
   const char* text;
   Py_ssize_t n;
@@ -217,7 +230,7 @@ PyObject* lookup(PyObject* self, PyObject* o) {
   } else {
     Py_UCS4 found[unicode::kMaxSequenceLength];
     int count = unicode::lookup_name(text, n, true, found);
-    if (count == 1 && !known(self, found[0])) count = 0;
+    if (is_old(self) && count > 0 && !is_own_name(found[0], count, text, n)) count = 0;
     if (count > 0) {
       result = str_from_ucs4(found, count);
     } else {

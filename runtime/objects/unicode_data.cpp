@@ -20,6 +20,11 @@ struct Correction {
   uint32_t ch, before;
 };
 
+struct OldNumber {
+  uint32_t ch;
+  int decimal;
+  double numeric;
+};
 struct OldRange {
   uint32_t first, last;
   OldRecord properties;
@@ -84,6 +89,15 @@ OldRecord old_record(Py_UCS4 ch) {
   const Record& r = record(ch);
   if (r.age != 1) return {0, 0, 5, false};
   return {r.category, r.bidirectional, r.east_asian_width, (r.flags & kMirrored) != 0};
+}
+bool old_numbers(Py_UCS4 ch, int* decimal, double* numeric) {
+  for (const OldNumber& n : kOldNumbers) {
+    if (n.ch != ch) continue;
+    *decimal = n.decimal;
+    *numeric = n.numeric;
+    return true;
+  }
+  return false;
 }
 const char* category_name_of(uint8_t category) {
   return kCategoryNames[category];

@@ -132,6 +132,8 @@ struct OldRecord {
   bool mirrored;
 };
 OldRecord old_record(Py_UCS4 ch);
+// True where Unicode 3.2 had other numbers for the character; negative: none.
+bool old_numbers(Py_UCS4 ch, int* decimal, double* numeric);
 const char* category_name_of(uint8_t category);
 const char* bidirectional_name_of(uint8_t bidirectional);
 const char* east_asian_width_name_of(uint8_t width);

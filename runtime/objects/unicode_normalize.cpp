@@ -92,7 +92,7 @@ struct Normalizer {
       // Blocked: a character of the same or a higher class, or another starter, stands in between.
       if (starter >= 0 && (last_class < combining || to == starter + 1)) {
         Py_UCS4 composite = compose(p[starter], ch);
-        if (composite && assigned(composite)) {
+        if (composite) {
           p[starter] = composite;
           continue;
         }

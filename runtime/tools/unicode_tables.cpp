@@ -188,7 +188,7 @@ void read_supplement(const char* path) {
       if (newer) version = text.substr(9);
     } else if (text[0] == '@') {
       section = text.substr(1);
-    } else if (newer || section == "3.2") {
+    } else if (newer || section.compare(0, 3, "3.2") == 0) {
       supplement[section].push_back(text);
     }
   }
@@ -503,6 +503,12 @@ void write_tables(const std::string& path) {
     fprintf(out, "{%u,%u,{%d,%d,%d,%d}},\n", hex(f[0]),
             hex(dots == std::string::npos ? f[0] : f[0].substr(dots + 2)), index_in(kCategories, f[1]),
             index_in(kBidirectional, f[2]), index_in(kWidths, f[4]), f[3] == "Y");
+  });
+  fputs("};\n", out);
+  fputs("constexpr OldNumber kOldNumbers[] = {\n", out);
+  each_supplement_line("3.2 numbers", [out](const std::vector<std::string>& f) {
+    fprintf(out, "{%u,%d,%.17g},\n", hex(f[0]), f[1].empty() ? -1 : atoi(f[1].c_str()),
+            f[2].empty() ? -1.0 : atof(f[2].c_str()));
   });
   fputs("};\n", out);
   fputs("constexpr Correction kCorrections[] = {", out);
