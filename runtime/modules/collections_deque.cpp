@@ -336,14 +336,15 @@ int deque_assign(PyObject* op, Py_ssize_t i, PyObject* value) {
 // Compares the items with `value` from start to stop: the index of the first equal one, stop where there is none, -1 on
 // error. The deque must not change meanwhile.
 Py_ssize_t find(PyObject* op, PyObject* value, Py_ssize_t start, Py_ssize_t stop, PyObject* mutated_error) {
+  // The lock is held all the way: where no comparison runs code, other threads do not get between.
+  ObjectLock lock(op);
   Deque* self = as_deque(op);
-  const size_t state = sync::load_relaxed(self->state);
-  for (Py_ssize_t i = start; i < stop; i++) {
-    Ref<> item = Ref<>::steal(get_ref(op, i));
-    if (!item) break;
+  const size_t state = self->state;
+  for (Py_ssize_t i = start; i < stop && i < self->size; i++) {
+    Ref<> item = Ref<>::share(item_at(self, i));
     const int equal = PyObject_RichCompareBool(item.get(), value, Py_EQ);
     if (equal < 0) return -1;
-    if (state != sync::load_relaxed(self->state)) {
+    if (state != self->state) {
       PyErr_SetString(mutated_error, "deque mutated during iteration");
       return -1;
     }
