@@ -313,6 +313,8 @@ PyObject* signal_pidfd_send_signal(PyObject*, PyObject* const* args, Py_ssize_t 
     return nullptr;
   }
   if (syscall(SYS_pidfd_send_signal, fd, number, nullptr, flags) < 0) return PyErr_SetFromErrno(PyExc_OSError);
+  // It may have been for this process.
+  if (PyErr_CheckSignals() < 0) return nullptr;
   Py_RETURN_NONE;
 }
 

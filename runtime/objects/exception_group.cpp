@@ -46,8 +46,15 @@ PyObject* group_new(PyTypeObject* type, PyObject* args, PyObject*) {
     }
     return nullptr;
   }
+  // repr shows a sequence of a kind of its own as it was when the group was made.
+  Ref<> shown;
+  if (!PyList_Check(given) && !PyTuple_Check(given)) {
+    shown = Ref<>::steal(PyObject_Repr(given));
+    if (!shown) return nullptr;
+  }
   PyObject* self = exception_new(type, args, nullptr);
   if (self == nullptr) return nullptr;
+  as_group(self)->excs_str = shown.release();
   as_group(self)->msg = Py_NewRef(message);
   as_group(self)->excs = excs.release();
   return self;
@@ -60,6 +67,9 @@ PyObject* group_str(PyObject* self) {
 
 PyObject* group_repr(PyObject* self) {
   // The exceptions are shown as the kind of sequence that they were given as.
+  if (PyObject* text = as_group(self)->excs_str) {
+    return PyUnicode_FromFormat("%s(%R, %U)", _PyType_Name(Py_TYPE(self)), as_group(self)->msg, text);
+  }
   PyObject* args = as_exception(self)->args;
   Ref<> shown;
   if (PyTuple_GET_SIZE(args) == 2 && PyList_Check(PyTuple_GET_ITEM(args, 1))) {
