@@ -177,6 +177,15 @@ bool parse_source(std::string_view source, PyObject* filename, const CompileOpti
   parse_options.dont_imply_dedent = (options.flags & PyCF_DONT_IMPLY_DEDENT) != 0;
   parse_options.type_comments = (options.flags & PyCF_TYPE_COMMENTS) != 0;
   parse_options.barry_as_FLUFL = (options.flags & CO_FUTURE_BARRY_AS_BDFL) != 0;
+  if (options.from_file) {
+    Py_ssize_t size;
+    const char* name = PyUnicode_AsUTF8AndSize(filename, &size);
+    if (name != nullptr) {
+      parse_options.file_name = {name, static_cast<size_t>(size)};
+    } else {
+      PyErr_Clear();
+    }
+  }
   ParseResult result = parse(source, parse_options, arena);
   for (const SyntaxWarningInfo& warning : result.warnings) {
     PyObject* category = warning.is_deprecation ? PyExc_DeprecationWarning : PyExc_SyntaxWarning;

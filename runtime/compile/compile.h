@@ -14,6 +14,7 @@ struct CompileOptions {
   int flags = 0;           // CO_FUTURE_* and PyCF_* bits, as PyCompilerFlags has them
   int optimize = -1;       // -1: the interpreter's own level
   bool source_is_utf8 = false;  // the text came from a str: no encoding cookie, no decoding
+  bool from_file = false;       // the text was read from the file that the filename names
   PyObject* module_name = nullptr;  // borrowed; for SyntaxWarning filters, may be null
 };
 

@@ -15,8 +15,11 @@ namespace {
 FrameObject* as_frame(void* o) { return static_cast<FrameObject*>(o); }
 Frame* record(void* o) { return as_frame(o)->frame; }
 
+// Code that the compiler adds (the ends of handlers) has no line: a frame that ended there shows the one before.
 int current_line(Frame* f) {
-  Position at = code_position(f->code, f->index());
+  uint32_t index = f->index();
+  Position at = code_position(f->code, index);
+  while (at.line < 0 && index > 0) at = code_position(f->code, --index);
   return at.line;
 }
 

@@ -41,6 +41,7 @@ PyObject* compile_text(std::string_view text, PyObject* filename, int start, PyC
   options.mode = mode_of(start);
   options.flags = flags != nullptr ? flags->cf_flags : 0;
   options.source_is_utf8 = is_utf8;
+  options.from_file = !is_utf8;
   Ref<> code = Ref<>::steal(compile_source(text, filename, options));
   if (code && flags != nullptr && PyCode_Check(code.get())) {
     flags->cf_flags |= reinterpret_cast<PyCodeObject*>(code.get())->co_flags & PyCF_MASK;

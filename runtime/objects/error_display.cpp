@@ -6,6 +6,7 @@
 
 #include "Python.h"
 #include "objects/names.h"
+#include "source/decode.h"
 #include "sync/ref.h"
 #include "sync/thread_state.h"
 
@@ -233,28 +234,39 @@ void PyErr_SyntaxLocationEx(const char* filename, int lineno, int col_offset) {
 
 void PyErr_SyntaxLocation(const char* filename, int lineno) { PyErr_SyntaxLocationEx(filename, lineno, -1); }
 
-PyObject* PyErr_ProgramText(const char* filename, int lineno) {
+// The line is decoded as its file says; `encoding` overrides that.
+static PyObject* program_line(const char* filename, int lineno, const char* encoding) {
   if (filename == nullptr || *filename == 0 || lineno <= 0) return nullptr;
   FILE* file = fopen(filename, "rb");
   if (file == nullptr) return nullptr;
-  std::string line;
+  std::string line, head;
   int at = 1;
   for (int c; (c = fgetc(file)) != EOF;) {
+    if (at <= 2) head.push_back(static_cast<char>(c));
     if (at == lineno) line.push_back(static_cast<char>(c));
     if (c == '\n' && at++ == lineno) break;
   }
   fclose(file);
   if (line.empty()) return nullptr;
-  PyObject* text = PyUnicode_DecodeUTF8(line.data(), static_cast<Py_ssize_t>(line.size()), "replace");
+  if (lineno == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
+  std::string cookie = encoding != nullptr ? encoding : find_encoding_cookie(head);
+  PyObject* text = nullptr;
+  if (!cookie.empty() && cookie != "utf-8") {
+    text = PyUnicode_Decode(line.data(), static_cast<Py_ssize_t>(line.size()), cookie.c_str(), "replace");
+    if (text == nullptr) PyErr_Clear();
+  }
+  if (text == nullptr) text = PyUnicode_DecodeUTF8(line.data(), static_cast<Py_ssize_t>(line.size()), "replace");
   if (text == nullptr) PyErr_Clear();
   return text;
 }
+
+PyObject* PyErr_ProgramText(const char* filename, int lineno) { return program_line(filename, lineno, "utf-8"); }
 
 PyObject* PyErr_ProgramTextObject(PyObject* filename, int lineno) {
   if (filename == nullptr) return nullptr;
   Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
   Ref<> bytes = Ref<>::steal(PyUnicode_EncodeFSDefault(filename));
-  PyObject* text = bytes ? PyErr_ProgramText(PyBytes_AS_STRING(bytes.get()), lineno) : nullptr;
+  PyObject* text = bytes ? program_line(PyBytes_AS_STRING(bytes.get()), lineno, nullptr) : nullptr;
   PyErr_Clear();
   if (exc) PyErr_SetRaisedException(exc.release());
   return text;

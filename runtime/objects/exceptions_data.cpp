@@ -16,12 +16,13 @@ T* as(PyObject* o) {
 
 void set_field(PyObject** field, PyObject* value) { Py_XSETREF(*field, Py_XNewRef(value)); }
 
-// Takes the named keywords out of kwargs into fields; other keywords are an error.
+// Takes the named keywords out of kwargs into fields, which are empty without one; other keywords are an error.
 struct KeywordField {
   const char* name;
   PyObject** field;
 };
 bool take_keywords(PyObject* self, PyObject* kwargs, std::initializer_list<KeywordField> fields) {
+  for (const KeywordField& f : fields) Py_CLEAR(*f.field);
   if (kwargs == nullptr || PyDict_GET_SIZE(kwargs) == 0) return true;
   Ref<> rest = Ref<>::steal(PyDict_Copy(kwargs));
   if (!rest) return false;

@@ -1,6 +1,7 @@
 // UnicodeEncodeError, UnicodeDecodeError, UnicodeTranslateError and their C API.
 #include "objects/exceptions.h"
 #include "sync/ref.h"
+#include "sync/shared_slot.h"
 
 namespace amphis {
 
@@ -14,9 +15,9 @@ int encode_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   Py_ssize_t start, end;
   if (!PyArg_ParseTuple(args, "UUnnU", &encoding, &object, &start, &end, &reason)) return -1;
   PyUnicodeErrorObject* e = as_unicode_error(self);
-  Py_XSETREF(e->encoding, Py_NewRef(encoding));
-  Py_XSETREF(e->object, Py_NewRef(object));
-  Py_XSETREF(e->reason, Py_NewRef(reason));
+  sync::set_slot(&e->encoding, Ref<>::share(encoding));
+  sync::set_slot(&e->object, Ref<>::share(object));
+  sync::set_slot(&e->reason, Ref<>::share(reason));
   e->start = start;
   e->end = end;
   return 0;
@@ -29,15 +30,16 @@ int decode_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   if (!PyArg_ParseTuple(args, "UOnnU", &encoding, &object, &start, &end, &reason)) return -1;
   Ref<> bytes = Ref<>::share(object);
   if (!PyBytes_Check(object)) {
-    bytes = Ref<>::steal(PyBytes_FromObject(object));
-    if (!bytes) {
-      return -1;
-    }
+    Py_buffer view;
+    if (PyObject_GetBuffer(object, &view, PyBUF_SIMPLE) < 0) return -1;
+    bytes = Ref<>::steal(PyBytes_FromStringAndSize(static_cast<const char*>(view.buf), view.len));
+    PyBuffer_Release(&view);
+    if (!bytes) return -1;
   }
   PyUnicodeErrorObject* e = as_unicode_error(self);
-  Py_XSETREF(e->encoding, Py_NewRef(encoding));
-  Py_XSETREF(e->object, bytes.release());
-  Py_XSETREF(e->reason, Py_NewRef(reason));
+  sync::set_slot(&e->encoding, Ref<>::share(encoding));
+  sync::set_slot(&e->object, static_cast<Ref<>&&>(bytes));
+  sync::set_slot(&e->reason, Ref<>::share(reason));
   e->start = start;
   e->end = end;
   return 0;
@@ -49,8 +51,8 @@ int translate_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   Py_ssize_t start, end;
   if (!PyArg_ParseTuple(args, "UnnU", &object, &start, &end, &reason)) return -1;
   PyUnicodeErrorObject* e = as_unicode_error(self);
-  Py_XSETREF(e->object, Py_NewRef(object));
-  Py_XSETREF(e->reason, Py_NewRef(reason));
+  sync::set_slot(&e->object, Ref<>::share(object));
+  sync::set_slot(&e->reason, Ref<>::share(reason));
   e->start = start;
   e->end = end;
   return 0;
@@ -63,46 +65,68 @@ PyObject* escaped(Py_UCS4 ch) {
   return PyUnicode_FromString(text);
 }
 
+// The attribute as an object of the right kind; new reference.
+PyObject* get_object(PyObject* const* slot, bool text, const char* name) {
+  Ref<> value = sync::get_ref(slot);
+  if (!value) {
+    PyErr_Format(PyExc_TypeError, "UnicodeError '%s' attribute is not set", name);
+    return nullptr;
+  }
+  if (text ? !PyUnicode_Check(value.get()) : !PyBytes_Check(value.get())) {
+    PyErr_Format(PyExc_TypeError, "UnicodeError '%s' attribute must be a %s", name, text ? "string" : "bytes");
+    return nullptr;
+  }
+  return value.release();
+}
+
+Ref<> shown(PyObject* const* slot) { return Ref<>::steal(PyObject_Str(sync::get_ref(slot).get())); }
+
+// The texts come first: making them may run code that changes the exception.
 PyObject* text_str(PyObject* self, bool encode) {
   PyUnicodeErrorObject* e = as_unicode_error(self);
-  if (e->object == nullptr || !PyUnicode_Check(e->object)) return PyUnicode_FromString("");
-  Ref<> reason = Ref<>::steal(PyObject_Str(e->reason));
-  Ref<> encoding = encode ? Ref<>::steal(PyObject_Str(e->encoding)) : Ref<>::steal(PyUnicode_FromString(""));
-  if (!reason || !encoding) return nullptr;
-  Py_ssize_t length = PyUnicode_GET_LENGTH(e->object);
-  if (e->start >= 0 && e->start < length && e->end == e->start + 1) {
-    Ref<> ch = Ref<>::steal(escaped(PyUnicode_READ_CHAR(e->object, e->start)));
+  if (e->object == nullptr) return PyUnicode_FromString("");
+  Ref<> reason = shown(&e->reason);
+  if (!reason) return nullptr;
+  Ref<> encoding = encode ? shown(&e->encoding) : Ref<>::steal(PyUnicode_FromString(""));
+  if (!encoding) return nullptr;
+  Ref<> object = Ref<>::steal(get_object(&e->object, true, "object"));
+  if (!object) return nullptr;
+  const Py_ssize_t start = e->start, end = e->end;
+  if (start >= 0 && start < PyUnicode_GET_LENGTH(object.get()) && end == start + 1) {
+    Ref<> ch = Ref<>::steal(escaped(PyUnicode_READ_CHAR(object.get(), start)));
     if (!ch) return nullptr;
     if (encode) {
       return PyUnicode_FromFormat("'%U' codec can't encode character '%U' in position %zd: %U", encoding.get(),
-                                  ch.get(), e->start, reason.get());
+                                  ch.get(), start, reason.get());
     }
-    return PyUnicode_FromFormat("can't translate character '%U' in position %zd: %U", ch.get(), e->start,
-                                reason.get());
+    return PyUnicode_FromFormat("can't translate character '%U' in position %zd: %U", ch.get(), start, reason.get());
   }
   if (encode) {
-    return PyUnicode_FromFormat("'%U' codec can't encode characters in position %zd-%zd: %U", encoding.get(), e->start,
-                                e->end - 1, reason.get());
+    return PyUnicode_FromFormat("'%U' codec can't encode characters in position %zd-%zd: %U", encoding.get(), start,
+                                end - 1, reason.get());
   }
-  return PyUnicode_FromFormat("can't translate characters in position %zd-%zd: %U", e->start, e->end - 1,
-                              reason.get());
+  return PyUnicode_FromFormat("can't translate characters in position %zd-%zd: %U", start, end - 1, reason.get());
 }
 PyObject* encode_str(PyObject* self) { return text_str(self, true); }
 PyObject* translate_str(PyObject* self) { return text_str(self, false); }
 
 PyObject* decode_str(PyObject* self) {
   PyUnicodeErrorObject* e = as_unicode_error(self);
-  if (e->object == nullptr || !PyBytes_Check(e->object)) return PyUnicode_FromString("");
-  Ref<> reason = Ref<>::steal(PyObject_Str(e->reason));
-  Ref<> encoding = Ref<>::steal(PyObject_Str(e->encoding));
-  if (!reason || !encoding) return nullptr;
-  if (e->start >= 0 && e->start < PyBytes_GET_SIZE(e->object) && e->end == e->start + 1) {
-    int byte = static_cast<unsigned char>(PyBytes_AS_STRING(e->object)[e->start]);
-    return PyUnicode_FromFormat("'%U' codec can't decode byte 0x%02x in position %zd: %U", encoding.get(), byte,
-                                e->start, reason.get());
+  if (e->object == nullptr) return PyUnicode_FromString("");
+  Ref<> reason = shown(&e->reason);
+  if (!reason) return nullptr;
+  Ref<> encoding = shown(&e->encoding);
+  if (!encoding) return nullptr;
+  Ref<> object = Ref<>::steal(get_object(&e->object, false, "object"));
+  if (!object) return nullptr;
+  const Py_ssize_t start = e->start, end = e->end;
+  if (start >= 0 && start < PyBytes_GET_SIZE(object.get()) && end == start + 1) {
+    int byte = static_cast<unsigned char>(PyBytes_AS_STRING(object.get())[start]);
+    return PyUnicode_FromFormat("'%U' codec can't decode byte 0x%02x in position %zd: %U", encoding.get(), byte, start,
+                                reason.get());
   }
-  return PyUnicode_FromFormat("'%U' codec can't decode bytes in position %zd-%zd: %U", encoding.get(), e->start,
-                              e->end - 1, reason.get());
+  return PyUnicode_FromFormat("'%U' codec can't decode bytes in position %zd-%zd: %U", encoding.get(), start, end - 1,
+                              reason.get());
 }
 
 PyMemberDef members[] = {
@@ -114,33 +138,24 @@ PyMemberDef members[] = {
     {},
 };
 
-// The attribute as an object of the right kind; new reference.
-PyObject* get_object(PyObject* value, bool text, const char* name) {
-  if (value == nullptr) {
-    PyErr_Format(PyExc_TypeError, "UnicodeError '%s' attribute is not set", name);
-    return nullptr;
-  }
-  if (text ? !PyUnicode_Check(value) : !PyBytes_Check(value)) {
-    PyErr_Format(PyExc_TypeError, "UnicodeError '%s' attribute must be a %s", name, text ? "string" : "bytes");
-    return nullptr;
-  }
-  return Py_NewRef(value);
+// The length of the object; -1 with an exception if it is of the wrong kind.
+Py_ssize_t object_length(PyObject* self, bool text) {
+  Ref<> object = Ref<>::steal(get_object(&as_unicode_error(self)->object, text, "object"));
+  if (!object) return -1;
+  return text ? PyUnicode_GET_LENGTH(object.get()) : PyBytes_GET_SIZE(object.get());
 }
 
-Py_ssize_t object_length(PyObject* self) {
-  PyObject* o = as_unicode_error(self)->object;
-  return o == nullptr ? 0 : PyUnicode_Check(o) ? PyUnicode_GET_LENGTH(o) : PyBytes_Check(o) ? PyBytes_GET_SIZE(o) : 0;
-}
-
-int get_start(PyObject* self, Py_ssize_t* start) {
-  Py_ssize_t length = object_length(self), at = as_unicode_error(self)->start;
+int get_start(PyObject* self, bool text, Py_ssize_t* start) {
+  Py_ssize_t length = object_length(self, text), at = as_unicode_error(self)->start;
+  if (length < 0) return -1;
   if (at < 0) at = 0;
   if (at >= length) at = length > 0 ? length - 1 : 0;
   *start = at;
   return 0;
 }
-int get_end(PyObject* self, Py_ssize_t* end) {
-  Py_ssize_t length = object_length(self), at = as_unicode_error(self)->end;
+int get_end(PyObject* self, bool text, Py_ssize_t* end) {
+  Py_ssize_t length = object_length(self, text), at = as_unicode_error(self)->end;
+  if (length < 0) return -1;
   if (at < 1) at = 1;
   if (at > length) at = length;
   *end = at;
@@ -149,7 +164,7 @@ int get_end(PyObject* self, Py_ssize_t* end) {
 int set_reason(PyObject* self, const char* reason) {
   PyObject* text = PyUnicode_FromString(reason);
   if (text == nullptr) return -1;
-  Py_XSETREF(as_unicode_error(self)->reason, text);
+  sync::set_slot(&as_unicode_error(self)->reason, Ref<>::steal(text));
   return 0;
 }
 
@@ -186,13 +201,13 @@ PyObject* PyUnicodeDecodeError_Create(const char* encoding, const char* object, 
 
 #define AMPHIS_UNICODE_ERROR_API(Kind, text)                                                                       \
   PyObject* PyUnicode##Kind##Error_GetObject(PyObject* e) {                                                        \
-    return get_object(as_unicode_error(e)->object, text, "object");                                                \
+    return get_object(&as_unicode_error(e)->object, text, "object");                                                \
   }                                                                                                                \
   PyObject* PyUnicode##Kind##Error_GetReason(PyObject* e) {                                                        \
-    return get_object(as_unicode_error(e)->reason, true, "reason");                                                \
+    return get_object(&as_unicode_error(e)->reason, true, "reason");                                                \
   }                                                                                                                \
-  int PyUnicode##Kind##Error_GetStart(PyObject* e, Py_ssize_t* start) { return get_start(e, start); }              \
-  int PyUnicode##Kind##Error_GetEnd(PyObject* e, Py_ssize_t* end) { return get_end(e, end); }                      \
+  int PyUnicode##Kind##Error_GetStart(PyObject* e, Py_ssize_t* start) { return get_start(e, text, start); }        \
+  int PyUnicode##Kind##Error_GetEnd(PyObject* e, Py_ssize_t* end) { return get_end(e, text, end); }                \
   int PyUnicode##Kind##Error_SetStart(PyObject* e, Py_ssize_t start) {                                             \
     as_unicode_error(e)->start = start;                                                                            \
     return 0;                                                                                                      \
@@ -207,10 +222,10 @@ AMPHIS_UNICODE_ERROR_API(Decode, false)
 AMPHIS_UNICODE_ERROR_API(Translate, true)
 
 PyObject* PyUnicodeEncodeError_GetEncoding(PyObject* e) {
-  return get_object(as_unicode_error(e)->encoding, true, "encoding");
+  return get_object(&as_unicode_error(e)->encoding, true, "encoding");
 }
 PyObject* PyUnicodeDecodeError_GetEncoding(PyObject* e) {
-  return get_object(as_unicode_error(e)->encoding, true, "encoding");
+  return get_object(&as_unicode_error(e)->encoding, true, "encoding");
 }
 
 }  // extern "C"

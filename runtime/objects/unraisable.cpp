@@ -19,7 +19,7 @@ PyTypeObject* args_type() {
       {nullptr, nullptr},
   };
   static PyStructSequence_Desc description = {
-      "UnraisableHookArgs", "UnraisableHookArgs\n\nType used to pass arguments to sys.unraisablehook.", fields, 5};
+      "builtins.UnraisableHookArgs", "UnraisableHookArgs\n\nType used to pass arguments to sys.unraisablehook.", fields, 5};
   static PyTypeObject* type = nullptr;
   if (type == nullptr) type = PyStructSequence_NewType(&description);
   return type;

@@ -154,7 +154,7 @@ DecodedSource decode_source(std::string_view bytes, const DecodeOptions& options
   };
   result.encoding = "utf-8";
   if (std::memchr(bytes.data() ? bytes.data() : "", '\0', bytes.size())) {
-    fail_nowhere(options.from_file ? "source code cannot contain null bytes"
+    fail_nowhere(!options.file_name.empty() ? "source code cannot contain null bytes"
                                    : "source code string cannot contain null bytes");
     error.has_location = false;
     error.offset = 0;
@@ -203,13 +203,13 @@ DecodedSource decode_source(std::string_view bytes, const DecodeOptions& options
       int lineno;
       size_t line_start;
       error.text = printable_line(bytes, good, lineno, line_start);
-      char message[200];
-      std::snprintf(message, sizeof(message),
-                    "Non-UTF-8 code starting with '\\x%.2x' on line %d, but no encoding declared; "
-                    "see https://peps.python.org/pep-0263/ for details",
-                    static_cast<unsigned>(static_cast<unsigned char>(bytes[good])), lineno);
+      char byte[8];
+      std::snprintf(byte, sizeof(byte), "\\x%.2x", static_cast<unsigned>(static_cast<unsigned char>(bytes[good])));
       error.kind = SyntaxErrorKind::SyntaxError;
-      error.message = message;
+      error.message = std::string("Non-UTF-8 code starting with '") + byte + "'";
+      if (!options.file_name.empty()) error.message.append(" in file ").append(options.file_name);
+      error.message += " on line " + std::to_string(lineno) +
+                       ", but no encoding declared; see https://peps.python.org/pep-0263/ for details";
       error.has_text = true;
       error.lineno = error.end_lineno = lineno;
       error.offset = error.end_offset = utf8::count(bytes.substr(line_start, good - line_start)) + 1;

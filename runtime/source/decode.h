@@ -16,7 +16,7 @@ namespace amphis {
 struct DecodeOptions {
   bool ignore_cookie = false;   // the bytes are UTF-8, whatever a cookie says
   bool ensure_newline = false;  // end the last line if it is not
-  bool from_file = false;       // words the message about null bytes
+  std::string_view file_name;   // not empty: words messages for source read from this file
 };
 
 struct DecodedSource {

@@ -125,7 +125,7 @@ ParseResult parse(std::string_view source, const ParseOptions& options, Arena& a
     DecodeOptions decode;
     decode.ignore_cookie = options.ignore_cookie;
     decode.ensure_newline = options.mode == ParseMode::Exec;
-    decode.from_file = options.from_file;
+    decode.file_name = options.file_name;
     DecodedSource decoded = decode_source(source, decode, arena);
     result.encoding = std::move(decoded.encoding);
     if (decoded.error) {

@@ -25,7 +25,7 @@ struct ParseOptions {
   bool dont_imply_dedent = false;
   bool type_comments = false;             // accepted and ignored
   bool barry_as_FLUFL = false;            // `<>` in place of `!=`
-  bool from_file = false;                 // words an error about null bytes
+  std::string_view file_name;             // not empty: words errors of decoding for source read from this file
   size_t stack_budget = size_t{3} << 19;  // how much of the C stack nesting may use
   int first_line = 1;                     // number of the first line, for errors and positions
   int max_int_digits = 4300;              // longest decimal literal (sys.set_int_max_str_digits), 0 for any
