@@ -174,7 +174,7 @@ struct BytesMethods {
   static bool split_space(ByteSpan text, Py_ssize_t limit, PyObject* list) {
     text = strip_bytes(text, nullptr, Side::kLeft);
     while (text.size > 0) {
-      if (limit-- <= 0) return push(list, strip_bytes(text, nullptr, Side::kRight));
+      if (limit-- <= 0) return push(list, text);
       Py_ssize_t n = 0;
       while (n < text.size && !is_space(text.data[n])) ++n;
       if (!push(list, {text.data, n})) return false;
@@ -185,7 +185,7 @@ struct BytesMethods {
   static bool rsplit_space(ByteSpan text, Py_ssize_t limit, PyObject* list) {
     text = strip_bytes(text, nullptr, Side::kRight);
     while (text.size > 0) {
-      if (limit-- <= 0) return push(list, strip_bytes(text, nullptr, Side::kLeft));
+      if (limit-- <= 0) return push(list, text);
       Py_ssize_t n = text.size;
       while (n > 0 && !is_space(text.data[n - 1])) --n;
       if (!push(list, {text.data + n, text.size - n})) return false;
