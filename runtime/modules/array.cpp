@@ -626,6 +626,13 @@ bool is_text(PyObject* self) { return as_array(self)->type->typecode == 'u' || a
 
 PyObject* text_of(PyObject* self) {
   ObjectLock lock(self);
+  for (Py_ssize_t i = 0; i < Py_SIZE(self); ++i) {
+    Py_UCS4 c;
+    std::memcpy(&c, as_array(self)->at(i), sizeof(c));
+    if (c > 0x10FFFF) {
+      return PyErr_Format(PyExc_ValueError, "character U+%x is not in range [U+0000; U+10ffff]", c);
+    }
+  }
   return PyUnicode_FromKindAndData(PyUnicode_4BYTE_KIND, as_array(self)->items, Py_SIZE(self));
 }
 

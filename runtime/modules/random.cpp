@@ -101,10 +101,9 @@ bool seed_with(PyObject* self, PyObject* arg) {
   }
   // The absolute value of an int; the hash, without its sign, of anything else.
   Ref<> number;
-  if (PyLong_CheckExact(arg)) {
+  if (PyLong_Check(arg)) {
+    // Not by arg.__abs__(), which may return anything.
     number = Ref<>::steal(int_abs(arg));
-  } else if (PyLong_Check(arg)) {
-    number = Ref<>::steal(PyNumber_Absolute(arg));
   } else {
     const Py_hash_t hash = PyObject_Hash(arg);
     if (hash == -1) return false;

@@ -288,10 +288,7 @@ PyObject* get_size(PyObject* self, void*) {
 }
 PyObject* get_format(PyObject* self, void*) {
   ObjectLock lock(self);
-  if (as_struct(self)->format == nullptr) {
-    PyErr_SetString(PyExc_AttributeError, "format");
-    return nullptr;
-  }
+  if (format_of(self) == nullptr) return nullptr;
   return Py_NewRef(as_struct(self)->text);
 }
 PyObject* repr(PyObject* self) {

@@ -139,6 +139,10 @@ class Formatter {
       c->width = 0;
       if (!read_number(&c->width, PY_SSIZE_T_MAX, "width too big")) return false;
       if (c->width < 0) {
+        if (c->width == PY_SSIZE_T_MIN) {
+          PyErr_SetString(PyExc_OverflowError, "width too big");
+          return false;
+        }
         c->left = true;
         c->width = -c->width;
       }
@@ -312,9 +316,13 @@ class Formatter {
   }
 
   bool convert() {
+    // Only a percent sign right behind the first is one; with anything between them it is no conversion.
+    if (p_ != end_ && *p_ == '%') {
+      ++p_;
+      return out_->push('%');
+    }
     Conversion c;
     if (!read(&c)) return false;
-    if (c.type == '%') return out_->push('%');
     PyObject* arg = next_argument();
     if (arg == nullptr) return false;
     switch (c.type) {

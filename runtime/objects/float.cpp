@@ -179,7 +179,9 @@ bool check_count(Py_ssize_t count) {
 }
 
 PyObject* make(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
-  if (type == &PyFloat_Type && kwargs != nullptr && PyDict_GET_SIZE(kwargs) != 0) {
+  // A subclass with an __init__ of its own may have keywords of its own.
+  if ((type == &PyFloat_Type || type->tp_init == PyFloat_Type.tp_init) && kwargs != nullptr &&
+      PyDict_GET_SIZE(kwargs) != 0) {
     PyErr_SetString(PyExc_TypeError, "float() takes no keyword arguments");
     return nullptr;
   }

@@ -34,7 +34,7 @@ PyObject* getnewargs(PyObject* self, PyObject*) {
 
 PyObject* size_of(PyObject* self, PyObject*) {
   const size_t count = digit_count(self);
-  return int_from_int64(static_cast<int64_t>(kDigitsOffset + (count == 0 ? 1 : count) * sizeof(Digit)));
+  return int_from_int64(Py_TYPE(self)->tp_basicsize + static_cast<int64_t>((count == 0 ? 1 : count) * sizeof(Digit)));
 }
 
 PyObject* format(PyObject* self, PyObject* spec) {

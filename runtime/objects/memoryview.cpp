@@ -287,6 +287,24 @@ PyObject* to_bytes(PyObject* o, PyObject* const* args, Py_ssize_t nargs, PyObjec
   return bytes_in_order(self, order);
 }
 
+// Counts as an export of the view: it cannot be released while other code runs.
+class ExportHold {
+ public:
+  explicit ExportHold(PyObject* o) : o_(o) {
+    ObjectLock lock(o_);
+    ++as_view(o_)->exports;
+  }
+  ~ExportHold() {
+    ObjectLock lock(o_);
+    --as_view(o_)->exports;
+  }
+  ExportHold(const ExportHold&) = delete;
+  ExportHold& operator=(const ExportHold&) = delete;
+
+ private:
+  PyObject* o_;
+};
+
 PyObject* hex(PyObject* o, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   static constexpr const char* kNames[] = {"sep", "bytes_per_sep", nullptr};
   PyObject* given[2];
@@ -303,6 +321,7 @@ PyObject* hex(PyObject* o, PyObject* const* args, Py_ssize_t nargs, PyObject* kw
     bytes = Ref<>::steal(bytes_in_order(as_view(o), 'C'));
   }
   if (!bytes) return nullptr;
+  ExportHold hold(o);
   return bytes_hex({reinterpret_cast<uint8_t*>(PyBytes_AS_STRING(bytes.get())), PyBytes_GET_SIZE(bytes.get())},
                    given[0], group);
 }
@@ -348,6 +367,7 @@ Py_hash_t hash(PyObject* o) {
     return -1;
   }
   // The memory of an object that has no hash may change through other ways.
+  ExportHold hold(o);
   if (self->view.obj != nullptr && PyObject_Hash(self->view.obj) == -1) return -1;
   auto bytes = Ref<>::steal(bytes_in_order(self, 'C'));
   if (!bytes) return -1;
@@ -507,7 +527,32 @@ bool view_usable(PyMemoryViewObject* self) {
   return false;
 }
 
-PyObject* view_with_layout(PyMemoryViewObject* self, const Py_buffer* layout) { return add_view(self->mbuf, layout); }
+PyObject* view_with_layout(PyMemoryViewObject* self, const Py_buffer* layout) {
+  if (self->flags & _Py_MEMORYVIEW_RESTRICTED) {
+    PyErr_SetString(PyExc_ValueError, "cannot create new view on restricted memoryview");
+    return nullptr;
+  }
+  return add_view(self->mbuf, layout);
+}
+
+PyObject* memoryview_from_proc(PyObject* object, int flags, getbufferproc get) {
+  auto buffer = Ref<ManagedBuffer>::steal(new_managed_buffer());
+  if (!buffer) return nullptr;
+  if (get(object, &buffer->master, flags) < 0) {
+    buffer->master.obj = nullptr;
+    return nullptr;
+  }
+  return add_view(buffer.get(), &buffer->master);
+}
+
+PyObject* memoryview_restricted(PyObject* owner, const Py_buffer* buffer) {
+  PyObject* view = PyMemoryView_FromBuffer(buffer);
+  if (view == nullptr) return nullptr;
+  // Borrowed, as every view's: __release_buffer__ of the base class asks whose buffer it is.
+  as_view(view)->view.obj = owner;
+  as_view(view)->flags |= _Py_MEMORYVIEW_RESTRICTED;
+  return view;
+}
 
 void update_view_flags(PyMemoryViewObject* self) {
   int flags = self->flags & (_Py_MEMORYVIEW_RELEASED | _Py_MEMORYVIEW_RESTRICTED);
@@ -580,10 +625,6 @@ PyObject* PyMemoryView_FromObject(PyObject* o) {
   if (PyMemoryView_Check(o)) {
     ObjectLock lock(o);
     if (!view_usable(as_view(o))) return nullptr;
-    if (as_view(o)->flags & _Py_MEMORYVIEW_RESTRICTED) {
-      PyErr_SetString(PyExc_ValueError, "cannot create new view on restricted memoryview");
-      return nullptr;
-    }
     return view_of_view(as_view(o));
   }
   if (!PyObject_CheckBuffer(o)) {

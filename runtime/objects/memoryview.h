@@ -13,6 +13,10 @@ bool view_usable(PyMemoryViewObject* self);
 // A view of the same memory with its own copy of the layout's shape and strides.
 PyObject* view_with_layout(PyMemoryViewObject* self, const Py_buffer* layout);
 inline PyObject* view_of_view(PyMemoryViewObject* self) { return view_with_layout(self, &self->view); }
+// A view of what `get` exports for the object: the native buffer of a base class.
+PyObject* memoryview_from_proc(PyObject* object, int flags, getbufferproc get);
+// A view of a buffer that is about to be released, for one call: nothing may be derived from it.
+PyObject* memoryview_restricted(PyObject* owner, const Py_buffer* buffer);
 // Recomputes the layout flags after a change of shape, strides or suboffsets.
 void update_view_flags(PyMemoryViewObject* self);
 

@@ -98,10 +98,15 @@ PyObject* type_error(const char* text) {
   return nullptr;
 }
 
-// Applies a slice to the first dimension.
-bool slice_first(Py_buffer* view, PyObject* key) {
+// What a slice object says; reading it may run any code.
+struct Slice {
   Py_ssize_t start, stop, step;
-  if (PySlice_Unpack(key, &start, &stop, &step) < 0) return false;
+  bool read(PyObject* key) { return PySlice_Unpack(key, &start, &stop, &step) == 0; }
+};
+
+// Applies a slice to the first dimension.
+void slice_first(Py_buffer* view, Slice slice) {
+  auto& [start, stop, step] = slice;
   const Py_ssize_t count = PySlice_AdjustIndices(view->shape[0], &start, &stop, step);
   const Py_ssize_t shift = view->strides[0] * start;
   if (view->suboffsets == nullptr || view->suboffsets[0] < 0) {
@@ -114,7 +119,6 @@ bool slice_first(Py_buffer* view, PyObject* key) {
   Py_ssize_t items = 1;
   for (int i = 0; i < view->ndim; ++i) items *= view->shape[i];
   view->len = items * view->itemsize;
-  return true;
 }
 
 bool same_structure(const Py_buffer* a, const Py_buffer* b) {
@@ -134,6 +138,8 @@ int assign_slice(PyMemoryViewObject* self, PyObject* key, PyObject* value) {
     Py_buffer* view;
     ~Guard() { PyBuffer_Release(view); }
   } guard{&source};
+  Slice slice;
+  if (!slice.read(key)) return -1;
   ObjectLock lock(self);
   if (!view_usable(self)) return -1;
   Py_ssize_t shape, stride, suboffset;
@@ -146,7 +152,7 @@ int assign_slice(PyMemoryViewObject* self, PyObject* key, PyObject* value) {
     suboffset = target.suboffsets[0];
     target.suboffsets = &suboffset;
   }
-  if (!slice_first(&target, key)) return -1;
+  slice_first(&target, slice);
   FullView full(&source);
   if (!same_structure(&target, full.get())) {
     PyErr_SetString(PyExc_ValueError, "memoryview assignment: lvalue and rvalue have different structures");
@@ -371,7 +377,9 @@ PyObject* memoryview_subscript(PyObject* o, PyObject* key) {
       if (!view_usable(self)) return nullptr;
       result = Ref<>::steal(view_of_view(self));
     }
-    if (!result || !slice_first(&as_view(result.get())->view, key)) return nullptr;
+    Slice slice;
+    if (!result || !slice.read(key)) return nullptr;
+    slice_first(&as_view(result.get())->view, slice);
     update_view_flags(as_view(result.get()));
     return result.release();
   }

@@ -245,7 +245,9 @@ PyObject* object_sizeof(PyObject* self, PyObject*) {
   PyTypeObject* type = Py_TYPE(self);
   Py_ssize_t size = type->tp_basicsize;
   if (type->tp_itemsize > 0) {
-    Py_ssize_t items = Py_SIZE(self);
+    // Ints keep their count of digits elsewhere.
+    const Py_ssize_t items = PyLong_Check(self) ? _PyLong_DigitCount(reinterpret_cast<PyLongObject*>(self))
+                                                : reinterpret_cast<PyVarObject*>(self)->ob_size;
     size += (items < 0 ? -items : items) * type->tp_itemsize;
   }
   return PyLong_FromSsize_t(size + static_cast<Py_ssize_t>(inline_values_size(type)));

@@ -1,5 +1,8 @@
 // The functions in the slots of classes whose special methods are Python code: they find the method on the type and
 // call it with `self` in the argument array, without making a bound method.
+#include <utility>
+
+#include "objects/memoryview.h"
 #include "objects/type_slots.h"
 
 #include "sync/ref.h"
@@ -433,18 +436,29 @@ void wrapper_dealloc(PyObject* self) {
   Py_TYPE(self)->tp_free(self);
 }
 
-void wrapper_release(PyObject* self, Py_buffer*) {
-  auto* w = reinterpret_cast<BufferWrapper*>(self);
+// Calls __release_buffer__(view) with no exception in the way.
+void call_release_buffer(PyObject* owner, PyObject* view) {
   Ref<> saved = Ref<>::steal(PyErr_GetRaisedException());
-  PyObject* args[] = {w->owner, w->view};
+  PyObject* args[] = {owner, view};
   bool found;
   Ref<> result = Ref<>::steal(call_special_optional(names.dunder_release_buffer, args, 2, &found));
-  if (found && !result) PyErr_FormatUnraisable("Exception ignored in __release_buffer__ of %s", Py_TYPE(w->owner)->tp_name);
-  // The memoryview is dead from here on, whatever __release_buffer__ did with it.
-  Ref<> name = Ref<>::steal(PyUnicode_FromString("release"));
-  Ref<> done = name ? Ref<>::steal(PyObject_CallMethodNoArgs(w->view, name.get())) : Ref<>();
-  if (!done) PyErr_WriteUnraisable(self);
+  if (found && !result) PyErr_FormatUnraisable("Exception ignored in __release_buffer__ of %s", Py_TYPE(owner)->tp_name);
   PyErr_SetRaisedException(saved.release());
+}
+
+void wrapper_release(PyObject* self, Py_buffer* buffer) {
+  auto* w = reinterpret_cast<BufferWrapper*>(self);
+  Ref<> view = Ref<>::steal(std::exchange(w->view, nullptr));
+  Ref<> owner = Ref<>::steal(std::exchange(w->owner, nullptr));
+  if (!view || !owner) return;
+  Py_TYPE(view.get())->tp_as_buffer->bf_releasebuffer(view.get(), buffer);
+  // The view's own end releases a native buffer of the owner, and __release_buffer__ is called then. A view of
+  // something else has no such end: the owner gets the very view that its __buffer__ returned.
+  PyBufferProcs* procs = Py_TYPE(owner.get())->tp_as_buffer;
+  if (PyMemoryView_GET_BUFFER(view.get())->obj != owner.get() && procs != nullptr &&
+      procs->bf_releasebuffer == slot_releasebuffer) {
+    call_release_buffer(owner.get(), view.get());
+  }
 }
 
 PyBufferProcs wrapper_as_buffer = {
@@ -492,8 +506,27 @@ int slot_getbuffer(PyObject* self, Py_buffer* view, int flags) {
   return 0;
 }
 
-void slot_releasebuffer(PyObject*, Py_buffer*) {
-  // Reached only for a native bf_getbuffer with a Python __release_buffer__; the wrapper above handles the rest.
+// A native buffer of an object whose class has a Python __release_buffer__: that first, then the native end.
+void slot_releasebuffer(PyObject* self, Py_buffer* buffer) {
+  Ref<> saved = Ref<>::steal(PyErr_GetRaisedException());
+  if (Ref<> view = Ref<>::steal(memoryview_restricted(self, buffer))) {
+    call_release_buffer(self, view.get());
+    Ref<> name = Ref<>::steal(PyUnicode_FromString("release"));
+    Ref<> done = name ? Ref<>::steal(PyObject_CallMethodNoArgs(view.get(), name.get())) : Ref<>();
+    if (!done) PyErr_WriteUnraisable(self);
+  } else {
+    PyErr_WriteUnraisable(self);
+  }
+  PyErr_SetRaisedException(saved.release());
+  Ref<> mro = Ref<>::share(Py_TYPE(self)->tp_mro);
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mro.get()); ++i) {
+    auto* base = reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(mro.get(), i));
+    PyBufferProcs* procs = base->tp_as_buffer;
+    if (procs != nullptr && procs->bf_releasebuffer != nullptr && procs->bf_releasebuffer != slot_releasebuffer) {
+      procs->bf_releasebuffer(self, buffer);
+      return;
+    }
+  }
 }
 
 }  // namespace amphis

@@ -1,4 +1,5 @@
 // The functions behind wrapper descriptors ("slot wrapper"): they check the argument tuple and call the native slot.
+#include "objects/memoryview.h"
 #include "objects/type_slots.h"
 
 #include "sync/ref.h"
@@ -214,7 +215,7 @@ PyObject* wrap_del(PyObject* self, PyObject* args, void* wrapped) {
   return Py_NewRef(Py_None);
 }
 
-PyObject* wrap_buffer(PyObject* self, PyObject* args, void*) {
+PyObject* wrap_buffer(PyObject* self, PyObject* args, void* wrapped) {
   if (!check_count(args, 1)) return nullptr;
   Py_ssize_t flags = PyNumber_AsSsize_t(arg(args, 0), PyExc_OverflowError);
   if (flags == -1 && PyErr_Occurred()) return nullptr;
@@ -222,7 +223,7 @@ PyObject* wrap_buffer(PyObject* self, PyObject* args, void*) {
     PyErr_SetString(PyExc_OverflowError, "buffer flags out of range");
     return nullptr;
   }
-  return PyMemoryView_FromObject(self);
+  return memoryview_from_proc(self, static_cast<int>(flags), function<getbufferproc>(wrapped));
 }
 
 PyObject* wrap_releasebuffer(PyObject* self, PyObject* args, void*) {
