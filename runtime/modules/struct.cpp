@@ -278,8 +278,9 @@ PyObject* method_unpack_from(PyObject* self, PyObject* const* args, Py_ssize_t n
   return unpack_at(self, given[0], given[1]);
 }
 PyObject* method_sizeof(PyObject* self, PyObject*) {
-  const Format* format = as_struct(self)->format;
-  const Py_ssize_t codes = format != nullptr ? format->count : 0;
+  const Format* format = format_of(self);
+  if (format == nullptr) return nullptr;
+  const Py_ssize_t codes = format->count;
   return int_from_int64(static_cast<int64_t>(sizeof(Struct) + sizeof(Format) + sizeof(Code) * static_cast<size_t>(codes)));
 }
 PyObject* get_size(PyObject* self, void*) {
@@ -293,13 +294,8 @@ PyObject* get_format(PyObject* self, void*) {
 }
 PyObject* repr(PyObject* self) {
   auto text = Ref<>::steal(get_format(self, nullptr));
-  if (!text) {
-    PyErr_Clear();
-    return PyUnicode_FromFormat("<uninitialized %s>", Py_TYPE(self)->tp_name);
-  }
-  auto name = Ref<>::steal(PyType_GetName(Py_TYPE(self)));
-  if (!name) return nullptr;
-  return PyUnicode_FromFormat("%U(%R)", name.get(), text.get());
+  auto name = text ? Ref<>::steal(PyType_GetName(Py_TYPE(self))) : Ref<>();
+  return name ? PyUnicode_FromFormat("%U(%R)", name.get(), text.get()) : nullptr;
 }
 
 PyMethodDef struct_methods[] = {

@@ -23,8 +23,27 @@ inline void set_size(PyObject* o, Py_ssize_t size) {
   sync::store_relaxed(reinterpret_cast<PyVarObject*>(o)->ob_size, size);
 }
 
+// Counts as an exported buffer: whoever changes the size meanwhile gets BufferError.
+class ExportHold {
+ public:
+  explicit ExportHold(PyObject* o) : o_(o) {
+    ObjectLock lock(o_);
+    ++as_array(o_)->ob_exports;
+  }
+  ~ExportHold() {
+    ObjectLock lock(o_);
+    --as_array(o_)->ob_exports;
+  }
+  ExportHold(const ExportHold&) = delete;
+  ExportHold& operator=(const ExportHold&) = delete;
+
+ private:
+  PyObject* o_;
+};
+
 struct ByteArrayKind {
   using Lock = ObjectLock;
+  using Hold = ExportHold;
   static constexpr bool kImmutable = false;
   static PyTypeObject* type() { return &PyByteArray_Type; }
   static ByteSpan span(PyObject* o) { return {data_of(o), Py_SIZE(o)}; }
@@ -315,17 +334,15 @@ PyObject* richcompare(PyObject* self, PyObject* other, int op) {
   Py_RETURN_RICHCOMPARE(order, 0, op);
 }
 
-const char* short_name(PyObject* self) {
-  const char* name = Py_TYPE(self)->tp_name;
-  const char* dot = std::strrchr(name, '.');
-  return dot != nullptr ? dot + 1 : name;
-}
-
 PyObject* repr(PyObject* self) {
-  char prefix[200];
-  PyOS_snprintf(prefix, sizeof(prefix), "%.190s(b", short_name(self));
-  ObjectLock lock(self);
-  return bytes_repr_text(ByteArrayKind::span(self), prefix, ")");
+  auto name = Ref<>::steal(PyType_GetName(Py_TYPE(self)));
+  if (!name) return nullptr;
+  Ref<> bytes;
+  {
+    ObjectLock lock(self);
+    bytes = Ref<>::steal(bytes_repr_text(ByteArrayKind::span(self), true));
+  }
+  return bytes ? PyUnicode_FromFormat("%U(%U)", name.get(), bytes.get()) : nullptr;
 }
 
 PyObject* str(PyObject* self) {
@@ -336,6 +353,20 @@ PyObject* str(PyObject* self) {
 bool assign_all(PyObject* self, ByteSpan bytes) {
   ObjectLock lock(self);
   return assign_range(self, 0, Py_SIZE(self), bytes);
+}
+
+bool append_byte(PyObject* self, PyObject* value) {
+  uint8_t byte;
+  if (!read_byte(value, &byte)) return false;
+  ObjectLock lock(self);
+  const Py_ssize_t size = Py_SIZE(self);
+  if (size == PY_SSIZE_T_MAX) {
+    PyErr_SetString(PyExc_OverflowError, "cannot add more objects to bytearray");
+    return false;
+  }
+  if (!resize(self, size + 1)) return false;
+  data_of(self)[size] = byte;
+  return true;
 }
 
 int init(PyObject* self, PyObject* args, PyObject* kwargs) {
@@ -403,20 +434,23 @@ int init(PyObject* self, PyObject* args, PyObject* kwargs) {
     PyErr_Format(PyExc_TypeError, "cannot convert '%.200s' object to bytearray", Py_TYPE(source)->tp_name);
     return -1;
   }
-  return collect(source, &bytes) && assign_all(self, bytes.span()) ? 0 : -1;
+  if (PyObject_CheckBuffer(source) || PyList_CheckExact(source) || PyTuple_CheckExact(source)) {
+    return collect(source, &bytes) && assign_all(self, bytes.span()) ? 0 : -1;
+  }
+  // An iterator may look at what is there already.
+  auto iterator = Ref<>::steal(PyObject_GetIter(source));
+  if (!iterator) return -1;
+  for (;;) {
+    PyObject* next;
+    if (PyIter_NextItem(iterator.get(), &next) < 0) return -1;
+    if (next == nullptr) return 0;
+    auto value = Ref<>::steal(next);
+    if (!append_byte(self, value.get())) return -1;
+  }
 }
 
 PyObject* append(PyObject* self, PyObject* value) {
-  uint8_t byte;
-  if (!read_byte(value, &byte)) return nullptr;
-  ObjectLock lock(self);
-  const Py_ssize_t size = Py_SIZE(self);
-  if (size == PY_SSIZE_T_MAX) {
-    PyErr_SetString(PyExc_OverflowError, "cannot add more objects to bytearray");
-    return nullptr;
-  }
-  if (!resize(self, size + 1)) return nullptr;
-  data_of(self)[size] = byte;
+  if (!append_byte(self, value)) return nullptr;
   Py_RETURN_NONE;
 }
 
@@ -432,10 +466,12 @@ PyObject* extend(PyObject* self, PyObject* values) {
       return nullptr;
     }
   }
+  // What a buffer brings lands where the end was when the call began.
+  const Py_ssize_t end = PyObject_CheckBuffer(values) ? length(self) : PY_SSIZE_T_MAX;
   if (!collect(values, &bytes)) return nullptr;
   ObjectLock lock(self);
-  const Py_ssize_t size = Py_SIZE(self);
-  if (!assign_range(self, size, size, bytes.span())) return nullptr;
+  const Py_ssize_t at = std::min(end, Py_SIZE(self));
+  if (!assign_range(self, at, at, bytes.span())) return nullptr;
   Py_RETURN_NONE;
 }
 

@@ -55,6 +55,7 @@ struct NoLock {
 
 struct BytesKind {
   using Lock = NoLock;
+  using Hold = NoLock;
   static constexpr bool kImmutable = true;
   static PyTypeObject* type() { return &PyBytes_Type; }
   static ByteSpan span(PyObject* o) {
@@ -172,7 +173,7 @@ Py_hash_t hash(PyObject* self) {
   return value;
 }
 
-PyObject* repr(PyObject* self) { return bytes_repr_text(BytesKind::span(self), "b", ""); }
+PyObject* repr(PyObject* self) { return bytes_repr_text(BytesKind::span(self), false); }
 
 PyObject* str(PyObject* self) {
   if (Py_BytesWarningFlag && PyErr_WarnEx(PyExc_BytesWarning, "str() on a bytes instance", 1) < 0) return nullptr;

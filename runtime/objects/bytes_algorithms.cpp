@@ -348,6 +348,10 @@ bool join_bytes(ByteSpan separator, PyObject* iterable, ByteBuilder* out) {
       return false;
     }
     if (!item.acquire(slots[i])) return false;
+    if (PyList_CheckExact(iterable) && PyList_GET_SIZE(iterable) != count) {
+      PyErr_SetString(PyExc_RuntimeError, "sequence changed size during iteration");
+      return false;
+    }
     if (i > 0 && separator.size > 0 && !out->append(separator.data, separator.size)) return false;
     if (!out->append(item.span().data, item.span().size)) return false;
   }

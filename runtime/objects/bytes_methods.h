@@ -1,6 +1,7 @@
 // The methods that bytes and bytearray have in common, as a template on the kind of bytes.
 //
-// Kind says: Lock (taken while self's memory is read), span(self), make(data, size), from(builder), share(self): self when it
+// Kind says: Lock (taken while self's memory is read), Hold (keeps self's size while arguments are converted, which may run
+// any code), span(self), make(data, size), from(builder), share(self): self when it
 // is immutable and exact, else null; kName. Arguments are converted before self's memory is looked at, because
 // converting them may run any code.
 #pragma once
@@ -27,6 +28,7 @@ struct BytesMethods {
 
   template <Py_ssize_t (*Find)(ByteSpan, ByteSpan)>
   static bool find_at(PyObject* self, const char* name, PyObject* const* args, Py_ssize_t nargs, Py_ssize_t* at) {
+    typename Kind::Hold hold(self);
     FindArguments a;
     if (!read_find_arguments(name, args, nargs, &a)) return false;
     Lock lock(self);
@@ -66,6 +68,7 @@ struct BytesMethods {
   }
 
   static PyObject* count(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
+    typename Kind::Hold hold(self);
     FindArguments a;
     if (!read_find_arguments("count", args, nargs, &a)) return nullptr;
     Lock lock(self);
@@ -76,6 +79,7 @@ struct BytesMethods {
   }
 
   static int contains(PyObject* self, PyObject* item) {
+    typename Kind::Hold hold(self);
     ByteArgument held;
     uint8_t byte;
     ByteSpan part;
@@ -94,6 +98,7 @@ struct BytesMethods {
     Py_ssize_t start = 0, end = PY_SSIZE_T_MAX;
     if (!read_slice_arguments(name, args, nargs, &start, &end)) return nullptr;
     PyObject* part = args[0];
+    typename Kind::Hold hold(self);
     const auto matches = [&](PyObject* candidate) {
       ByteArgument held;
       if (!held.acquire(candidate)) return -1;
@@ -201,6 +206,7 @@ struct BytesMethods {
     Py_ssize_t limit = -1;
     if (given[1] != nullptr && !read_size(given[1], &limit)) return nullptr;
     if (limit < 0) limit = PY_SSIZE_T_MAX;
+    typename Kind::Hold hold(self);
     ByteArgument held;
     const bool has_separator = given[0] != nullptr && given[0] != Py_None;
     if (has_separator) {
@@ -349,15 +355,8 @@ struct BytesMethods {
       }
     }
     ByteBuilder out(0);
-    if constexpr (!Kind::kImmutable) {
-      // Items may be anything, even this object: read the separator once.
-      auto separator = Ref<>::steal(PyBytes_FromObject(self));
-      if (!separator) return nullptr;
-      ByteArgument held;
-      if (!held.acquire(separator.get()) || !join_bytes(held.span(), iterable, &out)) return nullptr;
-    } else if (!join_bytes(Kind::span(self), iterable, &out)) {
-      return nullptr;
-    }
+    typename Kind::Hold hold(self);
+    if (!join_bytes(Kind::span(self), iterable, &out)) return nullptr;
     return Kind::from(out);
   }
 
@@ -392,12 +391,8 @@ struct BytesMethods {
       group = PyLong_AsInt(given[1]);
       if (group == -1 && PyErr_Occurred()) return nullptr;
     }
-    if constexpr (Kind::kImmutable) return bytes_hex(Kind::span(self), given[0], group);
-    auto copy = Ref<>::steal(PyBytes_FromObject(self));
-    if (!copy) return nullptr;
-    ByteArgument held;
-    held.acquire(copy.get());
-    return bytes_hex(held.span(), given[0], group);
+    typename Kind::Hold hold(self);
+    return bytes_hex(Kind::span(self), given[0], group);
   }
   static PyObject* fromhex(PyObject* type, PyObject* text) {
     ByteBuilder out(0);
@@ -506,13 +501,8 @@ struct BytesMethods {
   static PyObject* modulo(PyObject* format, PyObject* args) {
     if (!PyObject_TypeCheck(format, Kind::type())) Py_RETURN_NOTIMPLEMENTED;
     ByteBuilder out(0);
-    if constexpr (Kind::kImmutable) return format_bytes(Kind::span(format), args, &out) ? Kind::from(out) : nullptr;
-    // Conversions run any code: the format must not change under them.
-    auto copy = Ref<>::steal(PyBytes_FromObject(format));
-    if (!copy) return nullptr;
-    ByteArgument held;
-    held.acquire(copy.get());
-    return format_bytes(held.span(), args, &out) ? Kind::from(out) : nullptr;
+    typename Kind::Hold hold(format);
+    return format_bytes(Kind::span(format), args, &out) ? Kind::from(out) : nullptr;
   }
 };
 

@@ -96,8 +96,8 @@ bool append_ints(PyObject* iterable, ByteBuilder* out, const char* range_error);
 // bytes % args (bytes_format.cpp).
 bool format_bytes(ByteSpan format, PyObject* args, ByteBuilder* out);
 
-// b'...' with the quotes that need fewer escapes; `prefix` and `suffix` go around it.
-PyObject* bytes_repr_text(ByteSpan bytes, const char* prefix, const char* suffix);
+// b'...' with the quotes that need fewer escapes. bytearray escapes single quotes whatever the quotes around are.
+PyObject* bytes_repr_text(ByteSpan bytes, bool escape_single);
 
 // bytes.hex: `separator` may be null.
 PyObject* bytes_hex(ByteSpan bytes, PyObject* separator, int bytes_per_group);

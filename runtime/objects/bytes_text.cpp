@@ -20,9 +20,7 @@ Py_ssize_t bounded_length(const char* text, Py_ssize_t limit) {
 
 }  // namespace
 
-PyObject* bytes_repr_text(ByteSpan bytes, const char* prefix, const char* suffix) {
-  // Inside bytearray(...) a single quote is escaped whatever the quotes around are.
-  const bool escape_single = *suffix != '\0';
+PyObject* bytes_repr_text(ByteSpan bytes, bool escape_single) {
   uint8_t quote = '\'';
   Py_ssize_t single = 0, dual = 0;
   for (const uint8_t* p = bytes.data; p != bytes.end(); ++p) {
@@ -31,7 +29,7 @@ PyObject* bytes_repr_text(ByteSpan bytes, const char* prefix, const char* suffix
   }
   if (single > 0 && dual == 0) quote = '"';
   ByteBuilder out(bytes.size + 16);
-  out.append(prefix, static_cast<Py_ssize_t>(std::strlen(prefix)));
+  out.push('b');
   out.push(quote);
   for (const uint8_t* p = bytes.data; p != bytes.end(); ++p) {
     if (!out.reserve(4)) return nullptr;
@@ -50,7 +48,6 @@ PyObject* bytes_repr_text(ByteSpan bytes, const char* prefix, const char* suffix
     }
   }
   out.push(quote);
-  out.append(suffix, static_cast<Py_ssize_t>(std::strlen(suffix)));
   if (!out.ok()) return nullptr;
   return PyUnicode_DecodeASCII(reinterpret_cast<char*>(out.data()), out.size(), nullptr);
 }
@@ -253,7 +250,7 @@ PyObject* _Py_strhex_bytes_with_sep(const char* data, const Py_ssize_t size, PyO
 }
 
 PyObject* PyBytes_Repr(PyObject* self, int) {
-  return bytes_repr_text({reinterpret_cast<const uint8_t*>(PyBytes_AS_STRING(self)), PyBytes_GET_SIZE(self)}, "b", "");
+  return bytes_repr_text({reinterpret_cast<const uint8_t*>(PyBytes_AS_STRING(self)), PyBytes_GET_SIZE(self)}, false);
 }
 
 PyObject* PyBytes_DecodeEscape(const char* text, Py_ssize_t size, const char* errors, Py_ssize_t, const char*) {
