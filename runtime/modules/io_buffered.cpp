@@ -324,18 +324,18 @@ PyObject* method_close(PyObject* op, PyObject*) {
   // Without the lock: flush() takes it, and may be anybody's.
   Ref<> flushed = Ref<>::steal(PyObject_CallMethodNoArgs(op, AMPHIS_STATIC_NAME("flush")));
   Ref<> error = Ref<>::steal(PyErr_GetRaisedException());
-  if (!usable(self)) return nullptr;
-  Ref<> raw = Ref<>::share(self->raw);
-  Ref<> done = Ref<>::steal(PyObject_CallMethodNoArgs(raw.get(), AMPHIS_STATIC_NAME("close")));
+  Ref<> done;
   {
+    // With the lock: whoever uses the object meanwhile finds it closed afterwards.
     BufferLock lock(op, false);
-    if (lock) {
-      // What could not be written is lost.
-      PyMem_Free(self->buffer);
-      self->buffer = nullptr;
-      self->pos = self->end = 0;
-      self->dirty = false;
-    }
+    if (!lock || !usable(self)) return nullptr;
+    Ref<> raw = Ref<>::share(self->raw);
+    done = Ref<>::steal(PyObject_CallMethodNoArgs(raw.get(), AMPHIS_STATIC_NAME("close")));
+    // What could not be written is lost.
+    PyMem_Free(self->buffer);
+    self->buffer = nullptr;
+    self->pos = self->end = 0;
+    self->dirty = false;
   }
   if (error) {
     chain(std::move(error));
@@ -400,7 +400,7 @@ PyObject* method_seek(PyObject* op, PyObject* const* args, Py_ssize_t nargs) {
     if (current < 0) return nullptr;
     const int64_t here = current - ahead(self);
     const int64_t by = whence == SEEK_SET ? target - here : target;
-    if (by >= -self->pos && by <= ahead(self)) {
+    if (by >= -self->pos && by <= ahead(self) && here + by >= 0) {
       self->pos += static_cast<Py_ssize_t>(by);
       return PyLong_FromLongLong(here + by);
     }

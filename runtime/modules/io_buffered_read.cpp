@@ -159,7 +159,8 @@ PyObject* read_into(PyObject* op, PyObject* target, bool once, const char* name)
   if (!lock) return nullptr;
   char* to = static_cast<char*>(view.buf);
   Py_ssize_t done = take(self, to, view.len);
-  if (done < view.len && !(once && done > 0)) {
+  // One read of the raw stream is allowed beside what is buffered, but only straight to the target.
+  if (done < view.len && !(once && done > 0 && view.len - done <= self->size)) {
     if (!begin_reading(self)) return nullptr;
     self->pos = self->end = 0;
     while (done < view.len) {

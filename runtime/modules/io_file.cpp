@@ -14,6 +14,7 @@ namespace {
 
 constexpr Py_ssize_t kMaxTransfer = 0x7ffff000;  // what Linux moves in one call
 constexpr Py_ssize_t kSmallChunk = 8192;
+constexpr Py_ssize_t kLargeFile = 65536;
 
 FileIO* as_file(PyObject* op) { return reinterpret_cast<FileIO*>(op); }
 
@@ -318,21 +319,22 @@ PyObject* fileio_readinto(PyObject* op, PyObject* target) {
   return n < 0 ? nullptr : PyLong_FromSsize_t(n);
 }
 
+int64_t detached_seek(int fd, int64_t offset, int whence) {
+  Detached detached;
+  return lseek(fd, offset, whence);
+}
+
 PyObject* read_all(FileIO* self) {
   // A regular file of known size is read in one go, with a byte more to see its end.
   Py_ssize_t size = kSmallChunk;
-  int64_t end = self->size_at_open;
-  if (self->regular || end > 0) {
-    struct stat st;
-    int64_t position;
-    bool known;
-    {
-      Detached detached;
-      known = fstat(self->fd, &st) == 0;
-      position = lseek(self->fd, 0, SEEK_CUR);
+  const int64_t end = self->size_at_open;
+  if (end > 0 && end < PY_SSIZE_T_MAX - 1) {
+    size = static_cast<Py_ssize_t>(end) + 1;
+    // Where it matters, what was read already is left out.
+    if (size > kLargeFile) {
+      const int64_t position = detached_seek(self->fd, 0, SEEK_CUR);
+      if (position >= 0 && position <= end) size -= static_cast<Py_ssize_t>(position);
     }
-    if (known && position >= 0 && st.st_size >= position && st.st_size - position < PY_SSIZE_T_MAX - 1)
-      size = static_cast<Py_ssize_t>(st.st_size - position) + 1;
   }
   PyObject* raw = PyBytes_FromStringAndSize(nullptr, size);
   if (raw == nullptr) return nullptr;

@@ -22,13 +22,12 @@ bool attached(TextIO* self) {
 }
 
 bool write_below(TextIO* self, const char* data, Py_ssize_t size) {
-  if (is_buffered(self->buffer)) {
-    Ref<> buffer = Ref<>::share(self->buffer);
-    if (!Py_IS_TYPE(buffer.get(), &buffered_reader_type)) return buffered_write_bytes(buffer.get(), data, size);
-  }
+  Ref<> buffer = below(self);
+  if (!buffer) return false;
+  if (is_buffered(buffer.get()) && !Py_IS_TYPE(buffer.get(), &buffered_reader_type))
+    return buffered_write_bytes(buffer.get(), data, size);
   Ref<> bytes = Ref<>::steal(PyBytes_FromStringAndSize(data, size));
   if (!bytes) return false;
-  Ref<> buffer = Ref<>::share(self->buffer);
   Ref<> done;
   do {
     done = Ref<>::steal(PyObject_CallMethodOneArg(buffer.get(), AMPHIS_STATIC_NAME("write"), bytes.get()));
@@ -37,7 +36,8 @@ bool write_below(TextIO* self, const char* data, Py_ssize_t size) {
 }
 
 bool flush_below(TextIO* self) {
-  Ref<> buffer = Ref<>::share(self->buffer);
+  Ref<> buffer = below(self);
+  if (!buffer) return false;
   Ref<> done = Ref<>::steal(is_buffered(buffer.get())
                                 ? buffered_flush(buffer.get())
                                 : PyObject_CallMethodNoArgs(buffer.get(), AMPHIS_STATIC_NAME("flush")));
@@ -62,10 +62,11 @@ bool append_pending(TextIO* self, const char* data, Py_ssize_t n) {
 
 // Collects encoded text, or passes it on when there is much of it.
 bool put(TextIO* self, const char* data, Py_ssize_t n) {
-  if (self->pending_size + n > self->chunk_size) {
+  // The buffer below may write here in turn: that comes before this.
+  while (self->pending_size > 0 && self->pending_size + n > self->chunk_size) {
     if (!flush_text(self)) return false;
-    if (n >= self->chunk_size) return write_below(self, data, n);
   }
+  if (n >= self->chunk_size) return write_below(self, data, n);
   return append_pending(self, data, n);
 }
 
@@ -82,11 +83,13 @@ bool text_usable(TextIO* self) {
 
 bool text_open(PyObject* op) {
   TextIO* self = as_text(op);
-  if (!Py_IS_TYPE(op, &textio_type)) return check_closed(op);
+  if (!Py_IS_TYPE(op, &textio_type)) return check_closed(op) && text_usable(self);
   const int closed = closed_below(self);
   if (closed > 0) PyErr_SetString(PyExc_ValueError, "I/O operation on closed file.");
-  return closed == 0;
+  return closed == 0 && text_usable(self);
 }
+
+Ref<> below(TextIO* self) { return text_usable(self) ? Ref<>::share(self->buffer) : nullptr; }
 
 bool flush_text(TextIO* self) {
   if (self->pending_size == 0) return true;
@@ -287,8 +290,9 @@ PyObject* text_close(PyObject* op, PyObject*) {
   if (!text_usable(self)) return nullptr;
   const int closed = attribute_is_true(op, AMPHIS_STATIC_NAME("closed"));
   if (closed < 0) return nullptr;
-  if (closed) Py_RETURN_NONE;
-  Ref<> buffer = Ref<>::share(self->buffer);
+  if (closed || self->detached) Py_RETURN_NONE;
+  Ref<> buffer = below(self);
+  if (!buffer) return nullptr;
   if (self->finalizing) {
     Ref<> warned = Ref<>::steal(PyObject_CallMethodOneArg(buffer.get(), AMPHIS_STATIC_NAME("_dealloc_warn"), op));
     if (!warned) PyErr_Clear();
@@ -322,8 +326,9 @@ PyObject* text_truncate(PyObject* op, PyObject* const* args, Py_ssize_t nargs) {
   TextIO* self = as_text(op);
   if (!text_usable(self)) return nullptr;
   Ref<> flushed = Ref<>::steal(PyObject_CallMethodNoArgs(op, AMPHIS_STATIC_NAME("flush")));
-  if (!flushed) return nullptr;
-  return PyObject_CallMethodOneArg(self->buffer, AMPHIS_STATIC_NAME("truncate"), nargs == 1 ? args[0] : Py_None);
+  Ref<> buffer = flushed ? below(self) : nullptr;
+  if (!buffer) return nullptr;
+  return PyObject_CallMethodOneArg(buffer.get(), AMPHIS_STATIC_NAME("truncate"), nargs == 1 ? args[0] : Py_None);
 }
 
 // ---- reconfigure ----
@@ -366,7 +371,7 @@ PyObject* text_reconfigure(PyObject* op, PyObject* args, PyObject* kwargs) {
   char lines = self->line_buffering, through = self->write_through;
   if (!flag_argument(line_buffering, &lines) || !flag_argument(write_through, &through)) return nullptr;
   Ref<> flushed = Ref<>::steal(PyObject_CallMethodNoArgs(op, AMPHIS_STATIC_NAME("flush")));
-  if (!flushed) return nullptr;
+  if (!flushed || !text_usable(self)) return nullptr;
   self->bytes_per_char = 0;
   if (newline_arg != nullptr && !set_newline(self, newline)) return nullptr;
   if (changes) {

@@ -61,6 +61,8 @@ Ref<> encode(TextIO* self, PyObject* text);
 // Raises unless it can be used and is open.
 bool text_usable(TextIO* self);
 bool text_open(PyObject* op);
+// The buffer below, or null with an exception: code that ran meanwhile may have detached it.
+Ref<> below(TextIO* self);
 // Hands pending bytes to the buffer below.
 bool flush_text(TextIO* self);
 // The same and flushes the buffer below too.

@@ -29,8 +29,9 @@ bool check_reading(TextIO* self) {
 }
 
 PyObject* read_input(TextIO* self, Py_ssize_t size) {
-  if (self->has_read1 && is_buffered(self->buffer)) return buffered_read1(self->buffer, size);
-  Ref<> buffer = Ref<>::share(self->buffer);
+  Ref<> buffer = below(self);
+  if (!buffer) return nullptr;
+  if (self->has_read1 && is_buffered(buffer.get())) return buffered_read1(buffer.get(), size);
   Ref<> count = Ref<>::steal(PyLong_FromSsize_t(size));
   if (!count) return nullptr;
   return PyObject_CallMethodOneArg(buffer.get(), self->has_read1 ? AMPHIS_STATIC_NAME("read1") : AMPHIS_STATIC_NAME("read"),
@@ -88,7 +89,8 @@ PyObject* text_read(PyObject* op, PyObject* const* args, Py_ssize_t nargs) {
   ObjectLock lock(op);
   if (!text_usable(self) || !text_open(op) || !check_reading(self) || !flush_text(self)) return nullptr;
   if (n < 0) {
-    Ref<> buffer = Ref<>::share(self->buffer);
+    Ref<> buffer = below(self);
+    if (!buffer) return nullptr;
     Ref<> bytes = Ref<>::steal(PyObject_CallMethodNoArgs(buffer.get(), AMPHIS_STATIC_NAME("read")));
     if (!bytes) return nullptr;
     if (bytes.get() == Py_None) {

@@ -128,8 +128,9 @@ PyObject* tell_locked(PyObject* op) {
   }
   if (!flush_text(self)) return nullptr;
   Ref<> flushed = Ref<>::steal(PyObject_CallMethodNoArgs(op, AMPHIS_STATIC_NAME("flush")));
-  if (!flushed) return nullptr;
-  Ref<> position = Ref<>::steal(PyObject_CallMethodNoArgs(self->buffer, AMPHIS_STATIC_NAME("tell")));
+  Ref<> buffer = flushed ? below(self) : nullptr;
+  if (!buffer) return nullptr;
+  Ref<> position = Ref<>::steal(PyObject_CallMethodNoArgs(buffer.get(), AMPHIS_STATIC_NAME("tell")));
   if (!position) return nullptr;
   if (!self->reads || self->snapshot == nullptr) return position.release();
   Cookie cookie;
@@ -157,7 +158,9 @@ PyObject* tell_locked(PyObject* op) {
 bool go_to(TextIO* self, PyObject* number) {
   Cookie cookie;
   if (!unpack(number, &cookie)) return false;
-  Ref<> at = Ref<>::steal(PyObject_CallMethod(self->buffer, "seek", "L", static_cast<long long>(cookie.start)));
+  Ref<> buffer = below(self);
+  if (!buffer) return false;
+  Ref<> at = Ref<>::steal(PyObject_CallMethod(buffer.get(), "seek", "L", static_cast<long long>(cookie.start)));
   if (!at) return false;
   drop_chars(self);
   drop_snapshot(self);
@@ -169,7 +172,7 @@ bool go_to(TextIO* self, PyObject* number) {
       return false;
   }
   if (cookie.skip != 0) {
-    Ref<> input = Ref<>::steal(PyObject_CallMethod(self->buffer, "read", "i", cookie.feed));
+    Ref<> input = Ref<>::steal(PyObject_CallMethod(buffer.get(), "read", "i", cookie.feed));
     if (!input) return false;
     if (!PyBytes_Check(input.get())) {
       PyErr_Format(PyExc_TypeError, "underlying read() should have returned a bytes object, not '%.200s'",
@@ -225,11 +228,12 @@ PyObject* text_seek(PyObject* op, PyObject* const* args, Py_ssize_t nargs) {
     if (!cookie) return nullptr;
   } else if (whence == SEEK_END) {
     Ref<> flushed = Ref<>::steal(PyObject_CallMethodNoArgs(op, AMPHIS_STATIC_NAME("flush")));
-    if (!flushed) return nullptr;
+    Ref<> buffer = flushed ? below(self) : nullptr;
+    if (!buffer) return nullptr;
     drop_chars(self);
     drop_snapshot(self);
     if (self->reads && !decoder_reset(self)) return nullptr;
-    Ref<> end = Ref<>::steal(PyObject_CallMethod(self->buffer, "seek", "ii", 0, 2));
+    Ref<> end = Ref<>::steal(PyObject_CallMethod(buffer.get(), "seek", "ii", 0, 2));
     if (!end) return nullptr;
     if (self->encoder != nullptr) {
       const int at_start = PyObject_RichCompareBool(end.get(), zero.get(), Py_EQ);
