@@ -884,6 +884,8 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       }
     }
     if (!op_call_object(f, pc, args, nargs)) goto error;
+    // Signals that came during a native call raise at the call, not somewhere later.
+    POLL();
     NEXT(2);
   }
 call_function: {
@@ -949,9 +951,15 @@ call_function: {
       DISPATCH();
     }
     if (!op_call_kw_object(f, pc, args, nargs)) goto error;
+    POLL();
     NEXT(3);
   }
-  PLAIN(CALL_EX, op_call_ex, 1)
+  L_CALL_EX : {
+    f->pc = pc;
+    if (!op_call_ex(f, pc)) goto error;
+    POLL();
+    NEXT(1);
+  }
 
   // --- building
   PLAIN(BUILD_TUPLE, op_build_tuple, 1)

@@ -430,7 +430,7 @@ void signals_restore() {
   for (int i = 1; i < NSIG; ++i) {
     if (!runs_python(handlers[i].function)) continue;
     install(i, SIG_DFL);
-    sync::set_slot(&handlers[i].function, Ref<>::share(default_handler));
+    sync::set_slot(&handlers[i].function, Ref<>());
   }
   wakeup.fd.store(-1);
 }
@@ -451,7 +451,8 @@ int PyErr_CheckSignals(void) {
 
 int PyErr_SetInterruptEx(int number) {
   if (number < 1 || number >= NSIG) return -1;
-  if (!runs_python(sync::load_relaxed(handlers[number].function))) return 0;
+  PyObject* function = sync::load_relaxed(handlers[number].function);
+  if (function != nullptr && (function == ignore_handler || function == default_handler)) return 0;
   trip(number);
   return 0;
 }
