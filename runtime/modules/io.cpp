@@ -9,20 +9,16 @@
 
 namespace amphis::io {
 
-bool flag_set(const char* name) {
-  int value = 0;
-  if (PyConfig_GetInt(name, &value) < 0) PyErr_Clear();
-  return value != 0;
-}
+Settings settings;
 
 PyObject* locale_encoding() {
-  if (flag_set("utf8_mode")) return PyUnicode_FromString("utf-8");
+  if (settings.utf8_mode) return PyUnicode_FromString("utf-8");
   const char* codeset = nl_langinfo(CODESET);
   return PyUnicode_FromString(codeset == nullptr || *codeset == 0 ? "UTF-8" : codeset);
 }
 
 int warn_default_encoding(Py_ssize_t stack_level) {
-  if (!flag_set("warn_default_encoding")) return 0;
+  if (!settings.warn_default_encoding) return 0;
   return PyErr_WarnEx(PyExc_EncodingWarning, "'encoding' argument not specified", stack_level);
 }
 
@@ -203,7 +199,7 @@ PyObject* module_text_encoding(PyObject*, PyObject* const* args, Py_ssize_t narg
   }
   if (args[0] != Py_None) return Py_NewRef(args[0]);
   if (warn_default_encoding(stack_level) < 0) return nullptr;
-  return PyUnicode_FromString(flag_set("utf8_mode") ? "utf-8" : "locale");
+  return PyUnicode_FromString(settings.utf8_mode ? "utf-8" : "locale");
 }
 
 PyObject* module_open_code(PyObject*, PyObject* args, PyObject* kwargs) {
@@ -246,7 +242,14 @@ void after_fork_child() {
   }
 }
 
+bool configured(const char* name) {
+  int value = 0;
+  if (PyConfig_GetInt(name, &value) < 0) PyErr_Clear();
+  return value != 0;
+}
+
 int module_exec(PyObject* module) {
+  settings = {configured("utf8_mode"), configured("dev_mode"), configured("warn_default_encoding")};
   if (PyModule_AddIntConstant(module, "DEFAULT_BUFFER_SIZE", kDefaultBufferSize) < 0) return -1;
   if (unsupported_operation == nullptr) {
     Ref<> bases = Ref<>::steal(PyTuple_Pack(2, PyExc_OSError, PyExc_ValueError));

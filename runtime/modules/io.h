@@ -119,6 +119,10 @@ PyObject* open_file(PyObject* file, const char* mode, int buffering, const char*
 PyObject* locale_encoding();
 // 0, or -1 with the warning turned into an exception.
 int warn_default_encoding(Py_ssize_t stack_level);
-bool flag_set(const char* name);
+// What the configuration says, read when the module is made.
+struct Settings {
+  bool utf8_mode = false, dev_mode = false, warn_default_encoding = false;
+};
+extern Settings settings;
 
 }  // namespace amphis::io

@@ -586,7 +586,8 @@ Py_ssize_t file_write(FileIO* self, const char* from, Py_ssize_t size) {
   size = std::min(size, kMaxTransfer);
   if (!repeat_call([&] { return static_cast<int64_t>(::write(self->fd, from, static_cast<size_t>(size))); }, &n))
     return -1;
-  if (n >= 0) return n;
+  // A short write may mean that a signal came: its handler runs before anything else does.
+  if (n >= 0) return n < size && PyErr_CheckSignals() < 0 ? -1 : n;
   if (errno == EAGAIN) return kWouldBlock;
   PyErr_SetFromErrno(PyExc_OSError);
   return -1;

@@ -119,7 +119,8 @@ namespace {
 // ---- life ----
 
 // None or str without null characters.
-bool optional_text(PyObject* value, const char* function, const char* name, const char** text) {
+bool optional_text(PyObject* value, const char* function, const char* name, const char** text,
+                   PyObject* null_error = PyExc_ValueError) {
   *text = nullptr;
   if (value == nullptr || value == Py_None) return true;
   if (!PyUnicode_Check(value)) {
@@ -130,7 +131,10 @@ bool optional_text(PyObject* value, const char* function, const char* name, cons
   *text = PyUnicode_AsUTF8AndSize(value, &n);
   if (*text == nullptr) return false;
   if (strlen(*text) != static_cast<size_t>(n)) {
-    PyErr_SetString(PyExc_ValueError, "embedded null character");
+    if (null_error == PyExc_LookupError)
+      PyErr_Format(null_error, "unknown encoding: %s", *text);
+    else
+      PyErr_SetString(null_error, "embedded null character");
     return false;
   }
   return true;
@@ -171,6 +175,10 @@ int textio_init(PyObject* op, PyObject* args, PyObject* kwargs) {
                             ? Ref<>::steal(locale_encoding())
                             : Ref<>::share(encoding);
   Ref<> handler = errors_text == nullptr ? Ref<>::share(AMPHIS_STATIC_NAME("strict")) : Ref<>::share(errors);
+  if (errors_text != nullptr && settings.dev_mode) {
+    Ref<> known = Ref<>::steal(PyCodec_LookupError(errors_text));
+    if (!known) return -1;
+  }
   if (!encoding_name || !set_newline(self, newline)) return -1;
   drop_chars(self);
   drop_snapshot(self);
@@ -243,6 +251,17 @@ void textio_dealloc(PyObject* op) {
 
 // ---- writing ----
 
+// By the method of a subclass of str, if it is one.
+Ref<> replaced_newlines(PyObject* text, const char* newline) {
+  if (PyUnicode_CheckExact(text)) return Ref<>::steal(replace_newlines(text, newline));
+  Ref<> result = Ref<>::steal(PyObject_CallMethod(text, "replace", "ss", "\n", newline));
+  if (result && !PyUnicode_Check(result.get())) {
+    PyErr_Format(PyExc_TypeError, "str.replace() should return a str object, not '%.200s'", Py_TYPE(result.get())->tp_name);
+    return nullptr;
+  }
+  return result;
+}
+
 PyObject* text_write(PyObject* op, PyObject* text) {
   TextIO* self = as_text(op);
   if (!PyUnicode_Check(text)) return PyErr_Format(PyExc_TypeError, "write() argument must be str, not %T", text);
@@ -257,8 +276,10 @@ PyObject* text_write(PyObject* op, PyObject* text) {
     const bool has_newline = has_char(text, '\n');
     if (self->line_buffering && (has_newline || has_char(text, '\r'))) flush = flush_buffer = true;
     if (has_newline && translate) {
-      replaced = Ref<>::steal(replace_newlines(text, self->write_newline));
-      if (!replaced) return nullptr;
+      replaced = replaced_newlines(text, self->write_newline);
+      // A method of a subclass may have done anything to this object.
+      if (!replaced || !text_usable(self) || !text_open(op)) return nullptr;
+      if (!self->writes) return raise_unsupported("not writable");
       text = replaced.get();
     }
   }
@@ -271,8 +292,11 @@ PyObject* text_write(PyObject* op, PyObject* text) {
   if ((flush || self->pending_size >= self->chunk_size) && !flush_text(self)) return nullptr;
   if (flush_buffer && !flush_below(self)) return nullptr;
   if (self->reads) {
-    drop_chars(self);
-    drop_snapshot(self);
+    // Streams without positions have no snapshot, and go on reading where they were.
+    if (self->snapshot != nullptr) {
+      drop_chars(self);
+      drop_snapshot(self);
+    }
     if ((self->decoder != nullptr || self->undecoded != nullptr || self->line_ends.pending_cr) && !decoder_reset(self))
       return nullptr;
   }
@@ -354,7 +378,7 @@ PyObject* text_reconfigure(PyObject* op, PyObject* args, PyObject* kwargs) {
                                    &newline_arg, &line_buffering, &write_through))
     return nullptr;
   const char *encoding_text, *errors_text, *newline;
-  if (!optional_text(encoding, "reconfigure", "encoding", &encoding_text) ||
+  if (!optional_text(encoding, "reconfigure", "encoding", &encoding_text, PyExc_LookupError) ||
       !optional_text(errors, "reconfigure", "errors", &errors_text) ||
       !optional_text(newline_arg, "reconfigure", "newline", &newline))
     return nullptr;

@@ -238,7 +238,11 @@ PyObject* write_(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   View from;
   if (!check_positional("write", nargs, 2, 2) || !to_int(args[0], &fd) || !from.get(args[1], PyBUF_SIMPLE)) return nullptr;
   const auto size = static_cast<size_t>(std::min(from.view.len, kMaxTransfer));
-  return transfer([&] { return ::write(fd, from.view.buf, size); });
+  ssize_t n;
+  if (!repeated([&] { return ::write(fd, from.view.buf, size); }, &n)) return nullptr;
+  if (n < 0) return raise_errno();
+  // A short write may mean that a signal came: its handler runs before anything else does.
+  return static_cast<size_t>(n) < size && PyErr_CheckSignals() < 0 ? nullptr : PyLong_FromSsize_t(n);
 }
 PyObject* pwrite_(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   int fd = 0;
