@@ -287,7 +287,8 @@ void FromObject::fill(const NodeInfo& info, TypeTag tag, PyObject* object, void*
     }
     if (value.get() == Py_None && !optional && f.type != TypeTag::constant) {
       const TypeInfo& type = ast::type_info(f.type);
-      if (type.type_class == TypeClass::Sum || type.type_class == TypeClass::Product) {
+      if (type.type_class == TypeClass::Sum || type.type_class == TypeClass::Product ||
+          f.type == TypeTag::identifier) {
         fail(PyExc_ValueError, "field '%s' is required for %s", f.name, info.name);
       }
     }

@@ -198,7 +198,7 @@ PyObject* ast_replace(PyObject* self, PyObject* args, PyObject* kwargs) {
   Ref<> known = Ref<>::steal(PySet_New(fields ? fields.get() : nullptr));
   if (!known) return nullptr;
   if (attributes) {
-    Ref<> more = Ref<>::steal(PyObject_CallMethod(known, "update", "O", attributes.get()));
+    Ref<> more = Ref<>::steal(PyObject_CallMethod(known, "update", "(O)", attributes.get()));
     if (!more) return nullptr;
   }
   Ref<> payload = Ref<>::steal(PyDict_New());
