@@ -115,8 +115,15 @@ void Assembler::thread_jumps() {
       }
       // The same register is tested again with a known outcome.
       if (i.flags == 0 && next.flags == 0 && i.a == next.a && next.label != i.label) {
-        if (i.op == next.op && (i.op == Op::JUMP_IF_FALSE || i.op == Op::JUMP_IF_TRUE)) {
+        const bool truth = i.op == Op::JUMP_IF_FALSE || i.op == Op::JUMP_IF_TRUE;
+        if (truth && i.op == next.op) {
           i.label = next.label;
+          continue;
+        }
+        if (truth && (next.op == Op::JUMP_IF_FALSE || next.op == Op::JUMP_IF_TRUE)) {
+          // The opposite test fails: on behind it.
+          labels_.push_back({static_cast<int32_t>(at + 1), 1});
+          i.label = static_cast<Label>(labels_.size() - 1);
           continue;
         }
       }

@@ -210,6 +210,7 @@ class Compiler {
   void emit_compare(ast::cmpop op, Operand left, ast::expr* right, uint32_t dst, unsigned flags, uint32_t base);
   void emit_compare(ast::cmpop op, Operand left, Operand right, uint32_t dst, unsigned flags);
   Operand attribute(ast::Attribute* e, int dst);
+  void attribute_place(ast::Attribute* e);
   Operand subscript(ast::Subscript* e, int dst);
   Operand slice(ast::Slice* e, int dst);
   Operand sequence(ast::Seq<ast::expr*> elts, Op build, int dst);

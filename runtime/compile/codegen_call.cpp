@@ -108,13 +108,7 @@ Operand Compiler::call(Call* e, int dst) {
       set_top(base);
       push();
       push();
-      // The method's name is where an error belongs when the chain spans lines.
-      if (a->end_lineno != a->lineno) {
-        Location where = a->location();
-        where.lineno = a->end_lineno;
-        where.col_offset = a->end_col_offset - static_cast<int>(a->attr->size);
-        if (where.col_offset >= 0) at(where);
-      }
+      attribute_place(a);
       emit(Op::LOAD_METHOD, base, o.reg,
            static_cast<uint32_t>(name_index(scope_mangle(names_, unit_->scope, a->attr))), kill(o, kKillB));
     }

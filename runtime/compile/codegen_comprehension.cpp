@@ -112,7 +112,10 @@ void Compiler::comprehension_body(Seq<ast::comprehension*> generators, size_t in
       const int local = local_register(g->target);
       const uint32_t height = top();
       const uint32_t item = local >= 0 ? static_cast<uint32_t>(local) : push();
-      code().jump(Op::FOR_ITER, iterator, exhausted, 0, item);
+      {
+        At there(code(), g->iter->location());
+        code().jump(Op::FOR_ITER, iterator, exhausted, 0, item);
+      }
       if (local >= 0) {
         set_bound(item);
       } else {

@@ -121,7 +121,7 @@ Operand Compiler::keep(Operand o, ast::expr* later) {
 }
 
 uint32_t Compiler::push_argument(ast::expr* e, bool last) {
-  if (e->is<Name>()) {
+  if (e->is<Name>() && e->as<Name>()->id->view() != "__debug__") {
     At here(code(), e->location());
     Operand o = load_name(e->as<Name>()->id, kAny);
     if (o.temp) return o.reg;
@@ -551,13 +551,27 @@ Operand Compiler::named(NamedExpr* e, int dst) {
 
 // --- attributes and subscripts
 
+// In a chain over several lines the attribute's own name is the place.
+void Compiler::attribute_place(Attribute* e) {
+  if (e->lineno == e->end_lineno) return;
+  Location where = e->location();
+  const int width = static_cast<int>(e->attr->size);
+  where.lineno = where.end_lineno;
+  if (width <= where.end_col_offset) {
+    where.col_offset = where.end_col_offset - width;
+  } else {
+    where.col_offset = where.end_col_offset = -1;
+  }
+  at(where);
+}
+
 Operand Compiler::attribute(Attribute* e, int dst) {
   if (e->ctx == expr_context::Load && optimized_super(e)) return super_attribute(e, dst, false);
   const uint32_t base = top();
   Operand o = expr(e->value);
   set_top(base);
   Operand d = destination(dst);
-  // Chains over several lines: the line of the attribute itself.
+  attribute_place(e);
   emit(Op::LOAD_ATTR, d.reg, o.reg,
        static_cast<uint32_t>(name_index(scope_mangle(names_, unit_->scope, e->attr))), kill(o, kKillB));
   return d;

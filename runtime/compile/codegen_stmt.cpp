@@ -252,6 +252,7 @@ void Compiler::store(ast::expr* target, Operand value) {
           }
         }
       }
+      attribute_place(a);
       emit(Op::STORE_ATTR, o.reg, value.reg,
            static_cast<uint32_t>(name_index(scope_mangle(names_, unit_->scope, a->attr))),
            kill(o, kKillA) | kill(value, kKillB));
@@ -334,10 +335,12 @@ void Compiler::aug_assign(AugAssign* s) {
       const auto name = static_cast<uint32_t>(name_index(scope_mangle(names_, unit_->scope, a->attr)));
       {
         At here(code(), a->location());
+        attribute_place(a);
         emit(Op::LOAD_ATTR, t, o.reg, name);
       }
       binary(Operand{t, true}, s->op, s->value, static_cast<int>(t), t, kInPlace);
       At here(code(), a->location());
+      attribute_place(a);
       emit(Op::STORE_ATTR, o.reg, t, name, kKillB | kill(o, kKillA));
       break;
     }
@@ -374,6 +377,7 @@ void Compiler::del(ast::expr* target) {
     case expr_kind::Attribute: {
       auto* a = target->as<Attribute>();
       Operand o = expr(a->value);
+      attribute_place(a);
       emit(Op::DELETE_ATTR, o.reg, 0,
            static_cast<uint32_t>(name_index(scope_mangle(names_, unit_->scope, a->attr))), kill(o, kKillA));
       break;

@@ -768,6 +768,11 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     if (type == &PyListIter_Type) {
       item = list_iterator_next(it);
     } else {
+      if (type->tp_iternext == nullptr) [[unlikely]] {
+        // A program wrote to the variable that holds a generator expression's iterator.
+        PyErr_Format(PyExc_TypeError, "'%.200s' object is not an iterator", type->tp_name);
+        goto error;
+      }
       item = type->tp_iternext(it);
     }
     if (item != nullptr) [[likely]] {
@@ -1015,7 +1020,10 @@ call_function: {
   }
 return_result: {
   if (f->flags & kFrameGenerator) goto return_from_generator;
-  if (f->object != nullptr) [[unlikely]] frame_object_detach(f);
+  if (f->object != nullptr) [[unlikely]] {
+    f->pc = pc;
+    frame_object_detach(f);
+  }
   for (Value *r = R, *end = R + f->variables; r != end; ++r) {
     Value v = *r;
     if (is_owned(v)) {

@@ -17,13 +17,18 @@ FrameObject* frame_of(PyObject* proxy) {
 int find_variable(Frame* f, PyObject* name) {
   if (!PyUnicode_Check(name)) return -1;
   const int count = static_cast<int>(code_extra(f->code)->nlocalsplus);
+  int found = -1;
   for (int i = 0; i < count; ++i) {
     PyObject* candidate = PyTuple_GET_ITEM(f->code->co_localsplusnames, i);
     if (candidate != name && PyUnicode_Equal(candidate, name) != 1) continue;
     auto kind = static_cast<uint8_t>(PyBytes_AS_STRING(f->code->co_localspluskinds)[i]);
-    if (!(kind & kLocalHidden)) return i;
+    if (!(kind & kLocalHidden)) {
+      if (found < 0) found = i;
+    } else if (f->regs != nullptr && f->regs[i] != kEmpty) {
+      found = i;  // a comprehension runs, whose variable hides the others
+    }
   }
-  return -1;
+  return found;
 }
 
 // New reference or null (an exception only on error).

@@ -260,13 +260,16 @@ PyObject* frame_locals_snapshot(FrameObject* o) {
   Ref<> dict = Ref<>::steal(PyDict_New());
   if (!dict) return nullptr;
   const uint32_t count = code_extra(f->code)->nlocalsplus;
-  for (uint32_t i = 0; i < count; ++i) {
-    auto kind = static_cast<uint8_t>(PyBytes_AS_STRING(f->code->co_localspluskinds)[i]);
-    if (kind & kLocalHidden) continue;
-    Value v = frame_variable(f, i);
-    if (v == kEmpty) continue;
-    Ref<> value = Ref<>::steal(value_take_object(v));
-    if (!value || PyDict_SetItem(dict, PyTuple_GET_ITEM(f->code->co_localsplusnames, i), value) < 0) return nullptr;
+  // Variables of comprehensions, bound while those run, hide others of their name.
+  for (const bool hidden : {false, true}) {
+    for (uint32_t i = 0; i < count; ++i) {
+      auto kind = static_cast<uint8_t>(PyBytes_AS_STRING(f->code->co_localspluskinds)[i]);
+      if (((kind & kLocalHidden) != 0) != hidden) continue;
+      Value v = frame_variable(f, i);
+      if (v == kEmpty) continue;
+      Ref<> value = Ref<>::steal(value_take_object(v));
+      if (!value || PyDict_SetItem(dict, PyTuple_GET_ITEM(f->code->co_localsplusnames, i), value) < 0) return nullptr;
+    }
   }
   if (o->extra_locals != nullptr && PyDict_Update(dict, o->extra_locals) < 0) return nullptr;
   return dict.release();

@@ -218,18 +218,18 @@ PyObject* Reader::string(Py_ssize_t n, bool ascii, bool interned) {
 }
 
 PyObject* Reader::tuple(Py_ssize_t n, bool flag) {
-  const size_t index = reserve(flag);
-  // The count is not trusted with memory before the items have come.
-  std::vector<Ref<>> items;
-  for (Py_ssize_t i = 0; i < n; ++i) {
+  // Numbered before its items: they may lead back to it.
+  if (at_ != nullptr && n > end_ - at_) {
+    PyErr_SetString(PyExc_EOFError, "marshal data too short");
+    return nullptr;
+  }
+  Ref<> v = Ref<>::steal(add(PyTuple_New(n), flag));
+  for (Py_ssize_t i = 0; v && i < n; ++i) {
     PyObject* item = object();
     if (item == nullptr) return missing("tuple");
-    items.push_back(Ref<>::steal(item));
+    PyTuple_SET_ITEM(v.get(), i, item);
   }
-  PyObject* v = PyTuple_New(n);
-  if (v == nullptr) return nullptr;
-  for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(v, i, items[static_cast<size_t>(i)].release());
-  return insert(v, index);
+  return v.release();
 }
 
 PyObject* Reader::list(bool flag) {

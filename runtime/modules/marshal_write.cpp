@@ -1,4 +1,5 @@
 // Writing marshal data.
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -76,6 +77,7 @@ class Writer {
   int depth_ = 0;
   std::unordered_map<PyObject*, int> seen_;
   std::vector<Ref<>> kept_;
+  std::vector<PyObject*> unfinished_;  // objects that are made after their parts, being written
 };
 
 // Objects that other places may refer to are numbered; later ones are written as the number.
@@ -84,6 +86,12 @@ bool Writer::reference(PyObject* v, unsigned char* flag) {
   if (!_Py_IsImmortal(v) && Py_REFCNT(v) == 1) return false;
   auto [it, fresh] = seen_.try_emplace(v, static_cast<int>(seen_.size()));
   if (!fresh) {
+    if (std::find(unfinished_.begin(), unfinished_.end(), v) != unfinished_.end()) {
+      // Its number means nothing before it has been read.
+      byte(kUnknown);
+      fail(Status::kUnmarshallable);
+      return true;
+    }
     byte(kRef);
     number(it->second);
     return true;
@@ -112,7 +120,12 @@ void Writer::object(PyObject* v) {
     byte(kTrue);
   } else {
     unsigned char flag = 0;
-    if (!reference(v, &flag)) complex_object(v, flag);
+    if (!reference(v, &flag)) {
+      const bool late = PyCode_Check(v) || PySlice_Check(v) || PyFrozenSet_CheckExact(v);
+      if (late) unfinished_.push_back(v);
+      complex_object(v, flag);
+      if (late) unfinished_.pop_back();
+    }
   }
   --depth_;
 }
@@ -253,15 +266,20 @@ void Writer::set(PyObject* v, unsigned char flag) {
   byte((PyFrozenSet_CheckExact(v) ? kFrozenSet : kSet) | flag);
   const Py_ssize_t n = PyList_GET_SIZE(items.get());
   if (!size(n)) return;
-  Ref<> pairs = Ref<>::steal(PyList_New(0));
-  for (Py_ssize_t i = 0; pairs && i < n; ++i) {
+  std::vector<std::pair<std::string, PyObject*>> sorted;
+  for (Py_ssize_t i = 0; i < n; ++i) {
     PyObject* item = PyList_GET_ITEM(items.get(), i);
     Ref<> key = Ref<>::steal(write_string(item, version_, allow_code_));
-    Ref<> pair = Ref<>::steal(key ? PyTuple_Pack(2, key.get(), item) : nullptr);
-    if (!pair || PyList_Append(pairs, pair) < 0) return fail(Status::kRaised);
+    if (!key) return fail(Status::kRaised);
+    sorted.emplace_back(std::string(PyBytes_AS_STRING(key.get()), static_cast<size_t>(PyBytes_GET_SIZE(key.get()))),
+                        item);
   }
-  if (!pairs || PyList_Sort(pairs) < 0) return fail(Status::kRaised);
-  for (Py_ssize_t i = 0; i < n; ++i) object(PyTuple_GET_ITEM(PyList_GET_ITEM(pairs.get(), i), 1));
+  if (PySet_Size(v) != n) {
+    PyErr_SetString(PyExc_RuntimeError, "set changed size during iteration");
+    return fail(Status::kRaised);
+  }
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [key, item] : sorted) object(item);
 }
 
 void Writer::code(PyCodeObject* c, unsigned char flag) {

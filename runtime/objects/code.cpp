@@ -306,7 +306,7 @@ Py_hash_t code_hash(PyObject* self) {
   mix(static_cast<uint64_t>(code->co_argcount));
   mix(static_cast<uint64_t>(code->co_flags));
   mix(static_cast<uint64_t>(code->co_firstlineno));
-  mix(code_extra(code)->word_count);
+  for (char c : code_general_words(code)) mix(static_cast<unsigned char>(c));
   auto result = static_cast<Py_hash_t>(h);
   return result == -1 ? -2 : result;
 }
@@ -393,7 +393,7 @@ PyObject* code_lines(PyObject* self, PyObject*) {
     Ref<> item = Ref<>::steal(number ? Py_BuildValue("(IIO)", start * 2, end * 2, number.get()) : nullptr);
     if (!item || PyList_Append(list, item) < 0) failed = true;
   };
-  if (bytes_view(code->co_linetable).empty() ||
+  if (!bytes_view(code->co_linetable).empty() &&
       static_cast<unsigned char>(bytes_view(code->co_linetable)[0]) != kLineTableMagic) {
     open = true;
     line = code->co_firstlineno;
