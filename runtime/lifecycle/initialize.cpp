@@ -10,6 +10,7 @@
 #include "modules/import_state.h"
 #include "modules/running_config.h"
 #include "modules/sys.h"
+#include "objects/codecs.h"
 #include "objects/exceptions_init.h"
 #include "objects/hash.h"
 #include "objects/int.h"
@@ -107,6 +108,7 @@ PyStatus init_main() {
   if (c.install_signal_handlers && init_signals() < 0) return PyStatus_Error("can't initialize signals");
   PyStatus status = init_standard_streams();
   if (PyStatus_Exception(status)) return status;
+  check_codec_names = c.dev_mode > 0;
   if (Ref<> open = Ref<>::steal(PyImport_ImportModuleAttrString("_io", "open"));
       !open || PyDict_SetItemString(interpreter_builtins(), "open", open) < 0) {
     return PyStatus_Error("can't set builtins.open");

@@ -144,6 +144,10 @@ PyObject* codec_decode_text(PyObject* data, const char* encoding, const char* er
 PyObject* codec_lookup_text_encoding(const char* encoding, const char* alternate_command);
 int codec_unregister_error(const char* name);  // 1 removed, 0 unknown, -1 error
 
+// In development mode, str and bytes check the names of encodings and error handlers even where they would
+// not need them. Set once start-up can look codecs up.
+extern bool check_codec_names;
+
 // The file system encoding's error handler: UTF-8 with surrogateescape unless the configuration says
 // otherwise.
 const char* filesystem_errors();

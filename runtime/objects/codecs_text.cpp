@@ -44,6 +44,20 @@ Builtin builtin_codec(const char* encoding) {
   return Builtin::kNone;
 }
 
+// Raises LookupError for names that nobody has registered.
+bool names_are_known(const char* encoding, const char* errors) {
+  if (!check_codec_names) return true;
+  if (encoding && builtin_codec(encoding) == Builtin::kNone) {
+    Ref<> codec = Ref<>::steal(codec_lookup(encoding));
+    if (!codec) return false;
+  }
+  if (errors && error_mode(errors) == ErrorMode::kOther) {
+    Ref<> handler = Ref<>::steal(PyCodec_LookupError(errors));
+    if (!handler) return false;
+  }
+  return true;
+}
+
 PyObject* decode_buffer(PyObject* object, const char* encoding, const char* errors) {
   Py_buffer view;
   if (PyObject_GetBuffer(object, &view, PyBUF_SIMPLE) < 0) {
@@ -52,7 +66,7 @@ PyObject* decode_buffer(PyObject* object, const char* encoding, const char* erro
     return nullptr;
   }
   PyObject* s = view.len == 0
-                    ? empty_str()
+                    ? (names_are_known(encoding, errors) ? empty_str() : nullptr)
                     : PyUnicode_Decode(static_cast<const char*>(view.buf), view.len, encoding, errors);
   PyBuffer_Release(&view);
   return s;
@@ -64,6 +78,8 @@ bool has_null(PyObject* s) {
 }
 
 }  // namespace
+
+bool check_codec_names;
 
 const char* filesystem_errors() {
   return "surrogateescape";
@@ -84,6 +100,7 @@ PyObject* PyUnicode_AsEncodedString(PyObject* s, const char* encoding, const cha
     PyErr_BadArgument();
     return nullptr;
   }
+  if (!names_are_known(encoding, errors)) return nullptr;
   switch (builtin_codec(encoding)) {
     case Builtin::kUtf8:
       return encode_utf8(s, errors);
@@ -118,6 +135,7 @@ PyObject* PyUnicode_AsEncodedString(PyObject* s, const char* encoding, const cha
 }
 
 PyObject* PyUnicode_Decode(const char* data, Py_ssize_t n, const char* encoding, const char* errors) {
+  if (!names_are_known(encoding, errors)) return nullptr;
   switch (builtin_codec(encoding)) {
     case Builtin::kUtf8:
       return PyUnicode_DecodeUTF8Stateful(data, n, errors, nullptr);
@@ -150,7 +168,7 @@ PyObject* PyUnicode_FromEncodedObject(PyObject* object, const char* encoding, co
     return nullptr;
   }
   if (PyBytes_Check(object)) {
-    if (PyBytes_GET_SIZE(object) == 0) return empty_str();
+    if (PyBytes_GET_SIZE(object) == 0) return names_are_known(encoding, errors) ? empty_str() : nullptr;
     return PyUnicode_Decode(PyBytes_AS_STRING(object), PyBytes_GET_SIZE(object), encoding, errors);
   }
   if (PyUnicode_Check(object)) {
