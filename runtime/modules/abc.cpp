@@ -411,6 +411,7 @@ int decide_subclass(PyObject* cls, PyObject* data, PyObject* subclass) {
   const int hook = ask_hook(cls, subclass);
   if (hook != 2) return hook;
   if (PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(subclass), reinterpret_cast<PyTypeObject*>(cls))) return 1;
+  if (as_data(data)->registry.contains(subclass)) return 1;
   Ref<> list = registered(data);
   if (!list) return -1;
   const int result = derives_from_any(subclass, list);
