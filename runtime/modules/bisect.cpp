@@ -69,7 +69,8 @@ Py_ssize_t find(const Search& search, PyObject* item) {
 template <Side kSide>
 PyObject* bisect(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   Search search;
-  if (!parse(kSide == Side::kLeft ? "bisect_left" : "bisect_right", args, nargs, kwnames, &search)) return nullptr;
+  if (!parse(kSide == Side::kLeft ? "bisect_left" : "bisect_right", args, nargs, kwnames, &search))
+    return nullptr;
   const Py_ssize_t index = find<kSide>(search, search.item);
   return index < 0 ? nullptr : PyLong_FromSsize_t(index);
 }
@@ -77,7 +78,8 @@ PyObject* bisect(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject* k
 template <Side kSide>
 PyObject* insort(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   Search search;
-  if (!parse(kSide == Side::kLeft ? "insort_left" : "insort_right", args, nargs, kwnames, &search)) return nullptr;
+  if (!parse(kSide == Side::kLeft ? "insort_left" : "insort_right", args, nargs, kwnames, &search))
+    return nullptr;
   Ref<> key = search.key == nullptr ? Ref<>::share(search.item)
                                     : Ref<>::steal(PyObject_CallOneArg(search.key, search.item));
   if (!key) return nullptr;
@@ -100,9 +102,11 @@ PyMethodDef methods[] = {
      "bisect_right($module, /, a, x, lo=0, hi=None, *, key=None)\n--\n\n"
      "The index after the items of sorted a that are not greater than x."},
     {"insort_left", AMPHIS_METHOD(insort<Side::kLeft>), METH_FASTCALL | METH_KEYWORDS,
-     "insort_left($module, /, a, x, lo=0, hi=None, *, key=None)\n--\n\nInsert x into sorted a, before its equals."},
+     "insort_left($module, /, a, x, lo=0, hi=None, *, key=None)\n--\n\nInsert x into sorted a, before its "
+     "equals."},
     {"insort_right", AMPHIS_METHOD(insort<Side::kRight>), METH_FASTCALL | METH_KEYWORDS,
-     "insort_right($module, /, a, x, lo=0, hi=None, *, key=None)\n--\n\nInsert x into sorted a, after its equals."},
+     "insort_right($module, /, a, x, lo=0, hi=None, *, key=None)\n--\n\nInsert x into sorted a, after its "
+     "equals."},
     {},
 };
 
@@ -123,4 +127,6 @@ PyModuleDef definition = {
 }  // namespace
 }  // namespace amphis
 
-PyMODINIT_FUNC PyInit__bisect(void) { return PyModuleDef_Init(&amphis::definition); }
+PyMODINIT_FUNC PyInit__bisect(void) {
+  return PyModuleDef_Init(&amphis::definition);
+}

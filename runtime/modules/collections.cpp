@@ -16,7 +16,9 @@ struct DefaultDict {
   PyObject* factory;  // null: none
 };
 
-DefaultDict* as_defaultdict(PyObject* op) { return reinterpret_cast<DefaultDict*>(op); }
+DefaultDict* as_defaultdict(PyObject* op) {
+  return reinterpret_cast<DefaultDict*>(op);
+}
 
 // Null where there is none; the attribute may have been set to None.
 Ref<> factory_of(PyObject* op) {
@@ -81,11 +83,13 @@ PyObject* method_missing(PyObject* op, PyObject* key) {
 
 PyObject* make_like(PyObject* op, PyObject* contents) {
   Ref<> factory = factory_of(op);
-  return PyObject_CallFunctionObjArgs(reinterpret_cast<PyObject*>(Py_TYPE(op)), factory ? factory.get() : Py_None,
-                                      contents, nullptr);
+  return PyObject_CallFunctionObjArgs(reinterpret_cast<PyObject*>(Py_TYPE(op)),
+                                      factory ? factory.get() : Py_None, contents, nullptr);
 }
 
-PyObject* method_copy(PyObject* op, PyObject*) { return make_like(op, op); }
+PyObject* method_copy(PyObject* op, PyObject*) {
+  return make_like(op, op);
+}
 
 PyObject* method_reduce(PyObject* op, PyObject*) {
   Ref<> factory = factory_of(op);
@@ -138,7 +142,8 @@ PyMethodDef defaultdict_methods[] = {
     {},
 };
 PyMemberDef defaultdict_members[] = {
-    {"default_factory", _Py_T_OBJECT, offsetof(DefaultDict, factory), 0, "Factory for default value called by __missing__()."},
+    {"default_factory", _Py_T_OBJECT, offsetof(DefaultDict, factory), 0,
+     "Factory for default value called by __missing__()."},
     {},
 };
 PyNumberMethods defaultdict_number = {.nb_or = defaultdict_or};
@@ -146,12 +151,13 @@ PyNumberMethods defaultdict_number = {.nb_or = defaultdict_or};
 // ---- _tuplegetter ----
 
 struct TupleGetter {
-  PyObject_HEAD
-  Py_ssize_t index;
+  PyObject_HEAD Py_ssize_t index;
   PyObject* doc;
 };
 
-TupleGetter* as_getter(PyObject* op) { return reinterpret_cast<TupleGetter*>(op); }
+TupleGetter* as_getter(PyObject* op) {
+  return reinterpret_cast<TupleGetter*>(op);
+}
 
 PyObject* getter_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   if (!check_no_kwargs("_tuplegetter", kwargs)) return nullptr;
@@ -170,8 +176,9 @@ PyObject* getter_get(PyObject* op, PyObject* instance, PyObject*) {
   const Py_ssize_t index = as_getter(op)->index;
   if (instance == nullptr || instance == Py_None) return Py_NewRef(op);
   if (!PyTuple_Check(instance)) {
-    return PyErr_Format(PyExc_TypeError, "descriptor for index '%zd' for tuple subclasses doesn't apply to '%s' object",
-                        index, Py_TYPE(instance)->tp_name);
+    return PyErr_Format(PyExc_TypeError,
+                        "descriptor for index '%zd' for tuple subclasses doesn't apply to '%s' object", index,
+                        Py_TYPE(instance)->tp_name);
   }
   if (static_cast<size_t>(index) >= static_cast<size_t>(PyTuple_GET_SIZE(instance))) {
     PyErr_SetString(PyExc_IndexError, "tuple index out of range");
@@ -282,7 +289,8 @@ PyObject* count_elements(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
 
 PyMethodDef module_methods[] = {
     {"_count_elements", AMPHIS_METHOD(count_elements), METH_FASTCALL,
-     "_count_elements($module, mapping, iterable, /)\n--\n\nCount elements in the iterable, updating the mapping."},
+     "_count_elements($module, mapping, iterable, /)\n--\n\nCount elements in the iterable, updating the "
+     "mapping."},
     {},
 };
 
@@ -305,7 +313,8 @@ PyModuleDef_Slot module_slots[] = {
 PyModuleDef module_definition = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "_collections",
-    .m_doc = "High performance data structures: deques, dictionaries with default values, ordered dictionaries.",
+    .m_doc =
+        "High performance data structures: deques, dictionaries with default values, ordered dictionaries.",
     .m_size = 0,
     .m_methods = module_methods,
     .m_slots = module_slots,
@@ -336,4 +345,6 @@ PyTypeObject defaultdict_type = {
 
 }  // namespace amphis::collections
 
-PyMODINIT_FUNC PyInit__collections(void) { return PyModuleDef_Init(&amphis::collections::module_definition); }
+PyMODINIT_FUNC PyInit__collections(void) {
+  return PyModuleDef_Init(&amphis::collections::module_definition);
+}

@@ -1,8 +1,9 @@
-// collections.deque: a ring buffer of references whose capacity is a power of two, so that every item is found in one
-// step and both ends grow in amortised constant time.
+// collections.deque: a ring buffer of references whose capacity is a power of two, so that every item is
+// found in one step and both ends grow in amortised constant time.
 //
-// Invariants, with the lock held: size <= capacity; item i is buffer[(head + i) & (capacity - 1)]; size <= maxlen where
-// there is one. `state` counts the changes of length and order; whoever runs code between two looks compares it.
+// Invariants, with the lock held: size <= capacity; item i is buffer[(head + i) & (capacity - 1)]; size <=
+// maxlen where there is one. `state` counts the changes of length and order; whoever runs code between two
+// looks compares it.
 #include <cstring>
 
 #include "modules/collections.h"
@@ -11,8 +12,7 @@ namespace amphis::collections {
 namespace {
 
 struct Deque {
-  PyObject_HEAD
-  PyObject** buffer;  // null while capacity is 0
+  PyObject_HEAD PyObject** buffer;  // null while capacity is 0
   size_t capacity;
   size_t head;
   Py_ssize_t size;
@@ -21,14 +21,22 @@ struct Deque {
   PyObject* weakrefs;
 };
 
-Deque* as_deque(PyObject* op) { return reinterpret_cast<Deque*>(op); }
-bool is_deque(PyObject* op) { return PyObject_TypeCheck(op, &deque_type); }
+Deque* as_deque(PyObject* op) {
+  return reinterpret_cast<Deque*>(op);
+}
+bool is_deque(PyObject* op) {
+  return PyObject_TypeCheck(op, &deque_type);
+}
 PyObject*& item_at(Deque* self, Py_ssize_t i) {
   return self->buffer[(self->head + static_cast<size_t>(i)) & (self->capacity - 1)];
 }
 
-void set_size(Deque* self, Py_ssize_t size) { sync::store_relaxed(self->size, size); }
-Py_ssize_t size_of(PyObject* op) { return sync::load_relaxed(as_deque(op)->size); }
+void set_size(Deque* self, Py_ssize_t size) {
+  sync::store_relaxed(self->size, size);
+}
+Py_ssize_t size_of(PyObject* op) {
+  return sync::load_relaxed(as_deque(op)->size);
+}
 
 // ---- the ring; the lock is held ----
 
@@ -65,10 +73,12 @@ int make_room(Deque* self, Py_ssize_t extra) {
 
 void give_back_room(Deque* self) {
   const size_t n = static_cast<size_t>(self->size);
-  if (self->capacity > 64 && n < self->capacity / 8 && change_capacity(self, self->capacity / 4) < 0) PyErr_Clear();
+  if (self->capacity > 64 && n < self->capacity / 8 && change_capacity(self, self->capacity / 4) < 0)
+    PyErr_Clear();
 }
 
-// Takes over the reference, also on failure. *dropped is what falls off the other end of a bounded deque, or null.
+// Takes over the reference, also on failure. *dropped is what falls off the other end of a bounded deque, or
+// null.
 int push_right(Deque* self, PyObject* item, PyObject** dropped) {
   *dropped = nullptr;
   if (self->maxlen == 0) {
@@ -258,8 +268,7 @@ PyObject* deque_vectorcall(PyObject* type, PyObject* const* args, size_t nargsf,
 
 void deque_dealloc(PyObject* op) {
   untrack(op);
-  Py_TRASHCAN_BEGIN(op, deque_dealloc)
-  Deque* self = as_deque(op);
+  Py_TRASHCAN_BEGIN(op, deque_dealloc) Deque* self = as_deque(op);
   if (self->weakrefs != nullptr) PyObject_ClearWeakRefs(op);
   for (Py_ssize_t i = 0; i < self->size; i++) Py_DECREF(item_at(self, i));
   PyMem_Free(self->buffer);
@@ -297,7 +306,8 @@ PyObject* copy_of(PyObject* op) {
   PyObject* copy = maxlen < 0 ? PyObject_CallOneArg(reinterpret_cast<PyObject*>(type), op)
                               : PyObject_CallFunction(reinterpret_cast<PyObject*>(type), "On", op, maxlen);
   if (copy != nullptr && !is_deque(copy)) {
-    PyErr_Format(PyExc_TypeError, "%.200s() must return a deque, not %.200s", type->tp_name, Py_TYPE(copy)->tp_name);
+    PyErr_Format(PyExc_TypeError, "%.200s() must return a deque, not %.200s", type->tp_name,
+                 Py_TYPE(copy)->tp_name);
     Py_CLEAR(copy);
   }
   return copy;
@@ -305,7 +315,9 @@ PyObject* copy_of(PyObject* op) {
 
 // ---- slots ----
 
-Py_ssize_t deque_length(PyObject* op) { return size_of(op); }
+Py_ssize_t deque_length(PyObject* op) {
+  return size_of(op);
+}
 
 PyObject* index_error() {
   PyErr_SetString(PyExc_IndexError, "deque index out of range");
@@ -333,8 +345,8 @@ int deque_assign(PyObject* op, Py_ssize_t i, PyObject* value) {
   return 0;
 }
 
-// Compares the items with `value` from start to stop: the index of the first equal one, stop where there is none, -1 on
-// error. The deque must not change meanwhile.
+// Compares the items with `value` from start to stop: the index of the first equal one, stop where there is
+// none, -1 on error. The deque must not change meanwhile.
 Py_ssize_t find(PyObject* op, PyObject* value, Py_ssize_t start, Py_ssize_t stop, PyObject* mutated_error) {
   // The lock is held all the way: where no comparison runs code, other threads do not get between.
   ObjectLock lock(op);
@@ -365,7 +377,8 @@ PyObject* deque_inplace_concat(PyObject* op, PyObject* other) {
 
 PyObject* deque_concat(PyObject* op, PyObject* other) {
   if (!is_deque(other)) {
-    PyErr_Format(PyExc_TypeError, "can only concatenate deque (not \"%.200s\") to deque", Py_TYPE(other)->tp_name);
+    PyErr_Format(PyExc_TypeError, "can only concatenate deque (not \"%.200s\") to deque",
+                 Py_TYPE(other)->tp_name);
     return nullptr;
   }
   Ref<> result = Ref<>::steal(copy_of(op));
@@ -483,9 +496,15 @@ PyObject* method_clear(PyObject* op, PyObject*) {
   Py_RETURN_NONE;
 }
 
-PyObject* method_copy(PyObject* op, PyObject*) { return copy_of(op); }
-PyObject* method_extend(PyObject* op, PyObject* iterable) { return none_or_error(extend<false>(op, iterable)); }
-PyObject* method_extendleft(PyObject* op, PyObject* iterable) { return none_or_error(extend<true>(op, iterable)); }
+PyObject* method_copy(PyObject* op, PyObject*) {
+  return copy_of(op);
+}
+PyObject* method_extend(PyObject* op, PyObject* iterable) {
+  return none_or_error(extend<false>(op, iterable));
+}
+PyObject* method_extendleft(PyObject* op, PyObject* iterable) {
+  return none_or_error(extend<true>(op, iterable));
+}
 
 PyObject* method_count(PyObject* op, PyObject* value) {
   const Py_ssize_t n = size_of(op);
@@ -566,7 +585,8 @@ PyObject* method_reverse(PyObject* op, PyObject*) {
 
 PyObject* method_rotate(PyObject* op, PyObject* const* args, Py_ssize_t nargs) {
   Py_ssize_t n = 1;
-  if (!check_positional("rotate", nargs, 0, 1) || (nargs == 1 && !index_argument(args[0], &n))) return nullptr;
+  if (!check_positional("rotate", nargs, 0, 1) || (nargs == 1 && !index_argument(args[0], &n)))
+    return nullptr;
   ObjectLock lock(op);
   rotate(as_deque(op), n);
   Py_RETURN_NONE;
@@ -583,7 +603,8 @@ PyObject* method_reduce(PyObject* op, PyObject*) {
 }
 
 PyObject* method_sizeof(PyObject* op, PyObject*) {
-  return PyLong_FromSize_t(static_cast<size_t>(Py_TYPE(op)->tp_basicsize) + as_deque(op)->capacity * sizeof(PyObject*));
+  return PyLong_FromSize_t(static_cast<size_t>(Py_TYPE(op)->tp_basicsize) +
+                           as_deque(op)->capacity * sizeof(PyObject*));
 }
 
 PyObject* get_maxlen(PyObject* op, void*) {
@@ -595,14 +616,15 @@ PyObject* get_maxlen(PyObject* op, void*) {
 // ---- iterators ----
 
 struct DequeIterator {
-  PyObject_HEAD
-  PyObject* deque;
+  PyObject_HEAD PyObject* deque;
   size_t state;
   Py_ssize_t index;  // how many were delivered
   Py_ssize_t left;
 };
 
-DequeIterator* as_iterator(PyObject* op) { return reinterpret_cast<DequeIterator*>(op); }
+DequeIterator* as_iterator(PyObject* op) {
+  return reinterpret_cast<DequeIterator*>(op);
+}
 
 PyObject* make_iterator(PyTypeObject* type, PyObject* deque) {
   auto* self = make_gc_object<DequeIterator>(type);
@@ -616,8 +638,12 @@ PyObject* make_iterator(PyTypeObject* type, PyObject* deque) {
   return reinterpret_cast<PyObject*>(self);
 }
 
-PyObject* deque_iter(PyObject* op) { return make_iterator(&deque_iterator_type, op); }
-PyObject* method_reversed(PyObject* op, PyObject*) { return make_iterator(&deque_reverse_iterator_type, op); }
+PyObject* deque_iter(PyObject* op) {
+  return make_iterator(&deque_iterator_type, op);
+}
+PyObject* method_reversed(PyObject* op, PyObject*) {
+  return make_iterator(&deque_reverse_iterator_type, op);
+}
 
 template <bool kReverse>
 PyObject* iterator_next(PyObject* op) {
@@ -663,7 +689,9 @@ int iterator_traverse(PyObject* op, visitproc visit, void* arg) {
   return 0;
 }
 
-PyObject* iterator_length_hint(PyObject* op, PyObject*) { return PyLong_FromSsize_t(as_iterator(op)->left); }
+PyObject* iterator_length_hint(PyObject* op, PyObject*) {
+  return PyLong_FromSsize_t(as_iterator(op)->left);
+}
 
 PyObject* iterator_reduce(PyObject* op, PyObject*) {
   DequeIterator* self = as_iterator(op);
@@ -671,20 +699,23 @@ PyObject* iterator_reduce(PyObject* op, PyObject*) {
 }
 
 PyMethodDef iterator_methods[] = {
-    {"__length_hint__", iterator_length_hint, METH_NOARGS, "Private method returning an estimate of len(list(it))."},
+    {"__length_hint__", iterator_length_hint, METH_NOARGS,
+     "Private method returning an estimate of len(list(it))."},
     {"__reduce__", iterator_reduce, METH_NOARGS, "Return state information for pickling."},
     {},
 };
 
 PyMethodDef methods[] = {
-    {"append", method_append, METH_O, "append($self, item, /)\n--\n\nAdd an element to the right side of the deque."},
+    {"append", method_append, METH_O,
+     "append($self, item, /)\n--\n\nAdd an element to the right side of the deque."},
     {"appendleft", method_appendleft, METH_O,
      "appendleft($self, item, /)\n--\n\nAdd an element to the left side of the deque."},
     {"clear", method_clear, METH_NOARGS, "clear($self, /)\n--\n\nRemove all elements from the deque."},
     {"__copy__", method_copy, METH_NOARGS, "__copy__($self, /)\n--\n\nReturn a shallow copy of a deque."},
     {"copy", method_copy, METH_NOARGS, "copy($self, /)\n--\n\nReturn a shallow copy of a deque."},
     {"count", method_count, METH_O, "count($self, value, /)\n--\n\nReturn number of occurrences of value."},
-    {"extend", method_extend, METH_O, "extend($self, iterable, /)\n--\n\nAdd the items of an iterable on the right."},
+    {"extend", method_extend, METH_O,
+     "extend($self, iterable, /)\n--\n\nAdd the items of an iterable on the right."},
     {"extendleft", method_extendleft, METH_O,
      "extendleft($self, iterable, /)\n--\n\nAdd the items of an iterable on the left, one after the other."},
     {"index", AMPHIS_METHOD(method_index), METH_FASTCALL,
@@ -693,8 +724,10 @@ PyMethodDef methods[] = {
     {"insert", AMPHIS_METHOD(method_insert), METH_FASTCALL,
      "insert($self, index, value, /)\n--\n\nInsert value before index."},
     {"pop", method_pop, METH_NOARGS, "pop($self, /)\n--\n\nRemove and return the rightmost element."},
-    {"popleft", method_popleft, METH_NOARGS, "popleft($self, /)\n--\n\nRemove and return the leftmost element."},
-    {"__reduce__", method_reduce, METH_NOARGS, "__reduce__($self, /)\n--\n\nReturn state information for pickling."},
+    {"popleft", method_popleft, METH_NOARGS,
+     "popleft($self, /)\n--\n\nRemove and return the leftmost element."},
+    {"__reduce__", method_reduce, METH_NOARGS,
+     "__reduce__($self, /)\n--\n\nReturn state information for pickling."},
     {"remove", method_remove, METH_O, "remove($self, value, /)\n--\n\nRemove first occurrence of value."},
     {"__reversed__", method_reversed, METH_NOARGS,
      "__reversed__($self, /)\n--\n\nReturn a reverse iterator over the deque."},
@@ -735,7 +768,8 @@ PyTypeObject deque_type = {
     .tp_getattro = PyObject_GenericGetAttr,
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_SEQUENCE,
     .tp_doc =
-        "deque([iterable[, maxlen]])\n--\n\nA list-like sequence optimized for data accesses near its endpoints.",
+        "deque([iterable[, maxlen]])\n--\n\nA list-like sequence optimized for data accesses near its "
+        "endpoints.",
     .tp_traverse = deque_traverse,
     .tp_clear = deque_clear_slot,
     .tp_richcompare = deque_compare,

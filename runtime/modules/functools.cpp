@@ -8,13 +8,14 @@ namespace {
 
 // Without an object: what cmp_to_key returns, a function from an object to its key. With one: that key.
 struct Key {
-  PyObject_HEAD
-  PyObject* compare;
+  PyObject_HEAD PyObject* compare;
   PyObject* object;
 };
 extern PyTypeObject key_type;
 
-Key* as_key(PyObject* op) { return reinterpret_cast<Key*>(op); }
+Key* as_key(PyObject* op) {
+  return reinterpret_cast<Key*>(op);
+}
 
 PyObject* make_key(PyObject* compare, PyObject* object) {
   auto* self = make_gc_object<Key>(&key_type);
@@ -61,8 +62,8 @@ PyObject* key_compare(PyObject* a, PyObject* b, int op) {
     return nullptr;
   }
   PyObject* args[] = {nullptr, as_key(a)->object, as_key(b)->object};
-  Ref<> order =
-      Ref<>::steal(PyObject_Vectorcall(as_key(a)->compare, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
+  Ref<> order = Ref<>::steal(
+      PyObject_Vectorcall(as_key(a)->compare, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
   Ref<> zero = order ? Ref<>::steal(PyLong_FromLong(0)) : nullptr;
   return zero ? PyObject_RichCompare(order.get(), zero.get(), op) : nullptr;
 }
@@ -72,7 +73,9 @@ PyMemberDef key_members[] = {
     {},
 };
 
-PyObject* key_signature(PyObject*, void*) { return PyUnicode_FromString("(obj)"); }
+PyObject* key_signature(PyObject*, void*) {
+  return PyUnicode_FromString("(obj)");
+}
 PyGetSetDef key_getset[] = {
     {"__text_signature__", key_signature, nullptr, nullptr, nullptr},
     {},
@@ -129,7 +132,8 @@ PyObject* reduce(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject* k
       continue;
     }
     PyObject* pair[] = {nullptr, result.get(), item.get()};
-    result = Ref<>::steal(PyObject_Vectorcall(given[0], pair + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
+    result =
+        Ref<>::steal(PyObject_Vectorcall(given[0], pair + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
     if (!result) return nullptr;
   }
   if (!iteration_ended()) return nullptr;
@@ -172,4 +176,6 @@ PyModuleDef definition = {
 }  // namespace
 }  // namespace amphis::functools
 
-PyMODINIT_FUNC PyInit__functools(void) { return PyModuleDef_Init(&amphis::functools::definition); }
+PyMODINIT_FUNC PyInit__functools(void) {
+  return PyModuleDef_Init(&amphis::functools::definition);
+}

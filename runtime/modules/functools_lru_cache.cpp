@@ -1,9 +1,10 @@
 // functools._lru_cache_wrapper: the callable behind lru_cache and cache.
 //
-// The results are in a private dictionary. With a bound, its values are links of a circular list in order of use, whose
-// root is the wrapper itself; both the dictionary and the list own a link. Invariants, with the wrapper's lock held: a
-// link is in the list exactly while the dictionary maps its key to it; the list has at most `maxsize` links. Looking up a
-// key may run code that uses the cache; therefore nothing is remembered across a lookup.
+// The results are in a private dictionary. With a bound, its values are links of a circular list in order of
+// use, whose root is the wrapper itself; both the dictionary and the list own a link. Invariants, with the
+// wrapper's lock held: a link is in the list exactly while the dictionary maps its key to it; the list has at
+// most `maxsize` links. Looking up a key may run code that uses the cache; therefore nothing is remembered
+// across a lookup.
 #include <cstdint>
 
 #include "modules/functools.h"
@@ -14,8 +15,7 @@ namespace amphis::functools {
 namespace {
 
 struct Link {
-  PyObject_HEAD
-  Link* previous;
+  PyObject_HEAD Link* previous;
   Link* next;
   Py_hash_t hash;
   PyObject* key;
@@ -23,24 +23,27 @@ struct Link {
 };
 
 struct Cache {
-  PyObject_HEAD
-  PyObject* function;
-  PyObject* results;        // a dict
+  PyObject_HEAD PyObject* function;
+  PyObject* results;  // a dict
   PyObject* info_type;
-  PyObject* keyword_mark;   // between positional and keyword arguments in a key
+  PyObject* keyword_mark;  // between positional and keyword arguments in a key
   PyObject* attributes;
   PyObject* weakrefs;
-  Link* first;              // least recently used; null when the list is empty
+  Link* first;  // least recently used; null when the list is empty
   Link* last;
-  Py_ssize_t maxsize;       // -1: no bound
+  Py_ssize_t maxsize;  // -1: no bound
   Py_ssize_t hits;
   Py_ssize_t misses;
   bool typed;
   vectorcallfunc vectorcall;
 };
 
-Cache* as_cache(PyObject* op) { return reinterpret_cast<Cache*>(op); }
-PyDictObject* results_of(Cache* self) { return reinterpret_cast<PyDictObject*>(self->results); }
+Cache* as_cache(PyObject* op) {
+  return reinterpret_cast<Cache*>(op);
+}
+PyDictObject* results_of(Cache* self) {
+  return reinterpret_cast<PyDictObject*>(self->results);
+}
 
 // ---- links ----
 
@@ -71,7 +74,9 @@ Ref<Link> unlink(Cache* self, Link* link) {
   return Ref<Link>::steal(link);
 }
 
-bool is_linked(Cache* self, Link* link) { return link->previous != nullptr || self->first == link; }
+bool is_linked(Cache* self, Link* link) {
+  return link->previous != nullptr || self->first == link;
+}
 
 void append(Cache* self, Ref<Link> owned) {
   Link* link = owned.release();
@@ -83,10 +88,12 @@ void append(Cache* self, Ref<Link> owned) {
 
 // ---- keys ----
 
-bool is_simple_key(PyObject* op) { return PyUnicode_CheckExact(op) || PyLong_CheckExact(op); }
+bool is_simple_key(PyObject* op) {
+  return PyUnicode_CheckExact(op) || PyLong_CheckExact(op);
+}
 
-// The key for a call: one str or int by itself, else a tuple of the arguments, a mark and the keywords as name, value
-// pairs, and the types where they matter. A tuple never equals a str or an int.
+// The key for a call: one str or int by itself, else a tuple of the arguments, a mark and the keywords as
+// name, value pairs, and the types where they matter. A tuple never equals a str or an int.
 Ref<> make_key(Cache* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   const Py_ssize_t nkw = kwnames == nullptr ? 0 : PyTuple_GET_SIZE(kwnames);
   if (!self->typed && nkw == 0) {
@@ -331,16 +338,19 @@ PyObject* method_cache_clear(PyObject* op, PyObject*) {
   Py_RETURN_NONE;
 }
 
-PyObject* method_reduce(PyObject* op, PyObject*) { return PyObject_GetAttrString(op, "__qualname__"); }
-PyObject* method_copy(PyObject* op, PyObject*) { return Py_NewRef(op); }
+PyObject* method_reduce(PyObject* op, PyObject*) {
+  return PyObject_GetAttrString(op, "__qualname__");
+}
+PyObject* method_copy(PyObject* op, PyObject*) {
+  return Py_NewRef(op);
+}
 
 PyObject* cache_get(PyObject* op, PyObject* instance, PyObject*) {
   return instance == Py_None || instance == nullptr ? Py_NewRef(op) : PyMethod_New(op, instance);
 }
 
 PyMethodDef cache_methods[] = {
-    {"cache_info", method_cache_info, METH_NOARGS,
-     "cache_info($self, /)\n--\n\nReport cache statistics"},
+    {"cache_info", method_cache_info, METH_NOARGS, "cache_info($self, /)\n--\n\nReport cache statistics"},
     {"cache_clear", method_cache_clear, METH_NOARGS,
      "cache_clear($self, /)\n--\n\nClear the cache and cache statistics"},
     {"__reduce__", method_reduce, METH_NOARGS, nullptr},
@@ -348,7 +358,8 @@ PyMethodDef cache_methods[] = {
     {"__deepcopy__", method_copy, METH_O, nullptr},
     {},
 };
-PyGetSetDef cache_getset[] = {{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr}, {}};
+PyGetSetDef cache_getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr}, {}};
 
 }  // namespace
 
@@ -370,11 +381,14 @@ PyTypeObject lru_cache_type = {
     .tp_vectorcall_offset = offsetof(Cache, vectorcall),
     .tp_call = PyVectorcall_Call,
     .tp_getattro = PyObject_GenericGetAttr,
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_HAVE_VECTORCALL,
     .tp_doc =
         "Create a cached callable that wraps another function.\n\n"
-        "user_function: the function being cached; maxsize: 0 for no caching, None for no limit, n for a bound;\n"
-        "typed: keep arguments of different types apart; cache_info_type: the type of what cache_info() returns.",
+        "user_function: the function being cached; maxsize: 0 for no caching, None for no limit, n for a "
+        "bound;\n"
+        "typed: keep arguments of different types apart; cache_info_type: the type of what cache_info() "
+        "returns.",
     .tp_traverse = cache_traverse,
     .tp_clear = cache_clear_slot,
     .tp_weaklistoffset = offsetof(Cache, weakrefs),

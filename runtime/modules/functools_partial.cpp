@@ -1,7 +1,7 @@
 // functools.partial and functools.Placeholder.
 //
-// A partial holds a function, positional arguments (some of which may be placeholders, never the last) and keyword
-// arguments. A call fills the placeholders from its own first arguments and puts the rest behind.
+// A partial holds a function, positional arguments (some of which may be placeholders, never the last) and
+// keyword arguments. A call fills the placeholders from its own first arguments and puts the rest behind.
 #include "modules/functools.h"
 
 #include "objects/dict.h"
@@ -23,15 +23,18 @@ PyObject* placeholder_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
   return Py_NewRef(placeholder());
 }
 
-PyObject* placeholder_repr(PyObject*) { return PyUnicode_FromString("Placeholder"); }
-PyObject* placeholder_reduce(PyObject*, PyObject*) { return PyUnicode_FromString("Placeholder"); }
+PyObject* placeholder_repr(PyObject*) {
+  return PyUnicode_FromString("Placeholder");
+}
+PyObject* placeholder_reduce(PyObject*, PyObject*) {
+  return PyUnicode_FromString("Placeholder");
+}
 void placeholder_dealloc(PyObject*) {}  // immortal
 
 PyMethodDef placeholder_methods[] = {{"__reduce__", placeholder_reduce, METH_NOARGS, nullptr}, {}};
 
 struct Partial {
-  PyObject_HEAD
-  PyObject* function;
+  PyObject_HEAD PyObject* function;
   PyObject* args;      // a tuple
   PyObject* keywords;  // a dict
   PyObject* attributes;
@@ -40,7 +43,9 @@ struct Partial {
   vectorcallfunc vectorcall;
 };
 
-Partial* as_partial(PyObject* op) { return reinterpret_cast<Partial*>(op); }
+Partial* as_partial(PyObject* op) {
+  return reinterpret_cast<Partial*>(op);
+}
 
 PyObject* partial_vectorcall(PyObject* op, PyObject* const* args, size_t nargsf, PyObject* kwnames);
 
@@ -57,8 +62,8 @@ bool check_trailing(PyObject* args) {
   return false;
 }
 
-// The arguments of `outer` with its placeholders filled from `more`, and what is left of `more` behind. Placeholders for
-// which there is nothing stay.
+// The arguments of `outer` with its placeholders filled from `more`, and what is left of `more` behind.
+// Placeholders for which there is nothing stay.
 Ref<> merge_args(PyObject* outer, PyObject* more) {
   const Py_ssize_t n = PyTuple_GET_SIZE(outer), m = PyTuple_GET_SIZE(more);
   const Py_ssize_t holes = count_placeholders(outer);
@@ -70,7 +75,8 @@ Ref<> merge_args(PyObject* outer, PyObject* more) {
     if (item == placeholder() && next < m) item = PyTuple_GET_ITEM(more, next++);
     PyTuple_SET_ITEM(merged.get(), i, Py_NewRef(item));
   }
-  for (Py_ssize_t i = n; next < m; i++) PyTuple_SET_ITEM(merged.get(), i, Py_NewRef(PyTuple_GET_ITEM(more, next++)));
+  for (Py_ssize_t i = n; next < m; i++)
+    PyTuple_SET_ITEM(merged.get(), i, Py_NewRef(PyTuple_GET_ITEM(more, next++)));
   return merged;
 }
 
@@ -97,9 +103,10 @@ PyObject* partial_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   if (!own_args || !check_trailing(own_args.get())) return nullptr;
   Ref<> keywords;
   // A partial of a partial that nobody can have put attributes on is one partial.
-  Partial* inner = Py_TYPE(function)->tp_call == partial_type.tp_call && PyObject_TypeCheck(function, &partial_type)
-                       ? as_partial(function)
-                       : nullptr;
+  Partial* inner =
+      Py_TYPE(function)->tp_call == partial_type.tp_call && PyObject_TypeCheck(function, &partial_type)
+          ? as_partial(function)
+          : nullptr;
   if (inner != nullptr && inner->attributes == nullptr) {
     function = inner->function;
     own_args = merge_args(inner->args, own_args.get());
@@ -150,8 +157,9 @@ int partial_clear(PyObject* op) {
 
 // ---- calling ----
 
-// The names of a call that has keywords on both sides: those of the partial, then those of the call that it lacks. The
-// values go to `values` (borrowed from the partial's dictionary, which `keywords` keeps alive, or from the call).
+// The names of a call that has keywords on both sides: those of the partial, then those of the call that it
+// lacks. The values go to `values` (borrowed from the partial's dictionary, which `keywords` keeps alive, or
+// from the call).
 Ref<> merge_keywords(PyObject* keywords, PyObject* const* call_values, PyObject* kwnames, PyObject** values) {
   const Py_ssize_t own = PyDict_GET_SIZE(keywords);
   const Py_ssize_t given = kwnames == nullptr ? 0 : PyTuple_GET_SIZE(kwnames);
@@ -189,8 +197,9 @@ PyObject* partial_vectorcall(PyObject* op, PyObject* const* args, size_t nargsf,
   const Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
   const Py_ssize_t holes = self->placeholders;
   if (nargs < holes) {
-    PyErr_Format(PyExc_TypeError, "missing positional arguments in 'partial' call; expected at least %zd, got %zd",
-                 holes, nargs);
+    PyErr_Format(PyExc_TypeError,
+                 "missing positional arguments in 'partial' call; expected at least %zd, got %zd", holes,
+                 nargs);
     return nullptr;
   }
   // The parts may be replaced by __setstate__ while the call runs.
@@ -227,7 +236,8 @@ PyObject* partial_vectorcall(PyObject* op, PyObject* const* args, size_t nargsf,
     // The dictionary may change while the callee runs.
     const Py_ssize_t count = PyTuple_GET_SIZE(names.get());
     for (Py_ssize_t i = 0; i < count; i++) Py_INCREF(to[i]);
-    result = PyObject_Vectorcall(function.get(), first, positional | PY_VECTORCALL_ARGUMENTS_OFFSET, names.get());
+    result =
+        PyObject_Vectorcall(function.get(), first, positional | PY_VECTORCALL_ARGUMENTS_OFFSET, names.get());
     for (Py_ssize_t i = 0; i < count; i++) Py_DECREF(to[i]);
   }
   if (stack != local) PyMem_Free(stack);
@@ -244,7 +254,8 @@ PyObject* partial_repr(PyObject* op) {
   Partial* self = as_partial(op);
   const int nested = Py_ReprEnter(op);
   if (nested != 0) return nested > 0 ? PyUnicode_FromString("...") : nullptr;
-  Ref<> function = Ref<>::share(self->function), args = Ref<>::share(self->args), keywords = Ref<>::share(self->keywords);
+  Ref<> function = Ref<>::share(self->function), args = Ref<>::share(self->args),
+        keywords = Ref<>::share(self->keywords);
   Ref<> module = Ref<>::steal(PyType_GetModuleName(Py_TYPE(op)));
   Ref<> name = module ? Ref<>::steal(PyType_GetQualName(Py_TYPE(op))) : nullptr;
   PyUnicodeWriter* writer = name ? PyUnicodeWriter_Create(0) : nullptr;
@@ -277,16 +288,17 @@ PyObject* partial_setstate(PyObject* op, PyObject* state) {
   Partial* self = as_partial(op);
   PyObject *function, *args, *keywords, *attributes;
   if (!PyTuple_Check(state) || !PyArg_ParseTuple(state, "OOOO", &function, &args, &keywords, &attributes) ||
-      !PyCallable_Check(function) || !PyTuple_Check(args) || (keywords != Py_None && !PyDict_Check(keywords)) ||
+      !PyCallable_Check(function) || !PyTuple_Check(args) ||
+      (keywords != Py_None && !PyDict_Check(keywords)) ||
       (attributes != Py_None && !PyDict_Check(attributes))) {
     PyErr_SetString(PyExc_TypeError, "invalid partial state");
     return nullptr;
   }
   if (!check_trailing(args)) return nullptr;
   Ref<> new_args = PyTuple_CheckExact(args) ? Ref<>::share(args) : Ref<>::steal(PySequence_Tuple(args));
-  Ref<> new_keywords = keywords == Py_None              ? Ref<>::steal(PyDict_New())
-                       : PyDict_CheckExact(keywords)    ? Ref<>::share(keywords)
-                                                        : Ref<>::steal(PyDict_Copy(keywords));
+  Ref<> new_keywords = keywords == Py_None           ? Ref<>::steal(PyDict_New())
+                       : PyDict_CheckExact(keywords) ? Ref<>::share(keywords)
+                                                     : Ref<>::steal(PyDict_Copy(keywords));
   if (!new_args || !new_keywords) return nullptr;
   ObjectLock lock(op);
   self->placeholders = count_placeholders(new_args.get());
@@ -304,17 +316,22 @@ PyMethodDef partial_methods[] = {
     {},
 };
 PyMemberDef partial_members[] = {
-    {"func", _Py_T_OBJECT, offsetof(Partial, function), Py_READONLY, "function object to use in future partial calls"},
-    {"args", _Py_T_OBJECT, offsetof(Partial, args), Py_READONLY, "tuple of arguments to future partial calls"},
+    {"func", _Py_T_OBJECT, offsetof(Partial, function), Py_READONLY,
+     "function object to use in future partial calls"},
+    {"args", _Py_T_OBJECT, offsetof(Partial, args), Py_READONLY,
+     "tuple of arguments to future partial calls"},
     {"keywords", _Py_T_OBJECT, offsetof(Partial, keywords), Py_READONLY,
      "dictionary of keyword arguments to future partial calls"},
     {},
 };
-PyGetSetDef partial_getset[] = {{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr}, {}};
+PyGetSetDef partial_getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr}, {}};
 
 }  // namespace
 
-PyObject* placeholder() { return placeholder_object; }
+PyObject* placeholder() {
+  return placeholder_object;
+}
 
 PyTypeObject placeholder_type = {
     .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)

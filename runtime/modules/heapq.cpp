@@ -1,7 +1,7 @@
 // The module _heapq: binary heaps in lists, smallest or (the _max functions) largest item first.
 //
-// Comparing may run code that changes the list; every step therefore looks at its size again, and a change is a
-// RuntimeError. The list's lock is held, which is worth something only until a comparison suspends it.
+// Comparing may run code that changes the list; every step therefore looks at its size again, and a change is
+// a RuntimeError. The list's lock is held, which is worth something only until a comparison suspends it.
 #include "objects/list.h"
 
 namespace amphis {
@@ -11,8 +11,8 @@ enum class Order { kMin, kMax };
 
 bool check_list(const char* function, PyObject* heap, bool only_argument) {
   if (PyList_Check(heap)) return true;
-  PyErr_Format(PyExc_TypeError, "%s() argument %smust be list, not %.50s", function, only_argument ? "" : "1 ",
-               Py_TYPE(heap)->tp_name);
+  PyErr_Format(PyExc_TypeError, "%s() argument %smust be list, not %.50s", function,
+               only_argument ? "" : "1 ", Py_TYPE(heap)->tp_name);
   return false;
 }
 
@@ -57,8 +57,9 @@ int move_up(PyListObject* heap, Py_ssize_t start, Py_ssize_t pos) {
   return 0;
 }
 
-// Moves the item at `pos` down to a leaf along the children that belong above, and from there up to its place: most items
-// that come to the top of a heap belong near its bottom (Knuth, Vol. 3, 5.2.3, exercise 18).
+// Moves the item at `pos` down to a leaf along the children that belong above, and from there up to its
+// place: most items that come to the top of a heap belong near its bottom (Knuth, Vol. 3, 5.2.3, exercise
+// 18).
 template <Order kOrder>
 int move_down(PyListObject* heap, Py_ssize_t pos) {
   const Py_ssize_t size = heap->ob_base.ob_size;
@@ -144,12 +145,14 @@ PyObject* heapify(const char* name, PyObject* op) {
   Py_RETURN_NONE;
 }
 
-#define AMPHIS_HEAP_FAST(function, suffix, text, order)                                             \
-  PyObject* module_##text##suffix(PyObject*, PyObject* const* args, Py_ssize_t nargs) {             \
-    return function<Order::order>(#text #suffix, args, nargs);                                      \
+#define AMPHIS_HEAP_FAST(function, suffix, text, order)                                 \
+  PyObject* module_##text##suffix(PyObject*, PyObject* const* args, Py_ssize_t nargs) { \
+    return function<Order::order>(#text #suffix, args, nargs);                          \
   }
-#define AMPHIS_HEAP_ONE(function, suffix, text, order) \
-  PyObject* module_##text##suffix(PyObject*, PyObject* heap) { return function<Order::order>(#text #suffix, heap); }
+#define AMPHIS_HEAP_ONE(function, suffix, text, order)         \
+  PyObject* module_##text##suffix(PyObject*, PyObject* heap) { \
+    return function<Order::order>(#text #suffix, heap);        \
+  }
 
 AMPHIS_HEAP_FAST(push, , heappush, kMin)
 AMPHIS_HEAP_FAST(push, _max, heappush, kMax)
@@ -166,7 +169,8 @@ PyMethodDef methods[] = {
     {"heappush", AMPHIS_METHOD(module_heappush), METH_FASTCALL,
      "heappush($module, heap, item, /)\n--\n\nPush item onto heap, maintaining the heap invariant."},
     {"heappushpop", AMPHIS_METHOD(module_heappushpop), METH_FASTCALL,
-     "heappushpop($module, heap, item, /)\n--\n\nPush item on the heap, then pop and return the smallest item."},
+     "heappushpop($module, heap, item, /)\n--\n\nPush item on the heap, then pop and return the smallest "
+     "item."},
     {"heappop", module_heappop, METH_O,
      "heappop($module, heap, /)\n--\n\nPop the smallest item off the heap, maintaining the heap invariant."},
     {"heapreplace", AMPHIS_METHOD(module_heapreplace), METH_FASTCALL,
@@ -176,9 +180,11 @@ PyMethodDef methods[] = {
     {"heappush_max", AMPHIS_METHOD(module_heappush_max), METH_FASTCALL,
      "heappush_max($module, heap, item, /)\n--\n\nPush item onto max heap, maintaining the heap invariant."},
     {"heappushpop_max", AMPHIS_METHOD(module_heappushpop_max), METH_FASTCALL,
-     "heappushpop_max($module, heap, item, /)\n--\n\nPush item on the max heap, then pop and return the largest item."},
+     "heappushpop_max($module, heap, item, /)\n--\n\nPush item on the max heap, then pop and return the "
+     "largest item."},
     {"heappop_max", module_heappop_max, METH_O,
-     "heappop_max($module, heap, /)\n--\n\nPop the largest item off the heap, maintaining the heap invariant."},
+     "heappop_max($module, heap, /)\n--\n\nPop the largest item off the heap, maintaining the heap "
+     "invariant."},
     {"heapreplace_max", AMPHIS_METHOD(module_heapreplace_max), METH_FASTCALL,
      "heapreplace_max($module, heap, item, /)\n--\n\nPop and return the largest item, and add the new item."},
     {"heapify_max", module_heapify_max, METH_O,
@@ -187,7 +193,8 @@ PyMethodDef methods[] = {
 };
 
 int exec(PyObject* module) {
-  return PyModule_AddStringConstant(module, "__about__", "Heaps: binary trees in lists, with every parent before its children.");
+  return PyModule_AddStringConstant(module, "__about__",
+                                    "Heaps: binary trees in lists, with every parent before its children.");
 }
 
 PyModuleDef_Slot slots[] = {
@@ -208,4 +215,6 @@ PyModuleDef definition = {
 }  // namespace
 }  // namespace amphis
 
-PyMODINIT_FUNC PyInit__heapq(void) { return PyModuleDef_Init(&amphis::definition); }
+PyMODINIT_FUNC PyInit__heapq(void) {
+  return PyModuleDef_Init(&amphis::definition);
+}

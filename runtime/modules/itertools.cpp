@@ -38,4 +38,6 @@ PyModuleDef definition = {
 }  // namespace
 }  // namespace amphis::itertools
 
-PyMODINIT_FUNC PyInit_itertools(void) { return PyModuleDef_Init(&amphis::itertools::definition); }
+PyMODINIT_FUNC PyInit_itertools(void) {
+  return PyModuleDef_Init(&amphis::itertools::definition);
+}

@@ -1,8 +1,10 @@
-// What the files of the itertools module share: the making of iterator types from a struct that can name its fields.
+// What the files of the itertools module share: the making of iterator types from a struct that can name its
+// fields.
 //
-// A field-naming struct T has `template <class F> void fields(F&& f)`, which calls f with each PyObject* field. Steps of
-// an iterator hold its lock, and hold a reference of their own to whatever they call: a step may be entered again from
-// the code that it calls, and in the free-threaded build from another thread while that code blocks.
+// A field-naming struct T has `template <class F> void fields(F&& f)`, which calls f with each PyObject*
+// field. Steps of an iterator hold its lock, and hold a reference of their own to whatever they call: a step
+// may be entered again from the code that it calls, and in the free-threaded build from another thread while
+// that code blocks.
 #pragma once
 
 #include "Python.h"
@@ -20,8 +22,7 @@ T* self_of(PyObject* op) {
 template <class T>
 void dealloc(PyObject* op) {
   untrack(op);
-  Py_TRASHCAN_BEGIN(op, dealloc<T>)
-  self_of<T>(op)->fields([](PyObject*& field) { Py_XDECREF(field); });
+  Py_TRASHCAN_BEGIN(op, dealloc<T>) self_of<T>(op)->fields([](PyObject*& field) { Py_XDECREF(field); });
   if constexpr (requires(T* self) { self->release(); }) self_of<T>(op)->release();
   Py_TYPE(op)->tp_free(op);
   Py_TRASHCAN_END
@@ -83,15 +84,20 @@ T* alloc(PyTypeObject* type) {
   return self_of<T>(type->tp_alloc(type, 0));
 }
 
-inline PyObject* object(void* self) { return static_cast<PyObject*>(self); }
-inline PyObject* next_of(PyObject* iterator) { return Py_TYPE(iterator)->tp_iternext(iterator); }
+inline PyObject* object(void* self) {
+  return static_cast<PyObject*>(self);
+}
+inline PyObject* next_of(PyObject* iterator) {
+  return Py_TYPE(iterator)->tp_iternext(iterator);
+}
 
 // No keyword arguments for the type itself; classes derived from it may have an __init__ that takes some.
 inline bool plain_kwargs(PyTypeObject* type, PyTypeObject* own, const char* name, PyObject* kwargs) {
   return (type != own && type->tp_init != own->tp_init) || check_no_kwargs(name, kwargs);
 }
 
-// The tuple kept at *slot, if nobody else holds it, as something to write to: its hash is forgotten. Else null.
+// The tuple kept at *slot, if nobody else holds it, as something to write to: its hash is forgotten. Else
+// null.
 inline PyTupleObject* take_unique_tuple(PyObject* kept) {
   if (kRaces || kept == nullptr || !sync::is_unique(kept)) return nullptr;
   auto* tuple = self_of<PyTupleObject>(kept);

@@ -1,5 +1,5 @@
-// itertools, one iterator in: count, repeat, cycle, chain, accumulate, starmap, takewhile, dropwhile, filterfalse,
-// compress, islice, pairwise, zip_longest.
+// itertools, one iterator in: count, repeat, cycle, chain, accumulate, starmap, takewhile, dropwhile,
+// filterfalse, compress, islice, pairwise, zip_longest.
 #include "modules/itertools.h"
 
 namespace amphis::itertools {
@@ -8,8 +8,7 @@ namespace {
 // ---- count ----
 
 struct Count {
-  PyObject_HEAD
-  Py_ssize_t next;  // the next number, while `big` is null: then the step is 1
+  PyObject_HEAD Py_ssize_t next;  // the next number, while `big` is null: then the step is 1
   PyObject* big;
   PyObject* step;
   template <class F>
@@ -20,7 +19,9 @@ struct Count {
 };
 extern PyTypeObject count_type;
 
-bool is_one(PyObject* op) { return PyLong_CheckExact(op) && PyLong_AsLongLong(op) == 1; }
+bool is_one(PyObject* op) {
+  return PyLong_CheckExact(op) && PyLong_AsLongLong(op) == 1;
+}
 
 PyObject* count_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   static const char* const names[] = {"start", "step"};
@@ -91,8 +92,7 @@ PyTypeObject count_type = make_type<Count>({
 // ---- repeat ----
 
 struct Repeat {
-  PyObject_HEAD
-  Py_ssize_t left;  // negative: without end
+  PyObject_HEAD Py_ssize_t left;  // negative: without end
   PyObject* item;
   template <class F>
   void fields(F&& f) {
@@ -153,7 +153,8 @@ PyObject* repeat_length_hint(PyObject* op, PyObject*) {
 }
 
 PyMethodDef repeat_methods[] = {
-    {"__length_hint__", repeat_length_hint, METH_NOARGS, "Private method returning an estimate of len(list(it))."},
+    {"__length_hint__", repeat_length_hint, METH_NOARGS,
+     "Private method returning an estimate of len(list(it))."},
     {},
 };
 
@@ -170,8 +171,7 @@ PyTypeObject repeat_type = make_type<Repeat>({
 // ---- cycle ----
 
 struct Cycle {
-  PyObject_HEAD
-  Py_ssize_t index;
+  PyObject_HEAD Py_ssize_t index;
   PyObject* iterator;  // null once it has ended
   PyObject* saved;
   template <class F>
@@ -221,8 +221,7 @@ PyTypeObject cycle_type = make_type<Cycle>({
 // ---- chain ----
 
 struct Chain {
-  PyObject_HEAD
-  PyObject* source;  // an iterator over the iterables; null at the end
+  PyObject_HEAD PyObject* source;  // an iterator over the iterables; null at the end
   PyObject* active;
   template <class F>
   void fields(F&& f) {
@@ -291,7 +290,8 @@ PyMethodDef chain_methods[] = {
 
 PyTypeObject chain_type = make_type<Chain>({
     .name = "itertools.chain",
-    .doc = "chain(*iterables)\n--\n\nThe items of the first iterable, then those of the next, until all have ended.",
+    .doc = "chain(*iterables)\n--\n\nThe items of the first iterable, then those of the next, until all have "
+           "ended.",
     .make = chain_new,
     .next = chain_next,
     .vectorcall = chain_vectorcall,
@@ -301,11 +301,10 @@ PyTypeObject chain_type = make_type<Chain>({
 // ---- accumulate ----
 
 struct Accumulate {
-  PyObject_HEAD
-  PyObject* iterator;
+  PyObject_HEAD PyObject* iterator;
   PyObject* function;  // null: addition
   PyObject* total;
-  PyObject* initial;   // to be delivered first; null once done
+  PyObject* initial;  // to be delivered first; null once done
   template <class F>
   void fields(F&& f) {
     f(iterator);
@@ -356,7 +355,8 @@ PyObject* accumulate_next(PyObject* op) {
 
 PyTypeObject accumulate_type = make_type<Accumulate>({
     .name = "itertools.accumulate",
-    .doc = "accumulate(iterable, func=None, *, initial=None)\n--\n\nRunning sums, or running results of a function of two "
+    .doc = "accumulate(iterable, func=None, *, initial=None)\n--\n\nRunning sums, or running results of a "
+           "function of two "
            "arguments.",
     .make = accumulate_new,
     .next = accumulate_next,
@@ -365,8 +365,7 @@ PyTypeObject accumulate_type = make_type<Accumulate>({
 // ---- a function and an iterator: starmap, takewhile, dropwhile, filterfalse ----
 
 struct FunctionIterator {
-  PyObject_HEAD
-  PyObject* function;
+  PyObject_HEAD PyObject* function;
   PyObject* iterator;
   bool flag;  // takewhile: has ended; dropwhile: has begun
   template <class F>
@@ -465,19 +464,22 @@ PyTypeObject starmap_type = make_type<FunctionIterator>({
 });
 PyTypeObject takewhile_type = make_type<FunctionIterator>({
     .name = "itertools.takewhile",
-    .doc = "takewhile(predicate, iterable, /)\n--\n\nThe items before the first for which predicate(item) is false.",
+    .doc = "takewhile(predicate, iterable, /)\n--\n\nThe items before the first for which predicate(item) is "
+           "false.",
     .make = function_iterator_new<&takewhile_type>,
     .next = takewhile_next,
 });
 PyTypeObject dropwhile_type = make_type<FunctionIterator>({
     .name = "itertools.dropwhile",
-    .doc = "dropwhile(predicate, iterable, /)\n--\n\nThe items from the first on for which predicate(item) is false.",
+    .doc = "dropwhile(predicate, iterable, /)\n--\n\nThe items from the first on for which predicate(item) "
+           "is false.",
     .make = function_iterator_new<&dropwhile_type>,
     .next = dropwhile_next,
 });
 PyTypeObject filterfalse_type = make_type<FunctionIterator>({
     .name = "itertools.filterfalse",
-    .doc = "filterfalse(function, iterable, /)\n--\n\nThe items for which function(item) is false, or that are false "
+    .doc = "filterfalse(function, iterable, /)\n--\n\nThe items for which function(item) is false, or that "
+           "are false "
            "where function is None.",
     .make = function_iterator_new<&filterfalse_type>,
     .next = filterfalse_next,
@@ -486,8 +488,7 @@ PyTypeObject filterfalse_type = make_type<FunctionIterator>({
 // ---- compress ----
 
 struct Compress {
-  PyObject_HEAD
-  PyObject* data;
+  PyObject_HEAD PyObject* data;
   PyObject* selectors;
   template <class F>
   void fields(F&& f) {
@@ -534,12 +535,11 @@ PyTypeObject compress_type = make_type<Compress>({
 // ---- islice ----
 
 struct Islice {
-  PyObject_HEAD
-  PyObject* iterator;  // null at the end
-  Py_ssize_t next;     // number of the next item to deliver
-  Py_ssize_t stop;     // -1: none
+  PyObject_HEAD PyObject* iterator;  // null at the end
+  Py_ssize_t next;                   // number of the next item to deliver
+  Py_ssize_t stop;                   // -1: none
   Py_ssize_t step;
-  Py_ssize_t count;    // items taken from the iterator
+  Py_ssize_t count;  // items taken from the iterator
   template <class F>
   void fields(F&& f) {
     f(iterator);
@@ -566,11 +566,13 @@ PyObject* islice_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   Py_ssize_t start = 0, stop = -1, step = 1;
   PyObject* stop_arg = PyTuple_GET_ITEM(args, nargs == 2 ? 1 : 2);
   if (!islice_index(stop_arg, &stop)) {
-    PyErr_SetString(PyExc_ValueError, "Stop argument for islice() must be None or an integer: 0 <= x <= sys.maxsize.");
+    PyErr_SetString(PyExc_ValueError,
+                    "Stop argument for islice() must be None or an integer: 0 <= x <= sys.maxsize.");
     return nullptr;
   }
   if (nargs > 2 && !islice_index(PyTuple_GET_ITEM(args, 1), &start)) {
-    PyErr_SetString(PyExc_ValueError, "Indices for islice() must be None or an integer: 0 <= x <= sys.maxsize.");
+    PyErr_SetString(PyExc_ValueError,
+                    "Indices for islice() must be None or an integer: 0 <= x <= sys.maxsize.");
     return nullptr;
   }
   if (nargs == 4 && (!islice_index(PyTuple_GET_ITEM(args, 3), &step) || step < 1)) {
@@ -611,13 +613,15 @@ PyObject* islice_next(PyObject* op) {
   const Py_ssize_t before = self->next;
   // Unsigned: past the largest index there is nothing but the end.
   self->next = static_cast<Py_ssize_t>(static_cast<size_t>(self->next) + static_cast<size_t>(self->step));
-  if (self->next < before || (stop != -1 && self->next > stop)) self->next = stop == -1 ? PY_SSIZE_T_MAX : stop;
+  if (self->next < before || (stop != -1 && self->next > stop))
+    self->next = stop == -1 ? PY_SSIZE_T_MAX : stop;
   return item;
 }
 
 PyTypeObject islice_type = make_type<Islice>({
     .name = "itertools.islice",
-    .doc = "islice(iterable, stop) --> islice object\nislice(iterable, start, stop[, step]) --> islice object\n\n"
+    .doc = "islice(iterable, stop) --> islice object\nislice(iterable, start, stop[, step]) --> islice "
+           "object\n\n"
            "The items of an iterable that a slice would take from a list.",
     .make = islice_new,
     .next = islice_next,
@@ -626,8 +630,7 @@ PyTypeObject islice_type = make_type<Islice>({
 // ---- pairwise ----
 
 struct Pairwise {
-  PyObject_HEAD
-  PyObject* iterator;  // null at the end
+  PyObject_HEAD PyObject* iterator;  // null at the end
   PyObject* old;
   PyObject* pair;
   template <class F>
@@ -690,8 +693,7 @@ PyTypeObject pairwise_type = make_type<Pairwise>({
 // ---- zip_longest ----
 
 struct ZipLongest {
-  PyObject_HEAD
-  PyObject* iterators;  // a tuple; a place is null where the iterator has ended
+  PyObject_HEAD PyObject* iterators;  // a tuple; a place is null where the iterator has ended
   PyObject* fill;
   PyObject* result;
   Py_ssize_t active;
@@ -766,7 +768,8 @@ PyObject* zip_longest_next(PyObject* op) {
 PyTypeObject zip_longest_type = make_type<ZipLongest>({
     .name = "itertools.zip_longest",
     .doc = "zip_longest(*iterables, fillvalue=None)\n--\n\n"
-           "Tuples of the first items of all iterables, of their second items, and so on, until the longest iterable\n"
+           "Tuples of the first items of all iterables, of their second items, and so on, until the longest "
+           "iterable\n"
            "ends; the fill value stands for the items of those that ended before.",
     .make = zip_longest_new,
     .next = zip_longest_next,
@@ -775,8 +778,9 @@ PyTypeObject zip_longest_type = make_type<ZipLongest>({
 }  // namespace
 
 PyTypeObject* const kBasicTypes[] = {
-    &accumulate_type, &chain_type,  &compress_type, &count_type,    &cycle_type,     &dropwhile_type,   &filterfalse_type,
-    &islice_type,     &repeat_type, &pairwise_type, &starmap_type,  &takewhile_type, &zip_longest_type, nullptr,
+    &accumulate_type, &chain_type,       &compress_type,    &count_type,  &cycle_type,
+    &dropwhile_type,  &filterfalse_type, &islice_type,      &repeat_type, &pairwise_type,
+    &starmap_type,    &takewhile_type,   &zip_longest_type, nullptr,
 };
 
 }  // namespace amphis::itertools

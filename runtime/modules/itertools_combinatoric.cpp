@@ -1,7 +1,8 @@
 // itertools, selections from pools: product, combinations, combinations_with_replacement, permutations.
 //
-// Each keeps the indices of the tuple that it delivered last and steps them in lexicographic order. Positions before the
-// first index that a step changed keep their items, so a tuple that nobody else has kept is updated from there on.
+// Each keeps the indices of the tuple that it delivered last and steps them in lexicographic order. Positions
+// before the first index that a step changed keep their items, so a tuple that nobody else has kept is
+// updated from there on.
 #include <utility>
 
 #include "modules/itertools.h"
@@ -10,11 +11,10 @@ namespace amphis::itertools {
 namespace {
 
 struct Selection {
-  PyObject_HEAD
-  PyObject* pool;        // a tuple; for product a tuple of tuples
-  PyObject* result;      // what was delivered last; null before the first step
-  Py_ssize_t* indices;   // r of them
-  Py_ssize_t* cycles;    // permutations only: r of them
+  PyObject_HEAD PyObject* pool;  // a tuple; for product a tuple of tuples
+  PyObject* result;              // what was delivered last; null before the first step
+  Py_ssize_t* indices;           // r of them
+  Py_ssize_t* cycles;            // permutations only: r of them
   Py_ssize_t r;
   bool stopped;
   template <class F>
@@ -28,7 +28,9 @@ struct Selection {
   }
 };
 
-Selection* selection(PyObject* op) { return self_of<Selection>(op); }
+Selection* selection(PyObject* op) {
+  return self_of<Selection>(op);
+}
 
 Py_ssize_t* new_indices(Py_ssize_t n) {
   auto* indices = static_cast<Py_ssize_t*>(PyMem_Calloc(static_cast<size_t>(n) + 1, sizeof(Py_ssize_t)));
@@ -51,7 +53,8 @@ Selection* make_selection(PyTypeObject* type, Ref<> pool, Py_ssize_t r, Py_ssize
   return self;
 }
 
-// Delivers the tuple for the present indices; those from `from` on have changed. item(i) is the i-th item, borrowed.
+// Delivers the tuple for the present indices; those from `from` on have changed. item(i) is the i-th item,
+// borrowed.
 template <class Item>
 PyObject* deliver(Selection* self, Py_ssize_t from, Item&& item) {
   if (PyTupleObject* kept = take_unique_tuple(self->result); kept != nullptr) {
@@ -94,7 +97,8 @@ PyObject* next(PyObject* op) {
 
 PyObject* sizeof_method(PyObject* op, PyObject*) {
   Selection* self = selection(op);
-  const Py_ssize_t arrays = (self->cycles != nullptr ? 2 : 1) * self->r * static_cast<Py_ssize_t>(sizeof(Py_ssize_t));
+  const Py_ssize_t arrays =
+      (self->cycles != nullptr ? 2 : 1) * self->r * static_cast<Py_ssize_t>(sizeof(Py_ssize_t));
   return PyLong_FromSsize_t(Py_TYPE(op)->tp_basicsize + arrays);
 }
 
@@ -173,7 +177,8 @@ PyObject* product_deliver(Selection* self, Py_ssize_t from) {
 
 // ---- combinations ----
 
-PyObject* combinations_new_as(const char* name, PyTypeObject* type, PyObject* args, PyObject* kwargs, bool replacement) {
+PyObject* combinations_new_as(const char* name, PyTypeObject* type, PyObject* args, PyObject* kwargs,
+                              bool replacement) {
   static const char* const names[] = {"iterable", "r"};
   const Parameters parameters = {name, names, 2, 0, 2, 2};
   PyObject* given[2];
@@ -275,7 +280,8 @@ bool permutations_advance(Selection* self, Py_ssize_t* from) {
 
 PyTypeObject product_type = make_type<Selection>({
     .name = "itertools.product",
-    .doc = "product(*iterables, repeat=1)\n--\n\nThe Cartesian product of the iterables, as nested for-loops would give "
+    .doc = "product(*iterables, repeat=1)\n--\n\nThe Cartesian product of the iterables, as nested for-loops "
+           "would give "
            "it.",
     .make = product_new,
     .next = next<product_advance, product_deliver>,
@@ -290,7 +296,8 @@ PyTypeObject combinations_type = make_type<Selection>({
 });
 PyTypeObject with_replacement_type = make_type<Selection>({
     .name = "itertools.combinations_with_replacement",
-    .doc = "combinations_with_replacement(iterable, r)\n--\n\nThe r-length subsequences of the items, where an item may "
+    .doc = "combinations_with_replacement(iterable, r)\n--\n\nThe r-length subsequences of the items, where "
+           "an item may "
            "be repeated.",
     .make = with_replacement_new,
     .next = next<with_replacement_advance, deliver_from_pool>,

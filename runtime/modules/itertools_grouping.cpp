@@ -9,8 +9,7 @@ namespace {
 // ---- batched ----
 
 struct Batched {
-  PyObject_HEAD
-  PyObject* iterator;  // null at the end
+  PyObject_HEAD PyObject* iterator;  // null at the end
   Py_ssize_t size;
   bool strict;
   template <class F>
@@ -70,7 +69,8 @@ PyObject* batched_next(PyObject* op) {
 PyTypeObject batched_type = make_type<Batched>({
     .name = "itertools.batched",
     .doc = "batched(iterable, n, *, strict=False)\n--\n\n"
-           "The items of the iterable in tuples of length n. The last may be shorter, which is a ValueError with strict.",
+           "The items of the iterable in tuples of length n. The last may be shorter, which is a ValueError "
+           "with strict.",
     .make = batched_new,
     .next = batched_next,
 });
@@ -78,8 +78,7 @@ PyTypeObject batched_type = make_type<Batched>({
 // ---- groupby ----
 
 struct GroupBy {
-  PyObject_HEAD
-  PyObject* iterator;
+  PyObject_HEAD PyObject* iterator;
   PyObject* key_function;   // None: the item is its own key
   PyObject* target_key;     // of the group handed out last
   PyObject* current_key;    // of the item read last
@@ -96,8 +95,7 @@ struct GroupBy {
 };
 
 struct Grouper {
-  PyObject_HEAD
-  PyObject* parent;
+  PyObject_HEAD PyObject* parent;
   PyObject* target_key;
   template <class F>
   void fields(F&& f) {
@@ -126,8 +124,9 @@ PyObject* groupby_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
 bool groupby_step(GroupBy* self) {
   Ref<> value = Ref<>::steal(next_of(self->iterator));
   if (!value) return false;
-  Ref<> key = self->key_function == Py_None ? value.copy()
-                                            : Ref<>::steal(PyObject_CallOneArg(self->key_function, value.get()));
+  Ref<> key = self->key_function == Py_None
+                  ? value.copy()
+                  : Ref<>::steal(PyObject_CallOneArg(self->key_function, value.get()));
   if (!key) return false;
   Py_XSETREF(self->current_value, value.release());
   Py_XSETREF(self->current_key, key.release());
@@ -190,7 +189,8 @@ PyObject* grouper_next(PyObject* op) {
 PyTypeObject groupby_type = make_type<GroupBy>({
     .name = "itertools.groupby",
     .doc = "groupby(iterable, key=None)\n--\n\n"
-           "Pairs of a key and an iterator over the consecutive items that have it; key(item), or the item itself.",
+           "Pairs of a key and an iterator over the consecutive items that have it; key(item), or the item "
+           "itself.",
     .make = groupby_new,
     .next = groupby_next,
 });
@@ -204,12 +204,11 @@ PyTypeObject grouper_type = make_type<Grouper>({
 
 // ---- tee ----
 
-// A stretch of what was read from an iterator, linked to the next one. All copies of a tee walk along the same chain;
-// whoever comes to its end first reads on.
+// A stretch of what was read from an iterator, linked to the next one. All copies of a tee walk along the
+// same chain; whoever comes to its end first reads on.
 struct TeeData {
   static constexpr int kItems = 56;
-  PyObject_HEAD
-  PyObject* iterator;
+  PyObject_HEAD PyObject* iterator;
   PyObject* next_data;
   int count;
   bool running;
@@ -223,8 +222,7 @@ struct TeeData {
 };
 
 struct Tee {
-  PyObject_HEAD
-  PyObject* data;
+  PyObject_HEAD PyObject* data;
   int index;
   PyObject* weakrefs;
   template <class F>
@@ -280,7 +278,8 @@ PyObject* tee_data_item(TeeData* self, int index) {
 }
 
 PyObject* tee_data_next(TeeData* self) {
-  if (self->next_data == nullptr && self->iterator != nullptr) self->next_data = make_tee_data(self->iterator);
+  if (self->next_data == nullptr && self->iterator != nullptr)
+    self->next_data = make_tee_data(self->iterator);
   return Py_XNewRef(self->next_data);
 }
 

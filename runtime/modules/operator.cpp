@@ -1,4 +1,5 @@
-// The module _operator: the operators as functions, and the callable objects attrgetter, itemgetter and methodcaller.
+// The module _operator: the operators as functions, and the callable objects attrgetter, itemgetter and
+// methodcaller.
 #include "Python.h"
 #include "objects/container_support.h"
 #include "objects/tuple.h"
@@ -12,20 +13,24 @@ PyObject* none_or_error(int done) {
   if (done < 0) return nullptr;
   Py_RETURN_NONE;
 }
-PyObject* bool_or_error(int truth) { return truth < 0 ? nullptr : PyBool_FromLong(truth); }
-PyObject* size_or_error(Py_ssize_t n) { return n == -1 && PyErr_Occurred() ? nullptr : PyLong_FromSsize_t(n); }
+PyObject* bool_or_error(int truth) {
+  return truth < 0 ? nullptr : PyBool_FromLong(truth);
+}
+PyObject* size_or_error(Py_ssize_t n) {
+  return n == -1 && PyErr_Occurred() ? nullptr : PyLong_FromSsize_t(n);
+}
 
 // name, expression in a.
-#define AMPHIS_UNARY(V)                                                                 \
-  V(truth, bool_or_error(PyObject_IsTrue(a)), "Return True if a is true.")              \
-  V(not_, bool_or_error(PyObject_Not(a)), "Same as not a.")                             \
-  V(is_none, PyBool_FromLong(a == Py_None), "Same as a is None.")                       \
-  V(is_not_none, PyBool_FromLong(a != Py_None), "Same as a is not None.")               \
-  V(index, PyNumber_Index(a), "Same as a.__index__()")                                  \
-  V(neg, PyNumber_Negative(a), "Same as -a.")                                           \
-  V(pos, PyNumber_Positive(a), "Same as +a.")                                           \
-  V(abs, PyNumber_Absolute(a), "Same as abs(a).")                                       \
-  V(inv, PyNumber_Invert(a), "Same as ~a.")                                             \
+#define AMPHIS_UNARY(V)                                                    \
+  V(truth, bool_or_error(PyObject_IsTrue(a)), "Return True if a is true.") \
+  V(not_, bool_or_error(PyObject_Not(a)), "Same as not a.")                \
+  V(is_none, PyBool_FromLong(a == Py_None), "Same as a is None.")          \
+  V(is_not_none, PyBool_FromLong(a != Py_None), "Same as a is not None.")  \
+  V(index, PyNumber_Index(a), "Same as a.__index__()")                     \
+  V(neg, PyNumber_Negative(a), "Same as -a.")                              \
+  V(pos, PyNumber_Positive(a), "Same as +a.")                              \
+  V(abs, PyNumber_Absolute(a), "Same as abs(a).")                          \
+  V(inv, PyNumber_Invert(a), "Same as ~a.")                                \
   V(invert, PyNumber_Invert(a), "Same as ~a.")
 
 // name, expression in a and b.
@@ -73,12 +78,14 @@ PyObject* size_or_error(Py_ssize_t n) { return n == -1 && PyErr_Occurred() ? nul
   V(ge, PyObject_RichCompare(a, b, Py_GE), "Same as a >= b.")
 
 #define AMPHIS_UNARY_BODY(name, expression, doc) \
-  PyObject* op_##name(PyObject*, PyObject* a) { return expression; }
-#define AMPHIS_BINARY_BODY(name, expression, doc)                                     \
-  PyObject* op_##name(PyObject*, PyObject* const* args, Py_ssize_t nargs) {           \
-    if (!check_positional(#name, nargs, 2, 2)) return nullptr;                        \
-    PyObject *a = args[0], *b = args[1];                                              \
-    return expression;                                                                \
+  PyObject* op_##name(PyObject*, PyObject* a) {  \
+    return expression;                           \
+  }
+#define AMPHIS_BINARY_BODY(name, expression, doc)                           \
+  PyObject* op_##name(PyObject*, PyObject* const* args, Py_ssize_t nargs) { \
+    if (!check_positional(#name, nargs, 2, 2)) return nullptr;              \
+    PyObject *a = args[0], *b = args[1];                                    \
+    return expression;                                                      \
   }
 AMPHIS_UNARY(AMPHIS_UNARY_BODY)
 AMPHIS_BINARY(AMPHIS_BINARY_BODY)
@@ -102,8 +109,8 @@ PyObject* op_length_hint(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
 
 PyObject* op_call(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   if (!check_positional("call", nargs, 1, PY_SSIZE_T_MAX)) return nullptr;
-  return PyObject_Vectorcall(args[0], args + 1, static_cast<size_t>(nargs - 1) | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                             kwnames);
+  return PyObject_Vectorcall(args[0], args + 1,
+                             static_cast<size_t>(nargs - 1) | PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames);
 }
 
 // Looks at every byte whatever it has seen, so that the time says nothing about where two secrets differ.
@@ -123,12 +130,13 @@ PyObject* op_compare_digest(PyObject*, PyObject* const* args, Py_ssize_t nargs) 
       PyErr_SetString(PyExc_TypeError, "comparing strings with non-ASCII characters is not supported");
       return nullptr;
     }
-    return PyBool_FromLong(equal_in_constant_time(PyUnicode_1BYTE_DATA(a), static_cast<size_t>(PyUnicode_GET_LENGTH(a)),
-                                                  PyUnicode_1BYTE_DATA(b),
-                                                  static_cast<size_t>(PyUnicode_GET_LENGTH(b))));
+    return PyBool_FromLong(
+        equal_in_constant_time(PyUnicode_1BYTE_DATA(a), static_cast<size_t>(PyUnicode_GET_LENGTH(a)),
+                               PyUnicode_1BYTE_DATA(b), static_cast<size_t>(PyUnicode_GET_LENGTH(b))));
   }
   if (!PyObject_CheckBuffer(a) && !PyObject_CheckBuffer(b)) {
-    PyErr_Format(PyExc_TypeError, "unsupported operand types(s) or combination of types: '%.100s' and '%.100s'",
+    PyErr_Format(PyExc_TypeError,
+                 "unsupported operand types(s) or combination of types: '%.100s' and '%.100s'",
                  Py_TYPE(a)->tp_name, Py_TYPE(b)->tp_name);
     return nullptr;
   }
@@ -147,16 +155,19 @@ PyObject* op_compare_digest(PyObject*, PyObject* const* args, Py_ssize_t nargs) 
 
 // ---- callables ----
 
-// What a getter or caller was made from: positional arguments, and for methodcaller the names of those that follow.
+// What a getter or caller was made from: positional arguments, and for methodcaller the names of those that
+// follow.
 struct Callable {
-  PyObject_HEAD
-  PyObject* items;    // attrgetter: tuples of name parts; itemgetter: keys; methodcaller: (name, *args, *values)
+  PyObject_HEAD PyObject*
+      items;  // attrgetter: tuples of name parts; itemgetter: keys; methodcaller: (name, *args, *values)
   PyObject* given;    // the arguments as they were, for repr and pickling
   PyObject* kwnames;  // methodcaller: names of the last values, or null
   vectorcallfunc vectorcall;
 };
 
-Callable* as_callable(PyObject* op) { return reinterpret_cast<Callable*>(op); }
+Callable* as_callable(PyObject* op) {
+  return reinterpret_cast<Callable*>(op);
+}
 
 void callable_dealloc(PyObject* op) {
   untrack(op);
@@ -180,7 +191,8 @@ int callable_clear(PyObject* op) {
   return 0;
 }
 
-PyObject* make_callable(PyTypeObject* type, vectorcallfunc call, Ref<> items, PyObject* given, PyObject* kwnames) {
+PyObject* make_callable(PyTypeObject* type, vectorcallfunc call, Ref<> items, PyObject* given,
+                        PyObject* kwnames) {
   auto* self = make_gc_object<Callable>(type);
   if (self == nullptr) return nullptr;
   self->items = items.release();
@@ -300,8 +312,8 @@ PyObject* methodcaller_call(PyObject* op, PyObject* const* args, size_t nargsf, 
   }
   stack[0] = object;
   for (Py_ssize_t i = 1; i < n; i++) stack[i] = items->ob_item[i];
-  PyObject* result = PyObject_VectorcallMethod(items->ob_item[0], stack,
-                                               static_cast<size_t>(n - nkw) | PY_VECTORCALL_ARGUMENTS_OFFSET, names);
+  PyObject* result = PyObject_VectorcallMethod(
+      items->ob_item[0], stack, static_cast<size_t>(n - nkw) | PY_VECTORCALL_ARGUMENTS_OFFSET, names);
   if (stack != local) PyMem_Free(stack);
   return result;
 }
@@ -334,7 +346,8 @@ PyObject* methodcaller_new(PyTypeObject* type, PyObject* args, PyObject* kwargs)
   return make_callable(type, methodcaller_call, static_cast<Ref<>&&>(items), args, names.get());
 }
 
-// The keyword arguments of a methodcaller as a dictionary; null with an error, or without one where there are none.
+// The keyword arguments of a methodcaller as a dictionary; null with an error, or without one where there are
+// none.
 Ref<> methodcaller_kwargs(Callable* self) {
   if (self->kwnames == nullptr) return nullptr;
   Ref<> kwargs = Ref<>::steal(PyDict_New());
@@ -378,7 +391,8 @@ PyObject* callable_reduce(PyObject* op, PyObject*) {
   Ref<> kwargs = methodcaller_kwargs(self);
   Ref<> functools = kwargs ? Ref<>::steal(PyImport_ImportModule("functools")) : nullptr;
   Ref<> partial = functools ? Ref<>::steal(PyObject_GetAttrString(functools.get(), "partial")) : nullptr;
-  Ref<> args = partial ? Ref<>::steal(PyTuple_Pack(2, Py_TYPE(op), PyTuple_GET_ITEM(self->given, 0))) : nullptr;
+  Ref<> args =
+      partial ? Ref<>::steal(PyTuple_Pack(2, Py_TYPE(op), PyTuple_GET_ITEM(self->given, 0))) : nullptr;
   Ref<> constructor = args ? Ref<>::steal(PyObject_Call(partial.get(), args.get(), kwargs.get())) : nullptr;
   if (!constructor) return nullptr;
   Ref<> rest = Ref<>::steal(PyTuple_GetSlice(self->given, 1, PyTuple_GET_SIZE(self->given)));
@@ -390,7 +404,9 @@ PyMethodDef callable_methods[] = {
     {},
 };
 
-PyObject* callable_signature(PyObject*, void*) { return PyUnicode_FromString("(obj, /)"); }
+PyObject* callable_signature(PyObject*, void*) {
+  return PyUnicode_FromString("(obj, /)");
+}
 
 PyGetSetDef callable_getset[] = {
     {"__text_signature__", callable_signature, nullptr, nullptr, nullptr},
@@ -417,15 +433,15 @@ PyTypeObject callable_type(const char* name, const char* doc, newfunc make) {
   };
 }
 
-PyTypeObject attrgetter_type =
-    callable_type("operator.attrgetter",
-                  "attrgetter(attr, /, *attrs)\n--\n\n"
-                  "A callable that fetches the given attribute(s), which may be dotted names, from its operand.",
-                  attrgetter_new);
-PyTypeObject itemgetter_type =
-    callable_type("operator.itemgetter",
-                  "itemgetter(item, /, *items)\n--\n\nA callable that fetches the given item(s) from its operand.",
-                  itemgetter_new);
+PyTypeObject attrgetter_type = callable_type(
+    "operator.attrgetter",
+    "attrgetter(attr, /, *attrs)\n--\n\n"
+    "A callable that fetches the given attribute(s), which may be dotted names, from its operand.",
+    attrgetter_new);
+PyTypeObject itemgetter_type = callable_type(
+    "operator.itemgetter",
+    "itemgetter(item, /, *items)\n--\n\nA callable that fetches the given item(s) from its operand.",
+    itemgetter_new);
 PyTypeObject methodcaller_type =
     callable_type("operator.methodcaller",
                   "methodcaller(name, /, *args, **kwargs)\n--\n\n"
@@ -441,14 +457,15 @@ PyTypeObject methodcaller_type =
 
 PyMethodDef methods[] = {
     AMPHIS_UNARY(AMPHIS_UNARY_ENTRY)
-    AMPHIS_BINARY(AMPHIS_BINARY_ENTRY)
-    {"setitem", AMPHIS_METHOD(op_setitem), METH_FASTCALL, "setitem($module, a, b, c, /)\n--\n\nSame as a[b] = c."},
+        AMPHIS_BINARY(AMPHIS_BINARY_ENTRY){"setitem", AMPHIS_METHOD(op_setitem), METH_FASTCALL,
+                                           "setitem($module, a, b, c, /)\n--\n\nSame as a[b] = c."},
     {"length_hint", AMPHIS_METHOD(op_length_hint), METH_FASTCALL,
      "length_hint($module, obj, default=0, /)\n--\n\nAn estimate of the number of items in obj."},
     {"call", AMPHIS_METHOD(op_call), METH_FASTCALL | METH_KEYWORDS,
      "call($module, obj, /, *args, **kwargs)\n--\n\nSame as obj(*args, **kwargs)."},
     {"_compare_digest", AMPHIS_METHOD(op_compare_digest), METH_FASTCALL,
-     "_compare_digest($module, a, b, /)\n--\n\nReturn 'a == b', in time that does not depend on where they differ."},
+     "_compare_digest($module, a, b, /)\n--\n\nReturn 'a == b', in time that does not depend on where they "
+     "differ."},
     {},
 };
 
@@ -477,4 +494,6 @@ PyModuleDef definition = {
 }  // namespace
 }  // namespace amphis
 
-PyMODINIT_FUNC PyInit__operator(void) { return PyModuleDef_Init(&amphis::definition); }
+PyMODINIT_FUNC PyInit__operator(void) {
+  return PyModuleDef_Init(&amphis::definition);
+}

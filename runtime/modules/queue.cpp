@@ -1,7 +1,8 @@
-// The module _queue: SimpleQueue, an unbounded queue whose put never blocks and may be called from a destructor.
+// The module _queue: SimpleQueue, an unbounded queue whose put never blocks and may be called from a
+// destructor.
 //
-// The items are a ring under the object's lock. A getter that finds it empty sets `waiting` and parks on that byte; a
-// putter that finds it set wakes one getter and leaves it set only if more are waiting.
+// The items are a ring under the object's lock. A getter that finds it empty sets `waiting` and parks on that
+// byte; a putter that finds it set wakes one getter and leaves it set only if more are waiting.
 #include "Python.h"
 #include "objects/container_support.h"
 #include "platform/os.h"
@@ -12,8 +13,7 @@ namespace amphis {
 namespace {
 
 struct SimpleQueue {
-  PyObject_HEAD
-  PyObject** ring;
+  PyObject_HEAD PyObject** ring;
   size_t capacity;  // a power of two, or 0
   size_t head;
   Py_ssize_t size;
@@ -21,7 +21,9 @@ struct SimpleQueue {
   PyObject* weakrefs;
 };
 
-SimpleQueue* as_queue(PyObject* op) { return reinterpret_cast<SimpleQueue*>(op); }
+SimpleQueue* as_queue(PyObject* op) {
+  return reinterpret_cast<SimpleQueue*>(op);
+}
 
 PyObject* empty_exception = nullptr;  // set once, when the module is first made; lives as long as the process
 
@@ -182,21 +184,29 @@ PyObject* method_get(PyObject* op, PyObject* const* args, Py_ssize_t nargs, PyOb
   const int block = given[0] == nullptr ? 1 : PyObject_IsTrue(given[0]);
   if (block < 0) return nullptr;
   int64_t timeout_ns = -1;
-  if (block && given[1] != nullptr && given[1] != Py_None && !timeout_to_ns(given[1], &timeout_ns)) return nullptr;
+  if (block && given[1] != nullptr && given[1] != Py_None && !timeout_to_ns(given[1], &timeout_ns))
+    return nullptr;
   return get(op, block != 0, timeout_ns);
 }
 
-PyObject* method_get_nowait(PyObject* op, PyObject*) { return get(op, false, 0); }
+PyObject* method_get_nowait(PyObject* op, PyObject*) {
+  return get(op, false, 0);
+}
 
-PyObject* method_empty(PyObject* op, PyObject*) { return PyBool_FromLong(sync::load_relaxed(as_queue(op)->size) == 0); }
-PyObject* method_qsize(PyObject* op, PyObject*) { return PyLong_FromSsize_t(sync::load_relaxed(as_queue(op)->size)); }
+PyObject* method_empty(PyObject* op, PyObject*) {
+  return PyBool_FromLong(sync::load_relaxed(as_queue(op)->size) == 0);
+}
+PyObject* method_qsize(PyObject* op, PyObject*) {
+  return PyLong_FromSsize_t(sync::load_relaxed(as_queue(op)->size));
+}
 
 PyMethodDef methods[] = {
     {"empty", method_empty, METH_NOARGS,
      "empty($self, /)\n--\n\nReturn True if the queue is empty, False otherwise (not reliable!)."},
     {"get", AMPHIS_METHOD(method_get), METH_FASTCALL | METH_KEYWORDS,
      "get($self, /, block=True, timeout=None)\n--\n\n"
-     "Remove and return the oldest item. Waits for one if block is true, at most timeout seconds where that is given;\n"
+     "Remove and return the oldest item. Waits for one if block is true, at most timeout seconds where that "
+     "is given;\n"
      "raises Empty if there is none."},
     {"get_nowait", method_get_nowait, METH_NOARGS,
      "get_nowait($self, /)\n--\n\nRemove and return the oldest item; raises Empty if there is none."},
@@ -229,8 +239,8 @@ PyTypeObject queue_type = {
 
 int exec(PyObject* module) {
   if (empty_exception == nullptr) {
-    empty_exception = PyErr_NewExceptionWithDoc("_queue.Empty", "Exception raised by Queue.get(block=0)/get_nowait().",
-                                                nullptr, nullptr);
+    empty_exception = PyErr_NewExceptionWithDoc(
+        "_queue.Empty", "Exception raised by Queue.get(block=0)/get_nowait().", nullptr, nullptr);
     if (empty_exception == nullptr) return -1;
   }
   if (PyModule_AddObjectRef(module, "Empty", empty_exception) < 0) return -1;
@@ -246,8 +256,10 @@ PyModuleDef_Slot slots[] = {
 PyModuleDef definition = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "_queue",
-    .m_doc = "C implementation of the Python queue module.\nThis module is an implementation detail, please do not use it "
-             "directly.",
+    .m_doc =
+        "C implementation of the Python queue module.\nThis module is an implementation detail, please do "
+        "not use it "
+        "directly.",
     .m_size = 0,
     .m_slots = slots,
 };
@@ -255,4 +267,6 @@ PyModuleDef definition = {
 }  // namespace
 }  // namespace amphis
 
-PyMODINIT_FUNC PyInit__queue(void) { return PyModuleDef_Init(&amphis::definition); }
+PyMODINIT_FUNC PyInit__queue(void) {
+  return PyModuleDef_Init(&amphis::definition);
+}

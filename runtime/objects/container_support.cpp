@@ -81,8 +81,8 @@ bool bind_keyword(const Parameters& p, Py_ssize_t nargs, PyObject* name, PyObjec
     return false;
   }
   if (at < nargs) {
-    PyErr_Format(PyExc_TypeError, "argument for %s() given by name ('%U') and position (%d)", p.function, name,
-                 at + 1);
+    PyErr_Format(PyExc_TypeError, "argument for %s() given by name ('%U') and position (%d)", p.function,
+                 name, at + 1);
     return false;
   }
   out[at] = value;

@@ -13,16 +13,16 @@
 #define AMPHIS_METHOD(function) ((PyCFunction)(void (*)(void))(function))
 
 // An interned name that is made on first use and lives as long as the process.
-#define AMPHIS_STATIC_NAME(text)                                    \
-  ([]() -> PyObject* {                                              \
-    static PyObject* const name = amphis::make_static_name(text);   \
-    return name;                                                    \
+#define AMPHIS_STATIC_NAME(text)                                  \
+  ([]() -> PyObject* {                                            \
+    static PyObject* const name = amphis::make_static_name(text); \
+    return name;                                                  \
   }())
 
 namespace amphis {
 
-// Whether another thread may change an object while this one reads it without its lock. A constant: code under
-// `if (kRaces)` vanishes in the GIL build.
+// Whether another thread may change an object while this one reads it without its lock. A constant: code
+// under `if (kRaces)` vanishes in the GIL build.
 inline constexpr bool kRaces = !std::is_empty_v<ObjectLock>;
 
 // An object of a static type, not tracked yet; null with MemoryError.
@@ -67,8 +67,8 @@ bool bind_arguments(const Parameters& parameters, PyObject* const* args, Py_ssiz
 // The same for the arguments of tp_new and tp_init.
 bool bind_call(const Parameters& parameters, PyObject* args, PyObject* kwargs, PyObject** out);
 
-// The special method `name` as type(self) defines it, bound to self: a new reference, or null, with an error set only
-// if binding it failed.
+// The special method `name` as type(self) defines it, bound to self: a new reference, or null, with an error
+// set only if binding it failed.
 PyObject* lookup_special(PyObject* self, PyObject* name);
 
 // builtins.iter / builtins.reversed and the like, looked up by name for __reduce__ (new reference).

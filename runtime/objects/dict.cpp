@@ -1,5 +1,5 @@
-// The C API of dictionaries: making, reading, writing and deleting items. Owns the public entry points; the storage is
-// dict_keys.cpp's, merging dict_merge.cpp's, the type and its methods are dict_type.cpp's.
+// The C API of dictionaries: making, reading, writing and deleting items. Owns the public entry points; the
+// storage is dict_keys.cpp's, merging dict_merge.cpp's, the type and its methods are dict_type.cpp's.
 //
 // Reads of str and int keys take no lock (see dict.h); everything else holds the dictionary's lock, which key
 // comparisons may suspend: an index found by dict_find is used before any other code can run.
@@ -14,7 +14,9 @@ namespace amphis {
 
 namespace {
 
-PyDictObject* as_dict(PyObject* op) { return reinterpret_cast<PyDictObject*>(op); }
+PyDictObject* as_dict(PyObject* op) {
+  return reinterpret_cast<PyDictObject*>(op);
+}
 
 bool check_dict(PyObject* op) {
   if (op != nullptr && PyDict_Check(op)) return true;
@@ -22,7 +24,9 @@ bool check_dict(PyObject* op) {
   return false;
 }
 
-Ref<> name_of(const char* utf8) { return Ref<>::steal(PyUnicode_FromString(utf8)); }
+Ref<> name_of(const char* utf8) {
+  return Ref<>::steal(PyUnicode_FromString(utf8));
+}
 
 // A lock-free probe for an exact int; kDictError where only a comparison in Python could tell.
 Py_ssize_t find_int(DictKeys* keys, PyObject* key, Py_hash_t hash) {
@@ -225,7 +229,9 @@ PyObject* PyDict_New(void) {
   return reinterpret_cast<PyObject*>(dict);
 }
 
-PyObject* _PyDict_NewPresized(Py_ssize_t n) { return dict_new_presized(n); }
+PyObject* _PyDict_NewPresized(Py_ssize_t n) {
+  return dict_new_presized(n);
+}
 
 int PyDict_GetItemRef(PyObject* op, PyObject* key, PyObject** result) {
   if (!check_dict(op)) {
@@ -278,7 +284,8 @@ PyObject* PyDict_GetItemString(PyObject* op, const char* key) {
   Ref<> pending = Ref<>::steal(PyErr_GetRaisedException());
   Ref<> name = name_of(key);
   PyObject* value = nullptr;
-  if (name && op != nullptr && PyDict_Check(op)) value = get_borrowed(as_dict(op), name.get(), str_hash(name.get()));
+  if (name && op != nullptr && PyDict_Check(op))
+    value = get_borrowed(as_dict(op), name.get(), str_hash(name.get()));
   if (PyErr_Occurred()) {
     PyErr_FormatUnraisable(
         "Exception ignored in PyDict_GetItemString(); consider using PyDict_GetItemRefString()");
@@ -336,7 +343,8 @@ AMPHIS_EXPORT int _PyDict_DelItem_KnownHash(PyObject* op, PyObject* key, Py_hash
 }
 
 // One step for everybody else: the predicate sees the value that is deleted.
-AMPHIS_EXPORT int _PyDict_DelItemIf(PyObject* op, PyObject* key, int (*predicate)(PyObject*, void*), void* arg) {
+AMPHIS_EXPORT int _PyDict_DelItemIf(PyObject* op, PyObject* key, int (*predicate)(PyObject*, void*),
+                                    void* arg) {
   if (!check_dict(op)) return -1;
   ObjectLock lock(op);
   PyObject* found;
@@ -405,11 +413,19 @@ int PyDict_Next(PyObject* op, Py_ssize_t* pos, PyObject** key, PyObject** value)
   return 1;
 }
 
-Py_ssize_t PyDict_Size(PyObject* op) { return check_dict(op) ? PyDict_GET_SIZE(op) : -1; }
+Py_ssize_t PyDict_Size(PyObject* op) {
+  return check_dict(op) ? PyDict_GET_SIZE(op) : -1;
+}
 
-PyObject* PyDict_Keys(PyObject* op) { return list_of(op, Part::kKeys); }
-PyObject* PyDict_Values(PyObject* op) { return list_of(op, Part::kValues); }
-PyObject* PyDict_Items(PyObject* op) { return list_of(op, Part::kItems); }
+PyObject* PyDict_Keys(PyObject* op) {
+  return list_of(op, Part::kKeys);
+}
+PyObject* PyDict_Values(PyObject* op) {
+  return list_of(op, Part::kValues);
+}
+PyObject* PyDict_Items(PyObject* op) {
+  return list_of(op, Part::kItems);
+}
 
 int PyDict_Pop(PyObject* op, PyObject* key, PyObject** result) {
   PyObject* ignored = nullptr;
@@ -475,9 +491,17 @@ static int refuse_watchers() {
   PyErr_SetString(PyExc_NotImplementedError, "dictionary watchers are not supported");
   return -1;
 }
-int PyDict_AddWatcher(PyDict_WatchCallback) { return refuse_watchers(); }
-int PyDict_ClearWatcher(int) { return refuse_watchers(); }
-int PyDict_Watch(int, PyObject*) { return refuse_watchers(); }
-int PyDict_Unwatch(int, PyObject*) { return refuse_watchers(); }
+int PyDict_AddWatcher(PyDict_WatchCallback) {
+  return refuse_watchers();
+}
+int PyDict_ClearWatcher(int) {
+  return refuse_watchers();
+}
+int PyDict_Watch(int, PyObject*) {
+  return refuse_watchers();
+}
+int PyDict_Unwatch(int, PyObject*) {
+  return refuse_watchers();
+}
 
 }  // extern "C"

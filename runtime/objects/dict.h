@@ -2,9 +2,10 @@
 //
 // A dictionary is a compact array of entries in insertion order plus an open-addressed table of slots. A slot
 // holds the entry's number + 1 in its low `log2_slots` bits and bits of the hash above those, so that almost
-// every probe of a wrong entry is refused without touching the entry. Zero is an empty slot. Deleting an entry
-// nulls its key and value and leaves its slot in place: an entry's number is never given to another key within
-// one DictKeys, and so a reader without the lock needs no more than to see a key there after it took the value.
+// every probe of a wrong entry is refused without touching the entry. Zero is an empty slot. Deleting an
+// entry nulls its key and value and leaves its slot in place: an entry's number is never given to another key
+// within one DictKeys, and so a reader without the lock needs no more than to see a key there after it took
+// the value.
 //
 //   slot = hash bits [width-1 .. k] | (entry + 1) [k-1 .. 0]          k = log2_slots, entry + 1 < 2^k
 //
@@ -12,8 +13,9 @@
 //   live entries == ma_used;  nentries + usable <= 2/3 * 2^k;  entries before live_begin are dead
 //   general == 0  =>  every key is an exact str and entries have no stored hash
 //   version != 0  =>  no other set or order of keys has or had this version
-// Readers without the lock load `ma_keys` (acquire), probe, take the value with sync::try_get_ref and then look at
-// the key and `ma_keys` again, and take the lock where that fails; DictKeys blocks are freed through sync::retire.
+// Readers without the lock load `ma_keys` (acquire), probe, take the value with sync::try_get_ref and then
+// look at the key and `ma_keys` again, and take the lock where that fails; DictKeys blocks are freed through
+// sync::retire.
 #pragma once
 
 #include <cstdint>
@@ -30,11 +32,11 @@ namespace amphis {
 
 struct DictKeys {
   uint8_t log2_slots;
-  uint8_t general;          // entries are GeneralEntry, not StrEntry
-  uint16_t front_gap;       // entries [0, front_gap) were never used: room for OrderedDict.move_to_end(last=False)
-  uint32_t version;         // see dict_keys_version
-  uint32_t usable;          // entries that may still be appended
-  uint32_t nentries;        // entries appended so far, dead ones included
+  uint8_t general;     // entries are GeneralEntry, not StrEntry
+  uint16_t front_gap;  // entries [0, front_gap) were never used: room for OrderedDict.move_to_end(last=False)
+  uint32_t version;    // see dict_keys_version
+  uint32_t usable;     // entries that may still be appended
+  uint32_t nentries;   // entries appended so far, dead ones included
   uint32_t entries_offset;  // of the first entry, from the start of this struct
   uint32_t live_begin;      // a lower bound of the first live entry
   uint32_t pop_end;         // an upper bound of the live entries, valid while pop_nentries == nentries
@@ -67,10 +69,16 @@ struct DictEmptyKeys {
 extern DictEmptyKeys dict_empty_keys;
 
 // ma_keys with the type that it really has.
-inline DictKeys*& dict_keys_field(PyDictObject* dict) { return reinterpret_cast<DictKeys*&>(dict->ma_keys); }
-inline DictKeys* dict_keys(PyDictObject* dict) { return sync::load_acquire(dict_keys_field(dict)); }
+inline DictKeys*& dict_keys_field(PyDictObject* dict) {
+  return reinterpret_cast<DictKeys*&>(dict->ma_keys);
+}
+inline DictKeys* dict_keys(PyDictObject* dict) {
+  return sync::load_acquire(dict_keys_field(dict));
+}
 
-inline size_t dict_entry_stride(const DictKeys* keys) { return sizeof(StrEntry) + (size_t{keys->general} << 3); }
+inline size_t dict_entry_stride(const DictKeys* keys) {
+  return sizeof(StrEntry) + (size_t{keys->general} << 3);
+}
 
 // Key and value are at the same place in both kinds of entry.
 inline StrEntry* dict_entry(DictKeys* keys, Py_ssize_t index) {
@@ -110,8 +118,9 @@ inline Py_ssize_t dict_probe(DictKeys* keys, Py_hash_t hash, Visit&& visit) {
   return dict_probe_slots<uint32_t>(keys, hash, visit);
 }
 
-// The entry of an exact str key, or kDictMissing. Runs no Python code and cannot fail: a key that is not a str
-// but claims equality with one is not found here (dict_find, which every public operation uses, does find it).
+// The entry of an exact str key, or kDictMissing. Runs no Python code and cannot fail: a key that is not a
+// str but claims equality with one is not found here (dict_find, which every public operation uses, does find
+// it).
 inline Py_ssize_t dict_find_str(DictKeys* keys, PyObject* key, Py_hash_t hash) {
   const bool general = keys->general;
   return dict_probe(keys, hash, [=](StrEntry* entry, Py_ssize_t) {
@@ -140,8 +149,8 @@ inline PyObject* dict_entry_key(PyDictObject* dict, Py_ssize_t index) {
   return sync::load_acquire(dict_entry(dict_keys(dict), index)->key);
 }
 
-// A number that stands for "these keys at these entry indexes": as long as it stays the same, so does the result of
-// dict_lookup_index_str for every key. Never 0, except when the numbers have run out.
+// A number that stands for "these keys at these entry indexes": as long as it stays the same, so does the
+// result of dict_lookup_index_str for every key. Never 0, except when the numbers have run out.
 uint32_t dict_assign_keys_version(PyDictObject* dict);
 inline uint32_t dict_keys_version(PyDictObject* dict) {
   const uint32_t version = sync::load_acquire(dict_keys(dict)->version);
@@ -177,10 +186,12 @@ inline PyObject* dict_get_str(PyDictObject* dict, PyObject* key) {
   return dict_get_str_hashed(dict, key, str_hash(key));
 }
 
-inline bool dict_contains_str(PyDictObject* dict, PyObject* key) { return dict_lookup_index_str(dict, key) >= 0; }
+inline bool dict_contains_str(PyDictObject* dict, PyObject* key) {
+  return dict_lookup_index_str(dict, key) >= 0;
+}
 
-// Borrow key and value. 0, or -1 with an error (only out of memory, or a key of another type that compares with
-// Python code).
+// Borrow key and value. 0, or -1 with an error (only out of memory, or a key of another type that compares
+// with Python code).
 int dict_set_str(PyDictObject* dict, PyObject* key, PyObject* value);
 
 // Takes over the references to key and value, also on failure. The hash must be that of the key.
@@ -192,11 +203,12 @@ PyObject* dict_new_presized(Py_ssize_t n);
 // A dictionary of n pairs: pairs[2 * i] is the key, pairs[2 * i + 1] the value (borrowed).
 PyObject* dict_from_pairs(PyObject* const* pairs, Py_ssize_t n);
 
-// A dictionary of n str keys and their values (borrowed; keys are different from each other; null values are skipped).
+// A dictionary of n str keys and their values (borrowed; keys are different from each other; null values are
+// skipped).
 PyObject* dict_from_names(PyObject* const* names, PyObject* const* values, Py_ssize_t n);
 
-// Puts the next live entry at or after *pos into key and value (new references; either pointer may be null) and moves
-// *pos behind it. Returns 1, or 0 at the end. Each step is atomic; the whole walk is not.
+// Puts the next live entry at or after *pos into key and value (new references; either pointer may be null)
+// and moves *pos behind it. Returns 1, or 0 at the end. Each step is atomic; the whole walk is not.
 int dict_next_ref(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, PyObject** value);
 // The same with the hash of the key in place of the value.
 int dict_next_hash(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, Py_hash_t* hash);
@@ -250,8 +262,7 @@ PyObject* dict_subscript(PyObject* self, PyObject* key);
 
 // Views and iterators (dict_views.cpp, dict_iterators.cpp).
 struct DictView {
-  PyObject_HEAD
-  PyDictObject* dict;
+  PyObject_HEAD PyDictObject* dict;
 };
 PyObject* dict_new_view(PyObject* dict, PyTypeObject* type);
 PyObject* dict_new_iterator(PyDictObject* dict, PyTypeObject* type);

@@ -1,9 +1,9 @@
 // Iterators over keys, values and items of a dictionary, forward and in reverse.
 //
-// An iterator holds the position of an entry and the size that the dictionary had when it began; a change of size, or an
-// entry where all items were already delivered, ends it with RuntimeError. An iterator that is used up lets go of its
-// dictionary in the GIL build; in the free-threaded build, where another thread may be inside the same step, it only
-// remembers that it is used up.
+// An iterator holds the position of an entry and the size that the dictionary had when it began; a change of
+// size, or an entry where all items were already delivered, ends it with RuntimeError. An iterator that is
+// used up lets go of its dictionary in the GIL build; in the free-threaded build, where another thread may be
+// inside the same step, it only remembers that it is used up.
 #include "objects/dict.h"
 #include "objects/tuple.h"
 
@@ -14,18 +14,19 @@ namespace amphis {
 namespace {
 
 struct DictIterator {
-  PyObject_HEAD
-  PyDictObject* dict;  // null once used up (GIL build)
-  Py_ssize_t used;     // size at the beginning; kFailed after an error, kDone when used up
-  Py_ssize_t pos;      // next entry to look at
-  Py_ssize_t left;     // items not delivered yet
-  PyObject* pair;      // items only: the tuple to hand out again when nobody else has kept it
+  PyObject_HEAD PyDictObject* dict;  // null once used up (GIL build)
+  Py_ssize_t used;                   // size at the beginning; kFailed after an error, kDone when used up
+  Py_ssize_t pos;                    // next entry to look at
+  Py_ssize_t left;                   // items not delivered yet
+  PyObject* pair;                    // items only: the tuple to hand out again when nobody else has kept it
 };
 
 constexpr Py_ssize_t kFailed = -1;
 constexpr Py_ssize_t kDone = -2;
 
-DictIterator* as_iterator(PyObject* op) { return reinterpret_cast<DictIterator*>(op); }
+DictIterator* as_iterator(PyObject* op) {
+  return reinterpret_cast<DictIterator*>(op);
+}
 
 void finish(DictIterator* self) {
   sync::store_relaxed(self->used, kDone);
@@ -45,7 +46,8 @@ enum class Outcome { kItem, kEnd, kChanged, kUnsure };
 
 // One step at the entries of `keys`; kUnsure asks for another try under the lock.
 template <bool kReverse, bool kLocked>
-Outcome step(DictIterator* self, PyDictObject* dict, DictKeys* keys, bool want_key, bool want_value, Step* out) {
+Outcome step(DictIterator* self, PyDictObject* dict, DictKeys* keys, bool want_key, bool want_value,
+             Step* out) {
   const Py_ssize_t n = sync::load_acquire(keys->nentries);
   Py_ssize_t at = sync::load_relaxed(self->pos);
   if (kReverse ? at >= n : false) return Outcome::kEnd;
@@ -60,7 +62,8 @@ Outcome step(DictIterator* self, PyDictObject* dict, DictKeys* keys, bool want_k
     if (want_value) out->value = Ref<>::share(entry->value);
   } else {
     if (want_key && (!sync::try_get_ref(&entry->key, &out->key) || !out->key)) return Outcome::kUnsure;
-    if (want_value && (!sync::try_get_ref(&entry->value, &out->value) || !out->value)) return Outcome::kUnsure;
+    if (want_value && (!sync::try_get_ref(&entry->value, &out->value) || !out->value))
+      return Outcome::kUnsure;
     if (dict_keys(dict) != keys) return Outcome::kUnsure;
   }
   sync::store_relaxed(self->pos, at + (kReverse ? -1 : 1));
@@ -139,7 +142,9 @@ Py_ssize_t items_left(DictIterator* self) {
   return sync::load_relaxed(self->left);
 }
 
-PyObject* iterator_length_hint(PyObject* op, PyObject*) { return PyLong_FromSsize_t(items_left(as_iterator(op))); }
+PyObject* iterator_length_hint(PyObject* op, PyObject*) {
+  return PyLong_FromSsize_t(items_left(as_iterator(op)));
+}
 
 PyObject* iterator_reduce(PyObject* op, PyObject*) {
   DictIterator* self = as_iterator(op);
@@ -160,7 +165,8 @@ PyObject* iterator_reduce(PyObject* op, PyObject*) {
 }
 
 PyMethodDef iterator_methods[] = {
-    {"__length_hint__", iterator_length_hint, METH_NOARGS, "Private method returning an estimate of len(list(it))."},
+    {"__length_hint__", iterator_length_hint, METH_NOARGS,
+     "Private method returning an estimate of len(list(it))."},
     {"__reduce__", iterator_reduce, METH_NOARGS, "Return state information for pickling."},
     {},
 };
@@ -178,7 +184,8 @@ PyObject* dict_new_iterator(PyDictObject* dict, PyTypeObject* type) {
     ObjectLock lock(dict);
     self->used = self->left = dict->ma_used;
     DictKeys* keys = dict_keys_field(dict);
-    self->pos = reverse ? static_cast<Py_ssize_t>(keys->nentries) - 1 : static_cast<Py_ssize_t>(keys->live_begin);
+    self->pos =
+        reverse ? static_cast<Py_ssize_t>(keys->nentries) - 1 : static_cast<Py_ssize_t>(keys->live_begin);
   }
   track(self);
   return reinterpret_cast<PyObject*>(self);
@@ -186,18 +193,18 @@ PyObject* dict_new_iterator(PyDictObject* dict, PyTypeObject* type) {
 
 }  // namespace amphis
 
-#define AMPHIS_DICT_ITERATOR(symbol, name, next)                          \
-  PyTypeObject symbol = {                                                 \
-      .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)                   \
-      .tp_name = name,                                                    \
-      .tp_basicsize = sizeof(DictIterator),                               \
-      .tp_dealloc = iterator_dealloc,                                     \
-      .tp_getattro = PyObject_GenericGetAttr,                             \
-      .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,                \
-      .tp_traverse = iterator_traverse,                                   \
-      .tp_iter = PyObject_SelfIter,                                       \
-      .tp_iternext = next,                                                \
-      .tp_methods = iterator_methods,                                     \
+#define AMPHIS_DICT_ITERATOR(symbol, name, next)                        \
+  PyTypeObject symbol = {                                               \
+      .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)                  \
+      .tp_name = name,                                                  \
+      .tp_basicsize = sizeof(DictIterator),                             \
+      .tp_dealloc = iterator_dealloc,                                   \
+      .tp_getattro = PyObject_GenericGetAttr,                           \
+      .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,              \
+      .tp_traverse = iterator_traverse,                                 \
+      .tp_iter = PyObject_SelfIter,                                     \
+      .tp_iternext = next,                                              \
+      .tp_methods = iterator_methods,                                   \
   }
 
 AMPHIS_DICT_ITERATOR(PyDictIterKey_Type, "dict_keyiterator", next_key<false>);

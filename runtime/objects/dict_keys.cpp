@@ -1,8 +1,9 @@
-// The storage of dictionaries: allocating, probing, appending, removing and rebuilding DictKeys blocks. Everything here
-// runs with the dictionary's lock held, except for the functions that say otherwise. Layout and invariants are in dict.h.
+// The storage of dictionaries: allocating, probing, appending, removing and rebuilding DictKeys blocks.
+// Everything here runs with the dictionary's lock held, except for the functions that say otherwise. Layout
+// and invariants are in dict.h.
 //
-// Probing visits slots by the recurrence at = 5*at + perturb + 1 (mod 2^k), perturb shifted in from the hash, which
-// reaches every slot and spreads keys whose low hash bits agree.
+// Probing visits slots by the recurrence at = 5*at + perturb + 1 (mod 2^k), perturb shifted in from the hash,
+// which reaches every slot and spreads keys whose low hash bits agree.
 #include <atomic>
 #include <new>
 
@@ -12,18 +13,20 @@
 namespace amphis {
 
 DictEmptyKeys dict_empty_keys = {
-    .head = {.log2_slots = kDictMinLog2,
-             .version = 1,
-             .entries_offset = sizeof(DictEmptyKeys)},
+    .head = {.log2_slots = kDictMinLog2, .version = 1, .entries_offset = sizeof(DictEmptyKeys)},
 };
 
 namespace {
 
 std::atomic<uint32_t> next_keys_version{2};
 
-bool is_empty_keys(const DictKeys* keys) { return keys == &dict_empty_keys.head; }
+bool is_empty_keys(const DictKeys* keys) {
+  return keys == &dict_empty_keys.head;
+}
 
-size_t usable_of(uint32_t log2_slots) { return ((size_t{1} << log2_slots) * 2) / 3; }
+size_t usable_of(uint32_t log2_slots) {
+  return ((size_t{1} << log2_slots) * 2) / 3;
+}
 
 // The smallest table in which `n` entries fit.
 uint32_t log2_for_entries(size_t n) {
@@ -32,10 +35,13 @@ uint32_t log2_for_entries(size_t n) {
   return log2;
 }
 
-size_t slots_size(uint32_t log2) { return (size_t{1} << log2) << (log2 <= kDictNarrowLog2 ? 1 : 2); }
+size_t slots_size(uint32_t log2) {
+  return (size_t{1} << log2) << (log2 <= kDictNarrowLog2 ? 1 : 2);
+}
 
 size_t block_size(uint32_t log2, bool general) {
-  return sizeof(DictKeys) + slots_size(log2) + usable_of(log2) * (general ? sizeof(GeneralEntry) : sizeof(StrEntry));
+  return sizeof(DictKeys) + slots_size(log2) +
+         usable_of(log2) * (general ? sizeof(GeneralEntry) : sizeof(StrEntry));
 }
 
 DictKeys* new_keys(uint32_t log2, bool general) {
@@ -132,7 +138,9 @@ int rebuild(PyDictObject* dict, uint32_t log2, bool general, uint32_t gap = 0) {
   return 0;
 }
 
-uint32_t grown_log2(Py_ssize_t used) { return log2_for_entries(used == 0 ? 1 : static_cast<size_t>(used) * 2); }
+uint32_t grown_log2(Py_ssize_t used) {
+  return log2_for_entries(used == 0 ? 1 : static_cast<size_t>(used) * 2);
+}
 
 }  // namespace
 
@@ -157,7 +165,8 @@ Py_hash_t dict_hash_key(PyObject* key) {
 
 namespace {
 
-// 1, 0 or -1: whether two keys with the same hash are equal. `*ran_code` tells whether the dictionary may have changed.
+// 1, 0 or -1: whether two keys with the same hash are equal. `*ran_code` tells whether the dictionary may
+// have changed.
 int keys_equal(PyObject* found, PyObject* key, bool* ran_code) {
   if (PyUnicode_CheckExact(found) && PyUnicode_CheckExact(key)) return str_equal(found, key);
   if (PyLong_CheckExact(found) && PyLong_CheckExact(key)) {
@@ -191,7 +200,8 @@ Py_ssize_t dict_find(PyDictObject* dict, PyObject* key, Py_hash_t hash) {
         return true;
       }
       // Returning true ends the probe before it touches a block that may be gone.
-      if (ran_code && (dict_keys_field(dict) != keys || at >= keys->nentries || dict_entry(keys, at)->key != found)) {
+      if (ran_code &&
+          (dict_keys_field(dict) != keys || at >= keys->nentries || dict_entry(keys, at)->key != found)) {
         changed = true;
         return true;
       }

@@ -1,8 +1,8 @@
-// Filling a dictionary from another one, a mapping, an iterable of pairs or keys: PyDict_Merge, PyDict_Update,
-// PyDict_MergeFromSeq2, PyDict_Copy and what dict.update and dict.fromkeys share.
+// Filling a dictionary from another one, a mapping, an iterable of pairs or keys: PyDict_Merge,
+// PyDict_Update, PyDict_MergeFromSeq2, PyDict_Copy and what dict.update and dict.fromkeys share.
 //
-// A dictionary whose class does not override __iter__ is read directly from its entries; any other mapping through keys()
-// and __getitem__.
+// A dictionary whose class does not override __iter__ is read directly from its entries; any other mapping
+// through keys() and __getitem__.
 #include "base/compiler.h"
 #include "objects/dict.h"
 #include "objects/set.h"
@@ -14,7 +14,9 @@ namespace amphis {
 
 namespace {
 
-PyDictObject* as_dict(PyObject* op) { return reinterpret_cast<PyDictObject*>(op); }
+PyDictObject* as_dict(PyObject* op) {
+  return reinterpret_cast<PyDictObject*>(op);
+}
 
 bool reads_directly(PyObject* op) {
   return (PyDict_Check(op) && Py_TYPE(op)->tp_iter == PyDict_Type.tp_iter) || PyODict_CheckExact(op);
@@ -110,11 +112,11 @@ int merge_mapping(PyObject* target, PyObject* source, OnDuplicate on_duplicate) 
 void note_bad_element(Py_ssize_t number) {
   if (!PyErr_ExceptionMatches(PyExc_TypeError)) return;
   Ref<> error = Ref<>::steal(PyErr_GetRaisedException());
-  Ref<> note = Ref<>::steal(PyUnicode_FromFormat(
-      "Cannot convert dictionary update sequence element #%zd to a sequence", number));
+  Ref<> note = Ref<>::steal(
+      PyUnicode_FromFormat("Cannot convert dictionary update sequence element #%zd to a sequence", number));
   if (note) {
-    Ref<> done = Ref<>::steal(
-        PyObject_CallMethodOneArg(error.get(), AMPHIS_STATIC_NAME("add_note"), note.get()));
+    Ref<> done =
+        Ref<>::steal(PyObject_CallMethodOneArg(error.get(), AMPHIS_STATIC_NAME("add_note"), note.get()));
   }
   PyErr_Clear();
   PyErr_SetRaisedException(error.release());
@@ -201,7 +203,9 @@ int PyDict_Merge(PyObject* self, PyObject* other, int override) {
   return dict_merge(self, other, override ? OnDuplicate::kReplace : OnDuplicate::kKeep);
 }
 
-int PyDict_Update(PyObject* self, PyObject* other) { return PyDict_Merge(self, other, 1); }
+int PyDict_Update(PyObject* self, PyObject* other) {
+  return PyDict_Merge(self, other, 1);
+}
 
 AMPHIS_EXPORT int _PyDict_MergeEx(PyObject* self, PyObject* other, int override) {
   return dict_merge(self, other,
@@ -229,8 +233,8 @@ int PyDict_MergeFromSeq2(PyObject* self, PyObject* seq2, int override) {
       ObjectLock lock(pair.get());
       const Py_ssize_t n = PySequence_Fast_GET_SIZE(pair.get());
       if (n != 2) {
-        PyErr_Format(PyExc_ValueError, "dictionary update sequence element #%zd has length %zd; 2 is required", i,
-                     n);
+        PyErr_Format(PyExc_ValueError,
+                     "dictionary update sequence element #%zd has length %zd; 2 is required", i, n);
         return -1;
       }
       key = Ref<>::share(PySequence_Fast_GET_ITEM(pair.get(), 0));

@@ -1,5 +1,5 @@
-// The type `dict`: construction, slots and methods. Comparison and repr walk the entries one by one with dict_next_ref,
-// because what they call may change the dictionary.
+// The type `dict`: construction, slots and methods. Comparison and repr walk the entries one by one with
+// dict_next_ref, because what they call may change the dictionary.
 #include "objects/dict.h"
 
 using namespace amphis;
@@ -21,7 +21,9 @@ PyObject* dict_subscript(PyObject* self, PyObject* key) {
 
 namespace {
 
-PyDictObject* as_dict(PyObject* op) { return reinterpret_cast<PyDictObject*>(op); }
+PyDictObject* as_dict(PyObject* op) {
+  return reinterpret_cast<PyDictObject*>(op);
+}
 
 // ---- life ----
 
@@ -45,7 +47,9 @@ int update_from_args(PyObject* self, PyObject* args, PyObject* kwargs, const cha
   return PyDict_Merge(self, kwargs, 1);
 }
 
-int dict_init(PyObject* self, PyObject* args, PyObject* kwargs) { return update_from_args(self, args, kwargs, "dict"); }
+int dict_init(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return update_from_args(self, args, kwargs, "dict");
+}
 
 PyObject* dict_vectorcall(PyObject* type, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   const Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
@@ -64,8 +68,7 @@ PyObject* dict_vectorcall(PyObject* type, PyObject* const* args, size_t nargsf, 
 
 void dict_dealloc(PyObject* self) {
   untrack(self);
-  Py_TRASHCAN_BEGIN(self, dict_dealloc)
-  dict_free_storage(as_dict(self));
+  Py_TRASHCAN_BEGIN(self, dict_dealloc) dict_free_storage(as_dict(self));
   Py_TYPE(self)->tp_free(self);
   Py_TRASHCAN_END
 }
@@ -89,13 +92,17 @@ int dict_clear_slot(PyObject* self) {
 
 // ---- slots ----
 
-Py_ssize_t dict_length(PyObject* self) { return PyDict_GET_SIZE(self); }
+Py_ssize_t dict_length(PyObject* self) {
+  return PyDict_GET_SIZE(self);
+}
 
 int dict_assign(PyObject* self, PyObject* key, PyObject* value) {
   return value == nullptr ? PyDict_DelItem(self, key) : PyDict_SetItem(self, key, value);
 }
 
-PyObject* dict_iter(PyObject* self) { return dict_new_iterator(as_dict(self), &PyDictIterKey_Type); }
+PyObject* dict_iter(PyObject* self) {
+  return dict_new_iterator(as_dict(self), &PyDictIterKey_Type);
+}
 
 PyObject* write_repr(PyObject* self) {
   PyUnicodeWriter* writer = PyUnicodeWriter_Create(2 + PyDict_GET_SIZE(self) * 6);
@@ -108,7 +115,8 @@ PyObject* write_repr(PyObject* self) {
     Ref<> key = Ref<>::steal(k);
     Ref<> value = Ref<>::steal(v);
     ok = (first || PyUnicodeWriter_WriteASCII(writer, ", ", 2) == 0) &&
-         PyUnicodeWriter_WriteRepr(writer, key.get()) == 0 && PyUnicodeWriter_WriteASCII(writer, ": ", 2) == 0 &&
+         PyUnicodeWriter_WriteRepr(writer, key.get()) == 0 &&
+         PyUnicodeWriter_WriteASCII(writer, ": ", 2) == 0 &&
          PyUnicodeWriter_WriteRepr(writer, value.get()) == 0;
     first = false;
   }
@@ -217,37 +225,52 @@ PyObject* method_clear(PyObject* self, PyObject*) {
   Py_RETURN_NONE;
 }
 
-PyObject* method_copy(PyObject* self, PyObject*) { return PyDict_Copy(self); }
+PyObject* method_copy(PyObject* self, PyObject*) {
+  return PyDict_Copy(self);
+}
 
 PyObject* method_contains(PyObject* self, PyObject* key) {
   const int found = PyDict_Contains(self, key);
   return found < 0 ? nullptr : PyBool_FromLong(found);
 }
 
-PyObject* method_keys(PyObject* self, PyObject*) { return dict_new_view(self, &PyDictKeys_Type); }
-PyObject* method_values(PyObject* self, PyObject*) { return dict_new_view(self, &PyDictValues_Type); }
-PyObject* method_items(PyObject* self, PyObject*) { return dict_new_view(self, &PyDictItems_Type); }
+PyObject* method_keys(PyObject* self, PyObject*) {
+  return dict_new_view(self, &PyDictKeys_Type);
+}
+PyObject* method_values(PyObject* self, PyObject*) {
+  return dict_new_view(self, &PyDictValues_Type);
+}
+PyObject* method_items(PyObject* self, PyObject*) {
+  return dict_new_view(self, &PyDictItems_Type);
+}
 
-PyObject* method_reversed(PyObject* self, PyObject*) { return dict_new_iterator(as_dict(self), &PyDictRevIterKey_Type); }
+PyObject* method_reversed(PyObject* self, PyObject*) {
+  return dict_new_iterator(as_dict(self), &PyDictRevIterKey_Type);
+}
 
 extern "C" Py_ssize_t _PyDict_SizeOf(PyDictObject* dict);
-PyObject* method_sizeof(PyObject* self, PyObject*) { return PyLong_FromSsize_t(_PyDict_SizeOf(as_dict(self))); }
+PyObject* method_sizeof(PyObject* self, PyObject*) {
+  return PyLong_FromSsize_t(_PyDict_SizeOf(as_dict(self)));
+}
 
 PyMethodDef methods[] = {
     {"__contains__", method_contains, METH_O | METH_COEXIST,
      "__contains__($self, key, /)\n--\n\nWhether the dictionary has this key."},
-    {"__getitem__", dict_subscript, METH_O | METH_COEXIST, "__getitem__($self, key, /)\n--\n\nReturn self[key]."},
+    {"__getitem__", dict_subscript, METH_O | METH_COEXIST,
+     "__getitem__($self, key, /)\n--\n\nReturn self[key]."},
     {"__sizeof__", method_sizeof, METH_NOARGS, "__sizeof__($self, /)\n--\n\nSize in memory, in bytes."},
     {"get", AMPHIS_METHOD(method_get), METH_FASTCALL,
      "get($self, key, default=None, /)\n--\n\nThe value of key, or default where the key is missing."},
     {"setdefault", AMPHIS_METHOD(method_setdefault), METH_FASTCALL,
-     "setdefault($self, key, default=None, /)\n--\n\nThe value of key, which becomes default where it is missing."},
+     "setdefault($self, key, default=None, /)\n--\n\nThe value of key, which becomes default where it is "
+     "missing."},
     {"pop", AMPHIS_METHOD(method_pop), METH_FASTCALL,
      "pop($self, key, default=<unrepresentable>, /)\n--\n\n"
      "Remove the key and return its value; default, or KeyError without one, where it is missing."},
     {"popitem", method_popitem, METH_NOARGS,
      "popitem($self, /)\n--\n\nRemove the newest pair and return it as (key, value)."},
-    {"keys", method_keys, METH_NOARGS, "keys($self, /)\n--\n\nReturn a set-like object providing a view on the dict's keys."},
+    {"keys", method_keys, METH_NOARGS,
+     "keys($self, /)\n--\n\nReturn a set-like object providing a view on the dict's keys."},
     {"items", method_items, METH_NOARGS,
      "items($self, /)\n--\n\nReturn a set-like object providing a view on the dict's items."},
     {"values", method_values, METH_NOARGS,
@@ -255,7 +278,8 @@ PyMethodDef methods[] = {
     {"update", AMPHIS_METHOD(method_update), METH_VARARGS | METH_KEYWORDS,
      "D.update([E, ]**F) -> None.  Set D[k] = v for the pairs of the mapping or iterable E, then of F."},
     {"fromkeys", AMPHIS_METHOD(method_fromkeys), METH_FASTCALL | METH_CLASS,
-     "fromkeys($type, iterable, value=None, /)\n--\n\nA new dictionary with these keys, each with this value."},
+     "fromkeys($type, iterable, value=None, /)\n--\n\nA new dictionary with these keys, each with this "
+     "value."},
     {"clear", method_clear, METH_NOARGS, "clear($self, /)\n--\n\nRemove all items from the dict."},
     {"copy", method_copy, METH_NOARGS, "copy($self, /)\n--\n\nReturn a shallow copy of the dict."},
     {"__reversed__", method_reversed, METH_NOARGS,

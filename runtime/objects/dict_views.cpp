@@ -1,5 +1,5 @@
-// The views dict.keys(), dict.values() and dict.items(). A view holds its dictionary and nothing else. Keys and items are
-// set-like: their operators make new sets.
+// The views dict.keys(), dict.values() and dict.items(). A view holds its dictionary and nothing else. Keys
+// and items are set-like: their operators make new sets.
 #include "objects/dict.h"
 #include "objects/set.h"
 
@@ -9,10 +9,16 @@ namespace amphis {
 
 namespace {
 
-PyDictObject* dict_of(PyObject* view) { return reinterpret_cast<DictView*>(view)->dict; }
+PyDictObject* dict_of(PyObject* view) {
+  return reinterpret_cast<DictView*>(view)->dict;
+}
 
-bool is_items(PyObject* op) { return PyObject_TypeCheck(op, &PyDictItems_Type); }
-bool is_set_view(PyObject* op) { return PyObject_TypeCheck(op, &PyDictKeys_Type) || is_items(op); }
+bool is_items(PyObject* op) {
+  return PyObject_TypeCheck(op, &PyDictItems_Type);
+}
+bool is_set_view(PyObject* op) {
+  return PyObject_TypeCheck(op, &PyDictKeys_Type) || is_items(op);
+}
 
 void view_dealloc(PyObject* self) {
   untrack(self);
@@ -25,7 +31,9 @@ int view_traverse(PyObject* self, visitproc visit, void* arg) {
   return 0;
 }
 
-Py_ssize_t view_length(PyObject* self) { return dict_of(self) == nullptr ? 0 : PyDict_GET_SIZE(dict_of(self)); }
+Py_ssize_t view_length(PyObject* self) {
+  return dict_of(self) == nullptr ? 0 : PyDict_GET_SIZE(dict_of(self));
+}
 
 PyObject* view_repr(PyObject* self) {
   const int nested = Py_ReprEnter(self);
@@ -38,12 +46,22 @@ PyObject* view_repr(PyObject* self) {
   return text;
 }
 
-PyObject* view_mapping(PyObject* self, void*) { return PyDictProxy_New(reinterpret_cast<PyObject*>(dict_of(self))); }
+PyObject* view_mapping(PyObject* self, void*) {
+  return PyDictProxy_New(reinterpret_cast<PyObject*>(dict_of(self)));
+}
 
-PyObject* keys_iter(PyObject* self) { return dict_new_iterator(dict_of(self), &PyDictIterKey_Type); }
-PyObject* values_iter(PyObject* self) { return dict_new_iterator(dict_of(self), &PyDictIterValue_Type); }
-PyObject* items_iter(PyObject* self) { return dict_new_iterator(dict_of(self), &PyDictIterItem_Type); }
-PyObject* keys_reversed(PyObject* self, PyObject*) { return dict_new_iterator(dict_of(self), &PyDictRevIterKey_Type); }
+PyObject* keys_iter(PyObject* self) {
+  return dict_new_iterator(dict_of(self), &PyDictIterKey_Type);
+}
+PyObject* values_iter(PyObject* self) {
+  return dict_new_iterator(dict_of(self), &PyDictIterValue_Type);
+}
+PyObject* items_iter(PyObject* self) {
+  return dict_new_iterator(dict_of(self), &PyDictIterItem_Type);
+}
+PyObject* keys_reversed(PyObject* self, PyObject*) {
+  return dict_new_iterator(dict_of(self), &PyDictRevIterKey_Type);
+}
 PyObject* values_reversed(PyObject* self, PyObject*) {
   return dict_new_iterator(dict_of(self), &PyDictRevIterValue_Type);
 }
@@ -69,7 +87,8 @@ int set_view_contains(PyObject* view, PyObject* item) {
   return is_items(view) ? items_contains(view, item) : keys_contains(view, item);
 }
 
-// Calls visit(item) for the items of an iterable until it returns non-zero, which is the result; 0 at the end, -1 error.
+// Calls visit(item) for the items of an iterable until it returns non-zero, which is the result; 0 at the
+// end, -1 error.
 template <class Visit>
 int for_each(PyObject* iterable, Visit&& visit) {
   Ref<> iterator = Ref<>::steal(PyObject_GetIter(iterable));
@@ -131,7 +150,9 @@ PyObject* updated_set(PyObject* self, PyObject* other, PyObject* method) {
 PyObject* view_sub(PyObject* self, PyObject* other) {
   return updated_set(self, other, AMPHIS_STATIC_NAME("difference_update"));
 }
-PyObject* view_or(PyObject* self, PyObject* other) { return updated_set(self, other, AMPHIS_STATIC_NAME("update")); }
+PyObject* view_or(PyObject* self, PyObject* other) {
+  return updated_set(self, other, AMPHIS_STATIC_NAME("update"));
+}
 PyObject* view_xor(PyObject* self, PyObject* other) {
   return updated_set(self, other, AMPHIS_STATIC_NAME("symmetric_difference_update"));
 }
@@ -163,18 +184,19 @@ PyObject* view_isdisjoint(PyObject* self, PyObject* other) {
   return stop < 0 ? nullptr : PyBool_FromLong(stop == 0);
 }
 
-#define AMPHIS_VIEW_SHARED_METHODS(reversed)                                                                   \
-  {                                                                                                            \
-    "__reversed__", reversed, METH_NOARGS, "__reversed__($self, /)\n--\n\nReturn a reverse iterator over the view." \
-  }
+#define AMPHIS_VIEW_SHARED_METHODS(reversed) \
+  {"__reversed__", reversed, METH_NOARGS,    \
+   "__reversed__($self, /)\n--\n\nReturn a reverse iterator over the view."}
 
 PyMethodDef keys_methods[] = {
-    {"isdisjoint", view_isdisjoint, METH_O, "isdisjoint($self, other, /)\n--\n\nWhether the view and other share nothing."},
+    {"isdisjoint", view_isdisjoint, METH_O,
+     "isdisjoint($self, other, /)\n--\n\nWhether the view and other share nothing."},
     AMPHIS_VIEW_SHARED_METHODS(keys_reversed),
     {},
 };
 PyMethodDef items_methods[] = {
-    {"isdisjoint", view_isdisjoint, METH_O, "isdisjoint($self, other, /)\n--\n\nWhether the view and other share nothing."},
+    {"isdisjoint", view_isdisjoint, METH_O,
+     "isdisjoint($self, other, /)\n--\n\nWhether the view and other share nothing."},
     AMPHIS_VIEW_SHARED_METHODS(items_reversed),
     {},
 };
@@ -199,7 +221,8 @@ PyObject* dict_new_view(PyObject* dict, PyTypeObject* type) {
     return nullptr;
   }
   if (!PyDict_Check(dict)) {
-    PyErr_Format(PyExc_TypeError, "%s() requires a dict argument, not '%s'", type->tp_name, Py_TYPE(dict)->tp_name);
+    PyErr_Format(PyExc_TypeError, "%s() requires a dict argument, not '%s'", type->tp_name,
+                 Py_TYPE(dict)->tp_name);
     return nullptr;
   }
   DictView* view = make_gc_object<DictView>(type);

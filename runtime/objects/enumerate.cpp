@@ -11,14 +11,15 @@ namespace {
 // ---- enumerate ----
 
 struct EnumerateObject {
-  PyObject_HEAD
-  Py_ssize_t index;      // the next number, while big is null
+  PyObject_HEAD Py_ssize_t index;  // the next number, while big is null
   PyObject* iterator;
-  PyObject* big;         // the next number once it does not fit
-  PyObject* pair;        // the tuple to hand out again when nobody else has kept it (GIL build)
+  PyObject* big;   // the next number once it does not fit
+  PyObject* pair;  // the tuple to hand out again when nobody else has kept it (GIL build)
 };
 
-EnumerateObject* as_enumerate(PyObject* op) { return reinterpret_cast<EnumerateObject*>(op); }
+EnumerateObject* as_enumerate(PyObject* op) {
+  return reinterpret_cast<EnumerateObject*>(op);
+}
 
 PyObject* make_enumerate(PyTypeObject* type, PyObject* iterable, PyObject* start) {
   Ref<> big;
@@ -61,7 +62,8 @@ PyObject* enumerate_vectorcall(PyObject* type, PyObject* const* args, size_t nar
   for (Py_ssize_t i = 0; i < nkw; i++) {
     PyObject* name = PyTuple_GET_ITEM(kwnames, i);
     const bool is_iterable = nargs == 0 && given[0] == nullptr && PyUnicode_EqualToUTF8(name, "iterable");
-    const bool is_start = given[1] == nullptr && (nargs == 1 || nkw == 2) && PyUnicode_EqualToUTF8(name, "start");
+    const bool is_start =
+        given[1] == nullptr && (nargs == 1 || nkw == 2) && PyUnicode_EqualToUTF8(name, "start");
     if (!is_iterable && !is_start) {
       PyErr_Format(PyExc_TypeError, "'%.200U' is an invalid keyword argument for enumerate()", name);
       return nullptr;
@@ -105,7 +107,8 @@ PyObject* next_number(EnumerateObject* self) {
     }
   }
   ObjectLock lock(self);
-  Ref<> number = self->big != nullptr ? Ref<>::share(self->big) : Ref<>::steal(PyLong_FromSsize_t(self->index));
+  Ref<> number =
+      self->big != nullptr ? Ref<>::share(self->big) : Ref<>::steal(PyLong_FromSsize_t(self->index));
   Ref<> one = Ref<>::steal(PyLong_FromLong(1));
   if (!number || !one) return nullptr;
   PyObject* following = PyNumber_Add(number.get(), one.get());
@@ -142,12 +145,13 @@ PyMethodDef enumerate_methods[] = {
 // ---- reversed ----
 
 struct ReversedObject {
-  PyObject_HEAD
-  Py_ssize_t index;  // the next item; negative at the end
-  PyObject* seq;     // null once used up (GIL build)
+  PyObject_HEAD Py_ssize_t index;  // the next item; negative at the end
+  PyObject* seq;                   // null once used up (GIL build)
 };
 
-ReversedObject* as_reversed(PyObject* op) { return reinterpret_cast<ReversedObject*>(op); }
+ReversedObject* as_reversed(PyObject* op) {
+  return reinterpret_cast<ReversedObject*>(op);
+}
 
 PyObject* make_reversed(PyTypeObject* type, PyObject* sequence) {
   Ref<> method = Ref<>::steal(lookup_special(sequence, AMPHIS_STATIC_NAME("__reversed__")));
@@ -198,7 +202,8 @@ PyObject* reversed_next(PyObject* op) {
       sync::store_relaxed(self->index, index - 1);
       return item;
     }
-    if (PyErr_ExceptionMatches(PyExc_IndexError) || PyErr_ExceptionMatches(PyExc_StopIteration)) PyErr_Clear();
+    if (PyErr_ExceptionMatches(PyExc_IndexError) || PyErr_ExceptionMatches(PyExc_StopIteration))
+      PyErr_Clear();
   }
   sync::store_relaxed(self->index, Py_ssize_t{-1});
   if constexpr (!kRaces) Py_CLEAR(self->seq);
@@ -216,7 +221,8 @@ PyObject* reversed_length_hint(PyObject* op, PyObject*) {
 
 PyObject* reversed_reduce(PyObject* op, PyObject*) {
   ReversedObject* self = as_reversed(op);
-  if (self->seq != nullptr && self->index >= 0) return Py_BuildValue("O(O)n", Py_TYPE(op), self->seq, self->index);
+  if (self->seq != nullptr && self->index >= 0)
+    return Py_BuildValue("O(O)n", Py_TYPE(op), self->seq, self->index);
   return Py_BuildValue("O(())", Py_TYPE(op));
 }
 
@@ -235,7 +241,8 @@ PyObject* reversed_setstate(PyObject* op, PyObject* state) {
 }
 
 PyMethodDef reversed_methods[] = {
-    {"__length_hint__", reversed_length_hint, METH_NOARGS, "Private method returning an estimate of len(list(it))."},
+    {"__length_hint__", reversed_length_hint, METH_NOARGS,
+     "Private method returning an estimate of len(list(it))."},
     {"__reduce__", reversed_reduce, METH_NOARGS, "Return state information for pickling."},
     {"__setstate__", reversed_setstate, METH_O, "Set state information for unpickling."},
     {},

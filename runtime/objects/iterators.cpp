@@ -1,5 +1,5 @@
-// The iterators that iter() makes for objects without one of their own: over __getitem__ (PySeqIter_Type) and over the
-// calls of a function up to a sentinel (PyCallIter_Type).
+// The iterators that iter() makes for objects without one of their own: over __getitem__ (PySeqIter_Type) and
+// over the calls of a function up to a sentinel (PyCallIter_Type).
 #include "objects/container_support.h"
 
 using namespace amphis;
@@ -9,19 +9,21 @@ namespace amphis {
 namespace {
 
 struct SequenceIterator {
-  PyObject_HEAD
-  Py_ssize_t index;
+  PyObject_HEAD Py_ssize_t index;
   PyObject* seq;  // null once used up
 };
 
 struct CallIterator {
-  PyObject_HEAD
-  PyObject* callable;  // both null once used up
+  PyObject_HEAD PyObject* callable;  // both null once used up
   PyObject* sentinel;
 };
 
-SequenceIterator* as_sequence(PyObject* op) { return reinterpret_cast<SequenceIterator*>(op); }
-CallIterator* as_call(PyObject* op) { return reinterpret_cast<CallIterator*>(op); }
+SequenceIterator* as_sequence(PyObject* op) {
+  return reinterpret_cast<SequenceIterator*>(op);
+}
+CallIterator* as_call(PyObject* op) {
+  return reinterpret_cast<CallIterator*>(op);
+}
 
 // ---- over a sequence ----
 
@@ -70,7 +72,8 @@ PyObject* sequence_length_hint(PyObject* op, PyObject*) {
   SequenceIterator* self = as_sequence(op);
   Ref<> seq = hold_sequence(self);
   if (!seq) return PyLong_FromLong(0);
-  if (Py_TYPE(seq.get())->tp_as_sequence == nullptr || Py_TYPE(seq.get())->tp_as_sequence->sq_length == nullptr) {
+  if (Py_TYPE(seq.get())->tp_as_sequence == nullptr ||
+      Py_TYPE(seq.get())->tp_as_sequence->sq_length == nullptr) {
     Py_RETURN_NOTIMPLEMENTED;
   }
   const Py_ssize_t size = PySequence_Size(seq.get());
@@ -96,7 +99,8 @@ PyObject* sequence_setstate(PyObject* op, PyObject* state) {
 }
 
 PyMethodDef sequence_methods[] = {
-    {"__length_hint__", sequence_length_hint, METH_NOARGS, "Private method returning an estimate of len(list(it))."},
+    {"__length_hint__", sequence_length_hint, METH_NOARGS,
+     "Private method returning an estimate of len(list(it))."},
     {"__reduce__", sequence_reduce, METH_NOARGS, "Return state information for pickling."},
     {"__setstate__", sequence_setstate, METH_O, "Set state information for unpickling."},
     {},

@@ -1,7 +1,8 @@
-// The storage of lists and their C API: growing, reading, writing and replacing ranges. See list.h for the invariants.
+// The storage of lists and their C API: growing, reading, writing and replacing ranges. See list.h for the
+// invariants.
 //
-// Growth leaves room for an eighth more, so that appending is linear in all; an array that falls below half of its
-// capacity is made smaller.
+// Growth leaves room for an eighth more, so that appending is linear in all; an array that falls below half
+// of its capacity is made smaller.
 #include "objects/list.h"
 
 #include <cstring>
@@ -40,7 +41,9 @@ void move_items(PyObject** to, PyObject** from, Py_ssize_t n) {
   }
 }
 
-void set_size(PyListObject* list, Py_ssize_t size) { sync::store_release(list->ob_base.ob_size, size); }
+void set_size(PyListObject* list, Py_ssize_t size) {
+  sync::store_release(list->ob_base.ob_size, size);
+}
 
 int change_capacity(PyListObject* list, Py_ssize_t capacity) {
   if (capacity > kMaxItems) {
@@ -189,8 +192,8 @@ PyObject* list_new_presized(Py_ssize_t n) {
   return reinterpret_cast<PyObject*>(list);
 }
 
-int list_replace_range(PyListObject* list, Py_ssize_t low, Py_ssize_t high, PyObject* const* fresh, Py_ssize_t n,
-                       PyObject*** removed) {
+int list_replace_range(PyListObject* list, Py_ssize_t low, Py_ssize_t high, PyObject* const* fresh,
+                       Py_ssize_t n, PyObject*** removed) {
   *removed = nullptr;
   const Py_ssize_t size = list->ob_base.ob_size;
   const Py_ssize_t old_n = high - low;
@@ -222,7 +225,8 @@ int list_replace_range(PyListObject* list, Py_ssize_t low, Py_ssize_t high, PyOb
   }
   for (Py_ssize_t i = 0; i < n; i++) sync::store_release(items[low + i], fresh[i]);
   if constexpr (kRaces) {
-    for (Py_ssize_t i = new_size; i < size; i++) sync::store_release(items[i], static_cast<PyObject*>(nullptr));
+    for (Py_ssize_t i = new_size; i < size; i++)
+      sync::store_release(items[i], static_cast<PyObject*>(nullptr));
   }
   set_size(list, new_size);
   if (new_size < size) shrink_capacity(list);
@@ -263,8 +267,8 @@ int extend_from_array(PyListObject* list, PyObject* source) {
     if (change_capacity(list, size == 0 ? n : grown_capacity(size + n)) < 0) return -1;
   }
   // Only now: `source` may be the list itself.
-  PyObject** from =
-      PyList_CheckExact(source) ? as_list(source)->ob_item : reinterpret_cast<PyTupleObject*>(source)->ob_item;
+  PyObject** from = PyList_CheckExact(source) ? as_list(source)->ob_item
+                                              : reinterpret_cast<PyTupleObject*>(source)->ob_item;
   PyObject** to = list->ob_item + size;
   for (Py_ssize_t i = 0; i < n; i++) sync::store_release(to[i], Py_NewRef(from[i]));
   set_size(list, size + n);
@@ -359,12 +363,15 @@ PyObject* PyList_New(Py_ssize_t n) {
   return op;
 }
 
-Py_ssize_t PyList_Size(PyObject* op) { return check_list(op) ? PyList_GET_SIZE(op) : -1; }
+Py_ssize_t PyList_Size(PyObject* op) {
+  return check_list(op) ? PyList_GET_SIZE(op) : -1;
+}
 
 PyObject* PyList_GetItem(PyObject* op, Py_ssize_t index) {
   if (!check_list(op)) return nullptr;
   PyListObject* list = as_list(op);
-  if (static_cast<size_t>(index) >= static_cast<size_t>(list_size(list))) return index_error("list index out of range");
+  if (static_cast<size_t>(index) >= static_cast<size_t>(list_size(list)))
+    return index_error("list index out of range");
   return list->ob_item[index];
 }
 
@@ -483,7 +490,8 @@ int PyList_SetSlice(PyObject* op, Py_ssize_t low, Py_ssize_t high, PyObject* val
     // A copy: the values may be the list itself, or change while the list does.
     sequence = Ref<>::steal(PySequence_Tuple(values));
     if (!sequence) {
-      if (PyErr_ExceptionMatches(PyExc_TypeError)) PyErr_SetString(PyExc_TypeError, "can only assign an iterable");
+      if (PyErr_ExceptionMatches(PyExc_TypeError))
+        PyErr_SetString(PyExc_TypeError, "can only assign an iterable");
       return -1;
     }
     n = PyTuple_GET_SIZE(sequence.get());
@@ -503,7 +511,9 @@ int PyList_SetSlice(PyObject* op, Py_ssize_t low, Py_ssize_t high, PyObject* val
   return done;
 }
 
-int PyList_Sort(PyObject* op) { return check_list(op) ? list_sort(as_list(op), nullptr, false) : -1; }
+int PyList_Sort(PyObject* op) {
+  return check_list(op) ? list_sort(as_list(op), nullptr, false) : -1;
+}
 
 int PyList_Reverse(PyObject* op) {
   if (!check_list(op)) return -1;

@@ -1,9 +1,10 @@
 // Lists: the layout of the item array and the operations that the interpreter inlines.
 //
-// Invariants, with the list's lock held: ob_size <= allocated; ob_item[0 .. ob_size) are strong references. In the
-// free-threaded build readers take no lock: they check the index against ob_size and against the capacity that the
-// array itself carries, take the item with sync::try_get_ref and look at ob_item again. Therefore there an array begins
-// zeroed, a slot that loses its item is overwritten before the reference is dropped, and arrays are freed by retire.
+// Invariants, with the list's lock held: ob_size <= allocated; ob_item[0 .. ob_size) are strong references.
+// In the free-threaded build readers take no lock: they check the index against ob_size and against the
+// capacity that the array itself carries, take the item with sync::try_get_ref and look at ob_item again.
+// Therefore there an array begins zeroed, a slot that loses its item is overwritten before the reference is
+// dropped, and arrays are freed by retire.
 #pragma once
 
 #include "Python.h"
@@ -15,12 +16,18 @@
 
 namespace amphis {
 
-inline PyListObject* as_list(PyObject* op) { return reinterpret_cast<PyListObject*>(op); }
-inline Py_ssize_t list_size(PyListObject* list) { return sync::load_acquire(list->ob_base.ob_size); }
+inline PyListObject* as_list(PyObject* op) {
+  return reinterpret_cast<PyListObject*>(op);
+}
+inline Py_ssize_t list_size(PyListObject* list) {
+  return sync::load_acquire(list->ob_base.ob_size);
+}
 
 // Where readers race with writers, the capacity of an item array lies before its first item.
 inline constexpr size_t kListHeader = kRaces ? 16 : 0;
-inline Py_ssize_t list_array_capacity(PyObject** items) { return reinterpret_cast<Py_ssize_t*>(items)[-1]; }
+inline Py_ssize_t list_array_capacity(PyObject** items) {
+  return reinterpret_cast<Py_ssize_t*>(items)[-1];
+}
 
 PyObject* list_get_item_locked(PyListObject* list, Py_ssize_t index);
 
@@ -43,7 +50,8 @@ inline PyObject* list_get_item_ref(PyListObject* list, Py_ssize_t index) {
 
 int list_append_grow(PyListObject* list, PyObject* item);
 
-// Takes over the reference, also on failure. 0 or -1. The list's lock is held, or nobody else can see the list.
+// Takes over the reference, also on failure. 0 or -1. The list's lock is held, or nobody else can see the
+// list.
 inline int list_append_locked(PyListObject* list, PyObject* item) {
   const Py_ssize_t size = list->ob_base.ob_size;
   if (size < list->allocated) [[likely]] {
@@ -60,8 +68,8 @@ inline int list_append_take(PyListObject* list, PyObject* item) {
   return list_append_locked(list, item);
 }
 
-// Replaces an item in place; takes over the reference, also on failure. 0, or -1 without an error where the index is out
-// of range.
+// Replaces an item in place; takes over the reference, also on failure. 0, or -1 without an error where the
+// index is out of range.
 int list_set_item_take(PyListObject* list, Py_ssize_t index, PyObject* item);
 
 // A list of these items; takes over the references, also on failure.
@@ -81,11 +89,11 @@ int object_less(PyObject* a, PyObject* b);
 
 // ---- for the list*.cpp files ----
 
-// Replaces items [low, high) by `n` references, which it takes over, also on failure. The lock is held. References that
-// leave the list are stored at *removed, a block of PyMem memory with (high - low) entries that the caller drops with
-// list_drop_removed once the lock is gone (null if there are none).
-int list_replace_range(PyListObject* list, Py_ssize_t low, Py_ssize_t high, PyObject* const* fresh, Py_ssize_t n,
-                       PyObject*** removed);
+// Replaces items [low, high) by `n` references, which it takes over, also on failure. The lock is held.
+// References that leave the list are stored at *removed, a block of PyMem memory with (high - low) entries
+// that the caller drops with list_drop_removed once the lock is gone (null if there are none).
+int list_replace_range(PyListObject* list, Py_ssize_t low, Py_ssize_t high, PyObject* const* fresh,
+                       Py_ssize_t n, PyObject*** removed);
 // Takes the item at a valid index out of the list. The lock is held.
 PyObject* list_take_at(PyListObject* list, Py_ssize_t index);
 void list_drop_removed(PyObject** removed, Py_ssize_t n);
@@ -100,11 +108,10 @@ PyObject* list_new_presized(Py_ssize_t n);
 void list_retire_array(PyObject** items);
 void list_free_array(PyObject** items);
 
-// The iterator over a list, for the interpreter's loops. `seq` is null (GIL build) or index is negative once it is used
-// up. The layout of a reverse iterator is the same.
+// The iterator over a list, for the interpreter's loops. `seq` is null (GIL build) or index is negative once
+// it is used up. The layout of a reverse iterator is the same.
 struct ListIterator {
-  PyObject_HEAD
-  Py_ssize_t index;
+  PyObject_HEAD Py_ssize_t index;
   PyListObject* seq;
 };
 PyObject* list_iter(PyObject* list);

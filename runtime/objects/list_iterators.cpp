@@ -1,6 +1,6 @@
-// The iterators of lists, forward and in reverse. They follow the list as it is at each step. One that is used up stays
-// so: it lets go of the list in the GIL build; in the free-threaded build, where another thread may be in the same step,
-// it keeps it and remembers the end as a negative index.
+// The iterators of lists, forward and in reverse. They follow the list as it is at each step. One that is
+// used up stays so: it lets go of the list in the GIL build; in the free-threaded build, where another thread
+// may be in the same step, it keeps it and remembers the end as a negative index.
 #include "objects/list.h"
 
 using namespace amphis;
@@ -9,7 +9,9 @@ namespace amphis {
 
 namespace {
 
-ListIterator* as_iterator(PyObject* op) { return reinterpret_cast<ListIterator*>(op); }
+ListIterator* as_iterator(PyObject* op) {
+  return reinterpret_cast<ListIterator*>(op);
+}
 
 PyObject* make_iterator(PyObject* list, PyTypeObject* type, Py_ssize_t index) {
   auto* self = make_gc_object<ListIterator>(type);
@@ -79,8 +81,12 @@ PyObject* reduce(PyObject* op, const char* function) {
   if (self->seq == nullptr || self->index < 0) return Py_BuildValue("N(N)", call.release(), PyList_New(0));
   return Py_BuildValue("N(O)n", call.release(), self->seq, self->index);
 }
-PyObject* forward_reduce(PyObject* op, PyObject*) { return reduce(op, "iter"); }
-PyObject* reverse_reduce(PyObject* op, PyObject*) { return reduce(op, "reversed"); }
+PyObject* forward_reduce(PyObject* op, PyObject*) {
+  return reduce(op, "iter");
+}
+PyObject* reverse_reduce(PyObject* op, PyObject*) {
+  return reduce(op, "reversed");
+}
 
 PyObject* set_state(PyObject* op, PyObject* state) {
   ListIterator* self = as_iterator(op);
@@ -102,7 +108,8 @@ PyMethodDef forward_methods[] = {
     {},
 };
 PyMethodDef reverse_methods[] = {
-    {"__length_hint__", reverse_length_hint, METH_NOARGS, "Private method returning an estimate of len(list(it))."},
+    {"__length_hint__", reverse_length_hint, METH_NOARGS,
+     "Private method returning an estimate of len(list(it))."},
     {"__reduce__", reverse_reduce, METH_NOARGS, "Return state information for pickling."},
     {"__setstate__", set_state, METH_O, "Set state information for unpickling."},
     {},
@@ -110,7 +117,9 @@ PyMethodDef reverse_methods[] = {
 
 }  // namespace
 
-PyObject* list_iter(PyObject* list) { return make_iterator(list, &PyListIter_Type, 0); }
+PyObject* list_iter(PyObject* list) {
+  return make_iterator(list, &PyListIter_Type, 0);
+}
 
 PyObject* list_reversed(PyObject* list, PyObject*) {
   return make_iterator(list, &PyListRevIter_Type, list_size(as_list(list)) - 1);

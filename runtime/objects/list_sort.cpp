@@ -1,10 +1,11 @@
-// list.sort: a stable, natural merge sort with a nearly-optimal merge policy, after Munro and Wild, "Nearly-Optimal
-// Mergesorts: Fast, Practical Sorting Methods That Optimally Adapt to Existing Runs" (ESA 2018), with binary insertion
-// for short runs and galloping merges after McIlroy, "Optimistic Sorting and Information Theoretic Complexity" (1993).
+// list.sort: a stable, natural merge sort with a nearly-optimal merge policy, after Munro and Wild,
+// "Nearly-Optimal Mergesorts: Fast, Practical Sorting Methods That Optimally Adapt to Existing Runs" (ESA
+// 2018), with binary insertion for short runs and galloping merges after McIlroy, "Optimistic Sorting and
+// Information Theoretic Complexity" (1993).
 //
-// The keys are looked at once: where all of them are int, float or str of one size, what is sorted is an array of plain
-// machine values with the object beside them, and no comparison can fail or run Python code. The list is empty while it
-// is sorted, and whoever changes it meanwhile gets ValueError.
+// The keys are looked at once: where all of them are int, float or str of one size, what is sorted is an
+// array of plain machine values with the object beside them, and no comparison can fail or run Python code.
+// The list is empty while it is sorted, and whoever changes it meanwhile gets ValueError.
 #include <bit>
 #include <cstring>
 #include <memory>
@@ -20,13 +21,13 @@ namespace {
 
 // ---- the algorithm, over any element and any "less": 1, 0 or (only where it can fail) -1 ----
 //
-// An element with kCheapOrder compares without a call and cannot fail: its merges choose by conditional moves, because
-// a branch on the order of random values is mispredicted half of the time.
+// An element with kCheapOrder compares without a call and cannot fail: its merges choose by conditional
+// moves, because a branch on the order of random values is mispredicted half of the time.
 
-constexpr size_t kMinRun = 24;     // shorter natural runs are extended by binary insertion
-constexpr size_t kGallop = 7;      // wins in a row after which a merge searches instead of stepping
-constexpr size_t kBlock = 32;      // steps of a merge without branches before it looks for a winning streak
-constexpr size_t kMaxRuns = 96;    // powers on the stack strictly increase and are at most 64
+constexpr size_t kMinRun = 24;   // shorter natural runs are extended by binary insertion
+constexpr size_t kGallop = 7;    // wins in a row after which a merge searches instead of stepping
+constexpr size_t kBlock = 32;    // steps of a merge without branches before it looks for a winning streak
+constexpr size_t kMaxRuns = 96;  // powers on the stack strictly increase and are at most 64
 
 template <class T>
 constexpr bool cheap_order() {
@@ -70,8 +71,8 @@ class Sorter {
     int power;  // of the boundary between this run and the next
   };
 
-  // The depth of the boundary in a perfectly balanced tree over [0, n): the first bit in which the midpoints of the two
-  // runs, as fractions of n, differ.
+  // The depth of the boundary in a perfectly balanced tree over [0, n): the first bit in which the midpoints
+  // of the two runs, as fractions of n, differ.
   int node_power(size_t begin, size_t middle, size_t end) const {
     using Wide = unsigned __int128;
     const Wide two_n = static_cast<Wide>(n_) * 2;
@@ -115,8 +116,8 @@ class Sorter {
     return true;
   }
 
-  // The number of elements of a[0..n) that come before `key`: those less than it, and (kRight) those equal to it. Searched
-  // from the front in doubling steps. SIZE_MAX on error.
+  // The number of elements of a[0..n) that come before `key`: those less than it, and (kRight) those equal to
+  // it. Searched from the front in doubling steps. SIZE_MAX on error.
   template <bool kRight>
   size_t gallop(const T& key, const T* a, size_t n) {
     size_t low = 0, step = 1;
@@ -232,7 +233,8 @@ class Sorter {
         }
         if (left_wins != 0 && left_wins != block) continue;
       }
-      while (!cheap_order<T>() && left < left_end && right < right_end && left_wins < kGallop && right_wins < kGallop) {
+      while (!cheap_order<T>() && left < left_end && right < right_end && left_wins < kGallop &&
+             right_wins < kGallop) {
         const int less = less_(*right, *left);
         if (less < 0) {
           ok = false;
@@ -397,7 +399,8 @@ uint64_t prefix_of(PyObject* str) {
 
 bool latin1_less(PyObject* a, PyObject* b) {
   const Py_ssize_t n = PyUnicode_GET_LENGTH(a), m = PyUnicode_GET_LENGTH(b);
-  const int order = memcmp(PyUnicode_1BYTE_DATA(a), PyUnicode_1BYTE_DATA(b), static_cast<size_t>(n < m ? n : m));
+  const int order =
+      memcmp(PyUnicode_1BYTE_DATA(a), PyUnicode_1BYTE_DATA(b), static_cast<size_t>(n < m ? n : m));
   return order != 0 ? order < 0 : n < m;
 }
 
@@ -450,7 +453,8 @@ KeyKind kind_of_keys(PyObject* const* keys, size_t n) {
   PyTypeObject* type = Py_TYPE(keys[0]);
   if (type == &PyLong_Type) {
     for (size_t i = 0; i < n; i++) {
-      if (!PyLong_CheckExact(keys[i]) || !PyUnstable_Long_IsCompact(reinterpret_cast<PyLongObject*>(keys[i]))) {
+      if (!PyLong_CheckExact(keys[i]) ||
+          !PyUnstable_Long_IsCompact(reinterpret_cast<PyLongObject*>(keys[i]))) {
         return KeyKind::kOther;
       }
     }
@@ -488,8 +492,8 @@ KeyKind kind_of_first_items(PyObject* const* keys, size_t n) {
                                    : KeyKind::kOther;
 }
 
-// Sorts `items` by `keys` as elements of type T; make(i) builds one. The items end up in sorted order, and the keys too
-// where `keys` is another array (their references only have to survive).
+// Sorts `items` by `keys` as elements of type T; make(i) builds one. The items end up in sorted order, and
+// the keys too where `keys` is another array (their references only have to survive).
 template <class T, class Make, class Less>
 bool sort_as(PyObject** items, size_t n, Make make, Less less) {
   std::unique_ptr<T[]> elements(new (std::nothrow) T[n]);
@@ -507,8 +511,7 @@ template <class Rank, class RankOf>
 bool sort_tuples_by(PyObject** items, PyObject* const* keys, size_t n, RankOf rank_of) {
   using Element = TupleElement<Rank>;
   return sort_as<Element>(
-      items, n,
-      [=](size_t i) { return Element{rank_of(PyTuple_GET_ITEM(keys[i], 0)), keys[i], items[i]}; },
+      items, n, [=](size_t i) { return Element{rank_of(PyTuple_GET_ITEM(keys[i], 0)), keys[i], items[i]}; },
       [](const Element& a, const Element& b) -> int {
         if (a.rank < b.rank) return 1;
         return b.rank < a.rank ? 0 : tuple_less(a.key, b.key);
@@ -538,7 +541,8 @@ bool sort_items(PyObject** items, PyObject* const* keys, size_t n) {
       return sort_as<Ranked<int64_t>>(
           items, n,
           [=](size_t i) {
-            return Ranked<int64_t>{PyUnstable_Long_CompactValue(reinterpret_cast<PyLongObject*>(keys[i])), items[i]};
+            return Ranked<int64_t>{PyUnstable_Long_CompactValue(reinterpret_cast<PyLongObject*>(keys[i])),
+                                   items[i]};
           },
           [](const Ranked<int64_t>& a, const Ranked<int64_t>& b) -> int { return a.rank < b.rank; });
     case KeyKind::kFloat:
@@ -565,7 +569,8 @@ void reverse_items(PyObject** items, size_t n) {
   for (size_t i = 0; i + 1 < n - i; i++) std::swap(items[i], items[n - 1 - i]);
 }
 
-// Calls `function` on each item. The references of the keys are the caller's, also on failure (null ends them).
+// Calls `function` on each item. The references of the keys are the caller's, also on failure (null ends
+// them).
 bool compute_keys(PyObject* function, PyObject* const* items, size_t n, PyObject** keys) {
   for (size_t i = 0; i < n; i++) {
     keys[i] = PyObject_CallOneArg(function, items[i]);

@@ -1,5 +1,5 @@
-// The type `list`: construction, slots and methods. Searches and comparisons take one item at a time, because comparing
-// may change the list.
+// The type `list`: construction, slots and methods. Searches and comparisons take one item at a time, because
+// comparing may change the list.
 #include <cstring>
 
 #include "objects/list.h"
@@ -13,7 +13,9 @@ namespace {
 
 // ---- life ----
 
-PyObject* list_new(PyTypeObject* type, PyObject*, PyObject*) { return type->tp_alloc(type, 0); }
+PyObject* list_new(PyTypeObject* type, PyObject*, PyObject*) {
+  return type->tp_alloc(type, 0);
+}
 
 int list_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   // A class with a __new__ of its own may take keywords there.
@@ -35,8 +37,7 @@ PyObject* list_vectorcall(PyObject* type, PyObject* const* args, size_t nargsf, 
 
 void list_dealloc(PyObject* self) {
   untrack(self);
-  Py_TRASHCAN_BEGIN(self, list_dealloc)
-  PyListObject* list = as_list(self);
+  Py_TRASHCAN_BEGIN(self, list_dealloc) PyListObject* list = as_list(self);
   PyObject** items = list->ob_item;
   if (items != nullptr) {
     for (Py_ssize_t i = list->ob_base.ob_size; i-- > 0;) Py_XDECREF(items[i]);
@@ -55,7 +56,9 @@ int list_traverse(PyObject* self, visitproc visit, void* arg) {
 
 // ---- reading ----
 
-Py_ssize_t list_length(PyObject* self) { return PyList_GET_SIZE(self); }
+Py_ssize_t list_length(PyObject* self) {
+  return PyList_GET_SIZE(self);
+}
 
 PyObject* list_item(PyObject* self, Py_ssize_t index) {
   PyObject* item = list_get_item_ref(as_list(self), index);
@@ -78,7 +81,8 @@ PyObject* get_slice(PyObject* self, PyObject* slice) {
 }
 
 PyObject* wrong_index(PyObject* index) {
-  PyErr_Format(PyExc_TypeError, "list indices must be integers or slices, not %.200s", Py_TYPE(index)->tp_name);
+  PyErr_Format(PyExc_TypeError, "list indices must be integers or slices, not %.200s",
+               Py_TYPE(index)->tp_name);
   return nullptr;
 }
 
@@ -99,7 +103,8 @@ PyObject* write_repr(PyObject* self) {
   PyObject* item;
   for (Py_ssize_t i = 0; ok && (item = list_get_item_ref(as_list(self), i)) != nullptr; i++) {
     Ref<> hold = Ref<>::steal(item);
-    ok = (i == 0 || PyUnicodeWriter_WriteASCII(writer, ", ", 2) == 0) && PyUnicodeWriter_WriteRepr(writer, item) == 0;
+    ok = (i == 0 || PyUnicodeWriter_WriteASCII(writer, ", ", 2) == 0) &&
+         PyUnicodeWriter_WriteRepr(writer, item) == 0;
   }
   ok = ok && PyUnicodeWriter_WriteChar(writer, ']') == 0;
   if (ok) return PyUnicodeWriter_Finish(writer);
@@ -118,7 +123,8 @@ PyObject* list_repr(PyObject* self) {
 
 PyObject* list_compare(PyObject* a, PyObject* b, int op) {
   if (!PyList_Check(a) || !PyList_Check(b)) Py_RETURN_NOTIMPLEMENTED;
-  if (PyList_GET_SIZE(a) != PyList_GET_SIZE(b) && (op == Py_EQ || op == Py_NE)) return PyBool_FromLong(op == Py_NE);
+  if (PyList_GET_SIZE(a) != PyList_GET_SIZE(b) && (op == Py_EQ || op == Py_NE))
+    return PyBool_FromLong(op == Py_NE);
   for (Py_ssize_t i = 0;; i++) {
     Ref<> x = Ref<>::steal(list_get_item_ref(as_list(a), i));
     Ref<> y = Ref<>::steal(list_get_item_ref(as_list(b), i));
@@ -232,7 +238,8 @@ int assign_item(PyObject* self, Py_ssize_t index, PyObject* value) {
 }
 
 // Removes every step-th item of a slice. The lock is held; `removed` has room for n.
-void delete_extended(PyListObject* list, Py_ssize_t start, Py_ssize_t step, Py_ssize_t n, PyObject** removed) {
+void delete_extended(PyListObject* list, Py_ssize_t start, Py_ssize_t step, Py_ssize_t n,
+                     PyObject** removed) {
   if (step < 0) {
     start += step * (n - 1);
     step = -step;
@@ -265,7 +272,8 @@ int assign_slice(PyObject* self, PyObject* slice, PyObject* value) {
   if (value != nullptr) {
     fresh = Ref<>::steal(PySequence_Tuple(value));
     if (!fresh) {
-      if (PyErr_ExceptionMatches(PyExc_TypeError) && Py_TYPE(value)->tp_iter == nullptr && !PySequence_Check(value)) {
+      if (PyErr_ExceptionMatches(PyExc_TypeError) && Py_TYPE(value)->tp_iter == nullptr &&
+          !PySequence_Check(value)) {
         PyErr_SetString(PyExc_TypeError, "must assign iterable to extended slice");
       }
       return -1;
@@ -283,7 +291,8 @@ int assign_slice(PyObject* self, PyObject* slice, PyObject* value) {
       for (Py_ssize_t i = 0; i < m; i++) Py_INCREF(values[i]);
       done = list_replace_range(list, start, start + n, values, m, &removed);
     } else if (value != nullptr && m != n) {
-      PyErr_Format(PyExc_ValueError, "attempt to assign sequence of size %zd to extended slice of size %zd", m, n);
+      PyErr_Format(PyExc_ValueError, "attempt to assign sequence of size %zd to extended slice of size %zd",
+                   m, n);
       return -1;
     } else if (n > 0) {
       removed = static_cast<PyObject**>(PyMem_Malloc(static_cast<size_t>(n) * sizeof(PyObject*)));
@@ -393,7 +402,8 @@ PyObject* method_index(PyObject* self, PyObject* const* args, Py_ssize_t nargs) 
     }
   }
   PyObject* item;
-  for (Py_ssize_t i = bounds[0]; i < bounds[1] && (item = list_get_item_ref(as_list(self), i)) != nullptr; i++) {
+  for (Py_ssize_t i = bounds[0]; i < bounds[1] && (item = list_get_item_ref(as_list(self), i)) != nullptr;
+       i++) {
     Ref<> hold = Ref<>::steal(item);
     const int equal = PyObject_RichCompareBool(item, args[0], Py_EQ);
     if (equal < 0) return nullptr;
@@ -437,7 +447,9 @@ PyObject* method_clear(PyObject* self, PyObject*) {
   Py_RETURN_NONE;
 }
 
-PyObject* method_copy(PyObject* self, PyObject*) { return PyList_GetSlice(self, 0, PY_SSIZE_T_MAX); }
+PyObject* method_copy(PyObject* self, PyObject*) {
+  return PyList_GetSlice(self, 0, PY_SSIZE_T_MAX);
+}
 
 PyObject* method_sizeof(PyObject* self, PyObject*) {
   const Py_ssize_t slots = as_list(self)->allocated;
@@ -445,13 +457,15 @@ PyObject* method_sizeof(PyObject* self, PyObject*) {
 }
 
 PyMethodDef methods[] = {
-    {"__getitem__", list_subscript, METH_O | METH_COEXIST, "__getitem__($self, index, /)\n--\n\nReturn self[index]."},
+    {"__getitem__", list_subscript, METH_O | METH_COEXIST,
+     "__getitem__($self, index, /)\n--\n\nReturn self[index]."},
     {"__reversed__", list_reversed, METH_NOARGS,
      "__reversed__($self, /)\n--\n\nReturn a reverse iterator over the list."},
     {"__sizeof__", method_sizeof, METH_NOARGS, "__sizeof__($self, /)\n--\n\nSize in memory, in bytes."},
     {"clear", method_clear, METH_NOARGS, "clear($self, /)\n--\n\nRemove all items from list."},
     {"copy", method_copy, METH_NOARGS, "copy($self, /)\n--\n\nReturn a shallow copy of the list."},
-    {"append", method_append, METH_O, "append($self, object, /)\n--\n\nAppend object to the end of the list."},
+    {"append", method_append, METH_O,
+     "append($self, object, /)\n--\n\nAppend object to the end of the list."},
     {"insert", AMPHIS_METHOD(method_insert), METH_FASTCALL,
      "insert($self, index, object, /)\n--\n\nInsert object before index."},
     {"extend", method_extend, METH_O, "extend($self, iterable, /)\n--\n\nAppend the items of an iterable."},
@@ -463,16 +477,20 @@ PyMethodDef methods[] = {
      "index($self, value, start=0, stop=sys.maxsize, /)\n--\n\n"
      "The index of the first item equal to value; ValueError if there is none."},
     {"count", method_count, METH_O, "count($self, value, /)\n--\n\nHow many items are equal to value."},
-    {"reverse", method_reverse, METH_NOARGS, "reverse($self, /)\n--\n\nReverse the order of the items in place."},
+    {"reverse", method_reverse, METH_NOARGS,
+     "reverse($self, /)\n--\n\nReverse the order of the items in place."},
     {"sort", AMPHIS_METHOD(method_sort), METH_FASTCALL | METH_KEYWORDS,
      "sort($self, /, *, key=None, reverse=False)\n--\n\n"
-     "Sort the list in place, in ascending order or the reverse, by the items or by key(item). Equal items keep\n"
+     "Sort the list in place, in ascending order or the reverse, by the items or by key(item). Equal items "
+     "keep\n"
      "their order."},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "See PEP 585"},
     {},
 };
 
-int list_clear_slot(PyObject* self) { return PyList_Clear(self); }
+int list_clear_slot(PyObject* self) {
+  return PyList_Clear(self);
+}
 
 PySequenceMethods as_sequence = {
     .sq_length = list_length,

@@ -1,5 +1,6 @@
-// collections.OrderedDict: a dictionary that can move keys to either end. The order is that of the dictionary's own entries
-// (dict.h); what is added here are the operations on it, iterators that notice a change of order, and an instance __dict__.
+// collections.OrderedDict: a dictionary that can move keys to either end. The order is that of the
+// dictionary's own entries (dict.h); what is added here are the operations on it, iterators that notice a
+// change of order, and an instance __dict__.
 #include "objects/dict.h"
 
 #include <cstring>
@@ -18,15 +19,18 @@ struct OrderedDict {
   PyObject* weakrefs;
 };
 
-PyDictObject* as_dict(PyObject* op) { return reinterpret_cast<PyDictObject*>(op); }
-OrderedDict* as_odict(PyObject* op) { return reinterpret_cast<OrderedDict*>(op); }
+PyDictObject* as_dict(PyObject* op) {
+  return reinterpret_cast<PyDictObject*>(op);
+}
+OrderedDict* as_odict(PyObject* op) {
+  return reinterpret_cast<OrderedDict*>(op);
+}
 
 // ---- life ----
 
 void odict_dealloc(PyObject* op) {
   untrack(op);
-  Py_TRASHCAN_BEGIN(op, odict_dealloc)
-  if (as_odict(op)->weakrefs != nullptr) PyObject_ClearWeakRefs(op);
+  Py_TRASHCAN_BEGIN(op, odict_dealloc) if (as_odict(op)->weakrefs != nullptr) PyObject_ClearWeakRefs(op);
   Py_CLEAR(as_odict(op)->attributes);
   PyDict_Type.tp_dealloc(op);
   Py_TRASHCAN_END
@@ -114,7 +118,8 @@ int odict_init(PyObject* self, PyObject* args, PyObject* kwargs) {
 
 PyObject* method_update(PyObject* self, PyObject* args, PyObject* kwargs) {
   if (PyTuple_GET_SIZE(args) > 1) {
-    PyErr_Format(PyExc_TypeError, "update() takes at most 1 positional argument (%zd given)", PyTuple_GET_SIZE(args));
+    PyErr_Format(PyExc_TypeError, "update() takes at most 1 positional argument (%zd given)",
+                 PyTuple_GET_SIZE(args));
     return nullptr;
   }
   if (update_all(self, args, kwargs) < 0) return nullptr;
@@ -137,9 +142,10 @@ OrderState order_state(PyDictObject* dict) {
   return {keys, keys->nentries, keys->front_gap, dict->ma_used};
 }
 
-// The next entry at or after (before, in reverse) *pos: a new reference each. False at the end, or with an error where
-// the order is no longer the one that `state` stands for.
-bool ordered_step(PyObject* odict, const OrderState& state, bool reversed, Py_ssize_t* pos, Ref<>* key, Ref<>* value) {
+// The next entry at or after (before, in reverse) *pos: a new reference each. False at the end, or with an
+// error where the order is no longer the one that `state` stands for.
+bool ordered_step(PyObject* odict, const OrderState& state, bool reversed, Py_ssize_t* pos, Ref<>* key,
+                  Ref<>* value) {
   PyDictObject* dict = as_dict(odict);
   ObjectLock lock(dict);
   if (!(order_state(dict) == state)) {
@@ -175,14 +181,15 @@ class OrderedWalk {
 enum IteratorKind { kKeys = 1, kValues = 2, kReversed = 4 };
 
 struct OrderedIterator {
-  PyObject_HEAD
-  PyObject* odict;  // null once used up
+  PyObject_HEAD PyObject* odict;  // null once used up
   OrderState state;
   Py_ssize_t pos;
   int kind;
 };
 
-OrderedIterator* as_iterator(PyObject* op) { return reinterpret_cast<OrderedIterator*>(op); }
+OrderedIterator* as_iterator(PyObject* op) {
+  return reinterpret_cast<OrderedIterator*>(op);
+}
 
 PyObject* make_iterator(PyObject* odict, int kind) {
   auto* self = make_gc_object<OrderedIterator>(&PyODictIter_Type);
@@ -195,7 +202,6 @@ PyObject* make_iterator(PyObject* odict, int kind) {
   track(self);
   return reinterpret_cast<PyObject*>(self);
 }
-
 
 PyObject* iterator_next(PyObject* op) {
   OrderedIterator* self = as_iterator(op);
@@ -250,10 +256,16 @@ PyMethodDef iterator_methods[] = {
     {},
 };
 
-PyObject* odict_of(PyObject* view) { return reinterpret_cast<PyObject*>(reinterpret_cast<DictView*>(view)->dict); }
+PyObject* odict_of(PyObject* view) {
+  return reinterpret_cast<PyObject*>(reinterpret_cast<DictView*>(view)->dict);
+}
 
-PyObject* odict_iter(PyObject* op) { return make_iterator(op, kKeys); }
-PyObject* method_reversed(PyObject* op, PyObject*) { return make_iterator(op, kKeys | kReversed); }
+PyObject* odict_iter(PyObject* op) {
+  return make_iterator(op, kKeys);
+}
+PyObject* method_reversed(PyObject* op, PyObject*) {
+  return make_iterator(op, kKeys | kReversed);
+}
 template <int kKind>
 PyObject* view_iter(PyObject* view) {
   return make_iterator(odict_of(view), kKind);
@@ -277,9 +289,9 @@ PyObject* odict_repr(PyObject* self) {
   if (nested != 0) return nested > 0 ? PyUnicode_FromString("...") : nullptr;
   PyObject* text = nullptr;
   // A subclass may show other items than it holds.
-  Ref<> items = Ref<>::steal(PyODict_CheckExact(self)
-                                 ? PyDict_Items(self)
-                                 : PyObject_CallMethodNoArgs(self, AMPHIS_STATIC_NAME("items")));
+  Ref<> items =
+      Ref<>::steal(PyODict_CheckExact(self) ? PyDict_Items(self)
+                                            : PyObject_CallMethodNoArgs(self, AMPHIS_STATIC_NAME("items")));
   Ref<> copy = items ? Ref<>::steal(PyDict_New()) : nullptr;
   if (copy && PyDict_MergeFromSeq2(copy.get(), items.get(), 1) == 0) {
     text = PyUnicode_FromFormat("%s(%R)", name, copy.get());
@@ -424,9 +436,15 @@ PyObject* method_copy(PyObject* self, PyObject*) {
   return PyErr_Occurred() ? nullptr : copy.release();
 }
 
-PyObject* method_keys(PyObject* self, PyObject*) { return dict_new_view(self, &PyODictKeys_Type); }
-PyObject* method_values(PyObject* self, PyObject*) { return dict_new_view(self, &PyODictValues_Type); }
-PyObject* method_items(PyObject* self, PyObject*) { return dict_new_view(self, &PyODictItems_Type); }
+PyObject* method_keys(PyObject* self, PyObject*) {
+  return dict_new_view(self, &PyODictKeys_Type);
+}
+PyObject* method_values(PyObject* self, PyObject*) {
+  return dict_new_view(self, &PyODictValues_Type);
+}
+PyObject* method_items(PyObject* self, PyObject*) {
+  return dict_new_view(self, &PyODictItems_Type);
+}
 
 PyObject* method_reduce(PyObject* self, PyObject*) {
   Ref<> state = Ref<>::steal(_PyObject_GetState(self));
@@ -434,21 +452,25 @@ PyObject* method_reduce(PyObject* self, PyObject*) {
   Ref<> iterator = items ? Ref<>::steal(PyObject_GetIter(items.get())) : nullptr;
   if (!iterator) return nullptr;
   const bool no_state = PyDict_CheckExact(state.get()) && PyDict_GET_SIZE(state.get()) == 0;
-  return PyTuple_Pack(5, Py_TYPE(self), empty_tuple(), no_state ? Py_None : state.get(), Py_None, iterator.get());
+  return PyTuple_Pack(5, Py_TYPE(self), empty_tuple(), no_state ? Py_None : state.get(), Py_None,
+                      iterator.get());
 }
 
 PyMethodDef methods[] = {
     {"fromkeys", AMPHIS_METHOD(method_fromkeys), METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
-     "fromkeys($type, /, iterable, value=None)\n--\n\nA new dictionary with these keys, each with this value."},
+     "fromkeys($type, /, iterable, value=None)\n--\n\nA new dictionary with these keys, each with this "
+     "value."},
     {"setdefault", AMPHIS_METHOD(method_setdefault), METH_FASTCALL | METH_KEYWORDS,
-     "setdefault($self, /, key, default=None)\n--\n\nThe value of key, which becomes default where it is missing."},
+     "setdefault($self, /, key, default=None)\n--\n\nThe value of key, which becomes default where it is "
+     "missing."},
     {"pop", AMPHIS_METHOD(method_pop), METH_FASTCALL | METH_KEYWORDS,
      "pop($self, /, key, default=<unrepresentable>)\n--\n\n"
      "Remove the key and return its value; default, or KeyError without one, where it is missing."},
     {"popitem", AMPHIS_METHOD(method_popitem), METH_FASTCALL | METH_KEYWORDS,
      "popitem($self, /, last=True)\n--\n\nRemove and return a (key, value) pair: the newest, or the oldest."},
     {"move_to_end", AMPHIS_METHOD(method_move_to_end), METH_FASTCALL | METH_KEYWORDS,
-     "move_to_end($self, /, key, last=True)\n--\n\nMove an existing element to the end (or beginning if last is "
+     "move_to_end($self, /, key, last=True)\n--\n\nMove an existing element to the end (or beginning if last "
+     "is "
      "false).\n\nRaise KeyError if the element does not exist."},
     {"update", AMPHIS_METHOD(method_update), METH_VARARGS | METH_KEYWORDS, nullptr},
     {"clear", method_clear, METH_NOARGS, "clear($self, /)\n--\n\nRemove all items from ordered dict."},
@@ -473,9 +495,15 @@ PyNumberMethods as_number = {.nb_or = odict_or, .nb_inplace_or = odict_inplace_o
 
 extern "C" {
 
-PyObject* PyODict_New(void) { return PyDict_Type.tp_new(&PyODict_Type, empty_tuple(), nullptr); }
-int PyODict_SetItem(PyObject* od, PyObject* key, PyObject* value) { return PyDict_SetItem(od, key, value); }
-int PyODict_DelItem(PyObject* od, PyObject* key) { return PyDict_DelItem(od, key); }
+PyObject* PyODict_New(void) {
+  return PyDict_Type.tp_new(&PyODict_Type, empty_tuple(), nullptr);
+}
+int PyODict_SetItem(PyObject* od, PyObject* key, PyObject* value) {
+  return PyDict_SetItem(od, key, value);
+}
+int PyODict_DelItem(PyObject* od, PyObject* key) {
+  return PyDict_DelItem(od, key);
+}
 
 }  // extern "C"
 
@@ -541,7 +569,6 @@ PyTypeObject PyODictItems_Type = {
     .tp_name = "odict_items",
     .tp_basicsize = sizeof(DictView),
     .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_iter = view_iter<kKeys | kValues>,
-    .tp_methods = items_methods,
-    .tp_base = &PyDictItems_Type,
+    .tp_iter = view_iter < kKeys | kValues >
+    , .tp_methods = items_methods, .tp_base = &PyDictItems_Type,
 };

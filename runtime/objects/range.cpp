@@ -1,5 +1,5 @@
-// The type `range`, its iterator over int64 values (range_iterator) and the one over any integers (longrange_iterator).
-// A range never changes; see range.h for what it holds.
+// The type `range`, its iterator over int64 values (range_iterator) and the one over any integers
+// (longrange_iterator). A range never changes; see range.h for what it holds.
 #include "objects/range.h"
 
 #include "objects/tuple.h"
@@ -10,9 +10,13 @@ namespace amphis {
 
 namespace {
 
-RangeObject* as_range(PyObject* op) { return reinterpret_cast<RangeObject*>(op); }
+RangeObject* as_range(PyObject* op) {
+  return reinterpret_cast<RangeObject*>(op);
+}
 
-Ref<> make_int(int64_t value) { return Ref<>::steal(PyLong_FromLongLong(value)); }
+Ref<> make_int(int64_t value) {
+  return Ref<>::steal(PyLong_FromLongLong(value));
+}
 
 bool to_int64(PyObject* value, int64_t* out) {
   int overflow;
@@ -184,7 +188,8 @@ PyObject* range_slice(RangeObject* self, PyObject* slice) {
   Ref<> length = length_object(self);
   if (!length) return nullptr;
   PyObject *i, *j, *k;
-  if (_PySlice_GetLongIndices(reinterpret_cast<PySliceObject*>(slice), length.get(), &i, &j, &k) < 0) return nullptr;
+  if (_PySlice_GetLongIndices(reinterpret_cast<PySliceObject*>(slice), length.get(), &i, &j, &k) < 0)
+    return nullptr;
   Ref<> first = Ref<>::steal(i), last = Ref<>::steal(j), stride = Ref<>::steal(k);
   Ref<> step = Ref<>::steal(PyNumber_Multiply(stride.get(), self->step));
   if (!step) return nullptr;
@@ -200,7 +205,8 @@ PyObject* range_subscript(PyObject* op, PyObject* index) {
     return number ? item_at(as_range(op), number.get()) : nullptr;
   }
   if (PySlice_Check(index)) return range_slice(as_range(op), index);
-  PyErr_Format(PyExc_TypeError, "range indices must be integers or slices, not %.200s", Py_TYPE(index)->tp_name);
+  PyErr_Format(PyExc_TypeError, "range indices must be integers or slices, not %.200s",
+               Py_TYPE(index)->tp_name);
   return nullptr;
 }
 
@@ -209,9 +215,11 @@ int contains_int(RangeObject* self, PyObject* value) {
   int64_t v;
   if (self->fast) {
     if (!to_int64(value, &v)) return 0;
-    if (self->step64 > 0 ? v < self->start64 || v >= self->stop64 : v > self->start64 || v <= self->stop64) return 0;
-    const uint64_t distance = self->step64 > 0 ? static_cast<uint64_t>(v) - static_cast<uint64_t>(self->start64)
-                                               : static_cast<uint64_t>(self->start64) - static_cast<uint64_t>(v);
+    if (self->step64 > 0 ? v < self->start64 || v >= self->stop64 : v > self->start64 || v <= self->stop64)
+      return 0;
+    const uint64_t distance = self->step64 > 0
+                                  ? static_cast<uint64_t>(v) - static_cast<uint64_t>(self->start64)
+                                  : static_cast<uint64_t>(self->start64) - static_cast<uint64_t>(v);
     const uint64_t stride = self->step64 > 0 ? static_cast<uint64_t>(self->step64)
                                              : uint64_t{0} - static_cast<uint64_t>(self->step64);
     return distance % stride == 0;
@@ -229,9 +237,12 @@ int contains_int(RangeObject* self, PyObject* value) {
   return uneven < 0 ? -1 : !uneven;
 }
 
-bool is_plain_int(PyObject* op) { return PyLong_CheckExact(op) || PyBool_Check(op); }
+bool is_plain_int(PyObject* op) {
+  return PyLong_CheckExact(op) || PyBool_Check(op);
+}
 
-// Compares with each value in turn, for objects with an equality of their own. 1 found (and *count set), 0, -1.
+// Compares with each value in turn, for objects with an equality of their own. 1 found (and *count set), 0,
+// -1.
 int search_by_comparison(PyObject* self, PyObject* value, bool all, Py_ssize_t* count) {
   Ref<> iterator = Ref<>::steal(PyObject_GetIter(self));
   if (!iterator) return -1;
@@ -312,14 +323,17 @@ PyObject* range_repr(PyObject* op) {
 // ---- iterators ----
 
 struct LongRangeIterator {
-  PyObject_HEAD
-  PyObject* next;
+  PyObject_HEAD PyObject* next;
   PyObject* step;
   PyObject* left;
 };
 
-RangeIterator* as_iterator(PyObject* op) { return reinterpret_cast<RangeIterator*>(op); }
-LongRangeIterator* as_long_iterator(PyObject* op) { return reinterpret_cast<LongRangeIterator*>(op); }
+RangeIterator* as_iterator(PyObject* op) {
+  return reinterpret_cast<RangeIterator*>(op);
+}
+LongRangeIterator* as_long_iterator(PyObject* op) {
+  return reinterpret_cast<LongRangeIterator*>(op);
+}
 
 PyObject* make_long_iterator(PyObject* start, PyObject* step, PyObject* length) {
   auto* self = new_object<LongRangeIterator>(&PyLongRangeIter_Type);
@@ -349,7 +363,8 @@ PyObject* range_iter(PyObject* op) {
 PyObject* range_reversed(PyObject* op, PyObject*) {
   RangeObject* self = as_range(op);
   if (self->fast && self->step64 != INT64_MIN) {
-    const int64_t last = self->length64 == 0 ? self->start64 : range_value(self->start64, self->step64, self->length64 - 1);
+    const int64_t last =
+        self->length64 == 0 ? self->start64 : range_value(self->start64, self->step64, self->length64 - 1);
     if (end_fits(last, -self->step64, self->length64)) {
       return range_iterator_new(last, -self->step64, self->length64);
     }
@@ -374,9 +389,13 @@ PyObject* iterator_next(PyObject* op) {
   return PyLong_FromLongLong(value);
 }
 
-void iterator_dealloc(PyObject* op) { free_object(op); }
+void iterator_dealloc(PyObject* op) {
+  free_object(op);
+}
 
-PyObject* iterator_length_hint(PyObject* op, PyObject*) { return PyLong_FromLongLong(as_iterator(op)->left); }
+PyObject* iterator_length_hint(PyObject* op, PyObject*) {
+  return PyLong_FromLongLong(as_iterator(op)->left);
+}
 
 // iter(range(next, end, step)), None
 PyObject* reduce_with(PyObject* next, PyObject* step, PyObject* left) {
@@ -428,7 +447,9 @@ void long_dealloc(PyObject* op) {
   free_object(op);
 }
 
-PyObject* long_length_hint(PyObject* op, PyObject*) { return Py_NewRef(as_long_iterator(op)->left); }
+PyObject* long_length_hint(PyObject* op, PyObject*) {
+  return Py_NewRef(as_long_iterator(op)->left);
+}
 
 PyObject* long_reduce(PyObject* op, PyObject*) {
   LongRangeIterator* self = as_long_iterator(op);
@@ -491,9 +512,11 @@ PyObject* method_reduce(PyObject* op, PyObject*) {
 PyMethodDef methods[] = {
     {"__reversed__", range_reversed, METH_NOARGS, "Return a reverse iterator."},
     {"__reduce__", method_reduce, METH_NOARGS, nullptr},
-    {"count", method_count, METH_O, "rangeobject.count(value) -> integer -- return number of occurrences of value"},
+    {"count", method_count, METH_O,
+     "rangeobject.count(value) -> integer -- return number of occurrences of value"},
     {"index", method_index, METH_O,
-     "rangeobject.index(value) -> integer -- return index of value.\nRaise ValueError if the value is not present."},
+     "rangeobject.index(value) -> integer -- return index of value.\nRaise ValueError if the value is not "
+     "present."},
     {},
 };
 PyMemberDef members[] = {
@@ -503,20 +526,23 @@ PyMemberDef members[] = {
     {},
 };
 PyMethodDef iterator_methods[] = {
-    {"__length_hint__", iterator_length_hint, METH_NOARGS, "Private method returning an estimate of len(list(it))."},
+    {"__length_hint__", iterator_length_hint, METH_NOARGS,
+     "Private method returning an estimate of len(list(it))."},
     {"__reduce__", iterator_reduce, METH_NOARGS, "Return state information for pickling."},
     {"__setstate__", iterator_setstate, METH_O, "Set state information for unpickling."},
     {},
 };
 PyMethodDef long_methods[] = {
-    {"__length_hint__", long_length_hint, METH_NOARGS, "Private method returning an estimate of len(list(it))."},
+    {"__length_hint__", long_length_hint, METH_NOARGS,
+     "Private method returning an estimate of len(list(it))."},
     {"__reduce__", long_reduce, METH_NOARGS, "Return state information for pickling."},
     {"__setstate__", long_setstate, METH_O, "Set state information for unpickling."},
     {},
 };
 
 PyNumberMethods as_number = {.nb_bool = range_bool};
-PySequenceMethods as_sequence = {.sq_length = range_length, .sq_item = range_sq_item, .sq_contains = range_contains};
+PySequenceMethods as_sequence = {
+    .sq_length = range_length, .sq_item = range_sq_item, .sq_contains = range_contains};
 PyMappingMethods as_mapping = {.mp_length = range_length, .mp_subscript = range_subscript};
 
 }  // namespace

@@ -1,7 +1,10 @@
-// Ranges and their iterators: the layouts, for the interpreter's counting loops and for whoever reads a range fast.
+// Ranges and their iterators: the layouts, for the interpreter's counting loops and for whoever reads a range
+// fast.
 //
-// A range holds start, stop and step as int objects. Where they and the length fit in int64 it also holds them as such
-// (`fast`), and everything but arithmetic on huge ranges uses these; else it holds the length as an int object.
+// A range holds start, stop and step as int objects. Where they and the length fit in int64 it also holds
+// them as such
+// (`fast`), and everything but arithmetic on huge ranges uses these; else it holds the length as an int
+// object.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +15,7 @@
 namespace amphis {
 
 struct RangeObject {
-  PyObject_HEAD
-  PyObject* start;
+  PyObject_HEAD PyObject* start;
   PyObject* stop;
   PyObject* step;
   PyObject* length;  // null in a fast range
@@ -26,8 +28,7 @@ struct RangeObject {
 
 // The iterator of a fast range: next value, distance, how many are left.
 struct RangeIterator {
-  PyObject_HEAD
-  int64_t next;
+  PyObject_HEAD int64_t next;
   int64_t step;
   int64_t left;
 };

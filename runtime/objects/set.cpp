@@ -1,8 +1,8 @@
 // The hash table of sets and frozensets, and their C API. See set.h for the invariants.
 //
-// The order in which a set is walked can be seen, so the probe sequence and the growth policy follow those of CPython:
-// start at hash & mask, look at up to nine neighbours, then jump by a perturbed 5*i + 1; a table is full at 3/5 and then
-// grows to four times the elements (twice, from 50,000 on).
+// The order in which a set is walked can be seen, so the probe sequence and the growth policy follow those of
+// CPython: start at hash & mask, look at up to nine neighbours, then jump by a perturbed 5*i + 1; a table is
+// full at 3/5 and then grows to four times the elements (twice, from 50,000 on).
 #include "objects/set.h"
 
 #include <cstring>
@@ -82,7 +82,8 @@ int grow_if_full(PySetObject* set) {
 // Adds the elements of another set, whose hashes are known. Both are locked.
 int merge_set(PySetObject* set, PySetObject* other) {
   if (set == other || other->used == 0) return 0;
-  if ((set->fill + other->used) * 5 >= set->mask * 3 && resize(set, (set->used + other->used) * 2) < 0) return -1;
+  if ((set->fill + other->used) * 5 >= set->mask * 3 && resize(set, (set->used + other->used) * 2) < 0)
+    return -1;
   // Without comparisons where there is nothing to compare with.
   if (set->fill == 0) {
     for (Py_ssize_t i = 0; i <= other->mask; i++) {
@@ -272,8 +273,12 @@ PyObject* set_make(PyTypeObject* type, PyObject* iterable) {
 
 extern "C" {
 
-PyObject* PySet_New(PyObject* iterable) { return set_make(&PySet_Type, iterable); }
-PyObject* PyFrozenSet_New(PyObject* iterable) { return set_make(&PyFrozenSet_Type, iterable); }
+PyObject* PySet_New(PyObject* iterable) {
+  return set_make(&PySet_Type, iterable);
+}
+PyObject* PyFrozenSet_New(PyObject* iterable) {
+  return set_make(&PyFrozenSet_Type, iterable);
+}
 
 Py_ssize_t PySet_Size(PyObject* op) {
   return check_set(op, op != nullptr && PyAnySet_Check(op)) ? PySet_GET_SIZE(op) : -1;
@@ -289,7 +294,8 @@ int PySet_Contains(PyObject* op, PyObject* key) {
 
 int PySet_Add(PyObject* op, PyObject* key) {
   // A frozenset may be filled by whoever made it and has not handed it out.
-  if (!check_set(op, op != nullptr && (PySet_Check(op) || (PyFrozenSet_Check(op) && sync::is_unique(op))))) return -1;
+  if (!check_set(op, op != nullptr && (PySet_Check(op) || (PyFrozenSet_Check(op) && sync::is_unique(op)))))
+    return -1;
   const Py_hash_t hash = set_hash_element(key);
   if (hash == -1) return -1;
   ObjectLock lock(op);
@@ -347,7 +353,9 @@ AMPHIS_EXPORT int _PySet_NextEntryRef(PyObject* op, Py_ssize_t* pos, PyObject** 
   return more;
 }
 
-AMPHIS_EXPORT int _PySet_Update(PyObject* op, PyObject* iterable) { return set_update(op, iterable); }
+AMPHIS_EXPORT int _PySet_Update(PyObject* op, PyObject* iterable) {
+  return set_update(op, iterable);
+}
 AMPHIS_EXPORT extern PyObject* const _PySet_Dummy;
 PyObject* const _PySet_Dummy = set_dummy_object;
 

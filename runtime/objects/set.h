@@ -1,10 +1,11 @@
 // Sets and frozensets: the hash table, for the set*.cpp files and for whoever fills or walks a set fast.
 //
-// The table is open-addressed, of a power of two; a probe looks at up to kSetLinearProbes neighbours before it jumps. An
-// entry is empty (key null), live, or a dummy (key kSetDummy, hash -1) where one was removed.
+// The table is open-addressed, of a power of two; a probe looks at up to kSetLinearProbes neighbours before
+// it jumps. An entry is empty (key null), live, or a dummy (key kSetDummy, hash -1) where one was removed.
 //
-// Invariants, with the set's lock held: used == live entries; fill == live entries + dummies; fill <= 3/5 of the table.
-// All access takes the set's lock; comparisons may suspend it, and a search starts again when the table has changed.
+// Invariants, with the set's lock held: used == live entries; fill == live entries + dummies; fill <= 3/5 of
+// the table. All access takes the set's lock; comparisons may suspend it, and a search starts again when the
+// table has changed.
 #pragma once
 
 #include "Python.h"
@@ -15,10 +16,16 @@ namespace amphis {
 inline constexpr size_t kSetLinearProbes = 9;
 
 extern PyObject set_dummy_object[1];
-inline PyObject* set_dummy() { return set_dummy_object; }
+inline PyObject* set_dummy() {
+  return set_dummy_object;
+}
 
-inline PySetObject* as_set(PyObject* op) { return reinterpret_cast<PySetObject*>(op); }
-inline bool set_entry_live(const setentry* entry) { return entry->key != nullptr && entry->key != set_dummy(); }
+inline PySetObject* as_set(PyObject* op) {
+  return reinterpret_cast<PySetObject*>(op);
+}
+inline bool set_entry_live(const setentry* entry) {
+  return entry->key != nullptr && entry->key != set_dummy();
+}
 
 // set.update(iterable): 0 or -1. For a set or a frozenset that nobody else can see.
 int set_update(PyObject* set, PyObject* iterable);
@@ -61,6 +68,5 @@ void set_swap_contents(PySetObject* a, PySetObject* b);
 PyObject* set_copy(PyObject* set);
 
 Py_hash_t frozenset_hash(PyObject* set);
-
 
 }  // namespace amphis

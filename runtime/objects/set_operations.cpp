@@ -1,5 +1,5 @@
-// Operations on whole sets: union, intersection, difference, comparison, hash. `other` is any iterable unless a function
-// says that it is a set; results have the exact type set or frozenset, after the left operand.
+// Operations on whole sets: union, intersection, difference, comparison, hash. `other` is any iterable unless
+// a function says that it is a set; results have the exact type set or frozenset, after the left operand.
 #include "objects/set.h"
 
 #include <cstring>
@@ -12,10 +12,13 @@ namespace amphis {
 
 namespace {
 
-PyTypeObject* base_type(PyObject* set) { return PyFrozenSet_Check(set) ? &PyFrozenSet_Type : &PySet_Type; }
+PyTypeObject* base_type(PyObject* set) {
+  return PyFrozenSet_Check(set) ? &PyFrozenSet_Type : &PySet_Type;
+}
 
-// Calls visit(key, hash) with each element of a set, as a snapshot step by step; stops at the first non-zero result,
-// which is returned. `*other` locks are the visitor's business: only this set is locked, one step at a time.
+// Calls visit(key, hash) with each element of a set, as a snapshot step by step; stops at the first non-zero
+// result, which is returned. `*other` locks are the visitor's business: only this set is locked, one step at
+// a time.
 template <class Visit>
 int for_each_element(PyObject* set, Visit&& visit) {
   Py_ssize_t pos = 0;
@@ -75,7 +78,9 @@ int locked_add(PyObject* set, PyObject* key, Py_hash_t hash) {
 
 }  // namespace
 
-PyObject* set_copy(PyObject* set) { return set_make(base_type(set), set); }
+PyObject* set_copy(PyObject* set) {
+  return set_make(base_type(set), set);
+}
 
 void set_swap_contents(PySetObject* a, PySetObject* b) {
   setentry* a_table = a->table == a->smalltable ? b->smalltable : a->table;
@@ -115,8 +120,9 @@ int set_symmetric_difference_update(PySetObject* set, PyObject* other) {
     return 0;
   }
   // Without duplicates: an element that comes twice would be removed and added again.
-  Ref<> others = PyAnySet_Check(other) || PyDict_CheckExact(other) ? Ref<>::share(other)
-                                                                   : Ref<>::steal(set_make(&PySet_Type, other));
+  Ref<> others = PyAnySet_Check(other) || PyDict_CheckExact(other)
+                     ? Ref<>::share(other)
+                     : Ref<>::steal(set_make(&PySet_Type, other));
   if (!others) return -1;
   return for_each_item(others.get(), set_hash_element, [self](PyObject* key, Py_hash_t hash) {
     ObjectLock lock(self);

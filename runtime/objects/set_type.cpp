@@ -9,7 +9,9 @@ namespace {
 
 // ---- life ----
 
-PyObject* set_new(PyTypeObject* type, PyObject*, PyObject*) { return set_make(type, nullptr); }
+PyObject* set_new(PyTypeObject* type, PyObject*, PyObject*) {
+  return set_make(type, nullptr);
+}
 
 int set_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   if (!check_no_kwargs("set", kwargs)) return -1;
@@ -29,7 +31,8 @@ PyObject* set_vectorcall(PyObject* type, PyObject* const* args, size_t nargsf, P
 }
 
 PyObject* make_frozenset(PyTypeObject* type, PyObject* iterable) {
-  if (type == &PyFrozenSet_Type && iterable != nullptr && PyFrozenSet_CheckExact(iterable)) return Py_NewRef(iterable);
+  if (type == &PyFrozenSet_Type && iterable != nullptr && PyFrozenSet_CheckExact(iterable))
+    return Py_NewRef(iterable);
   return set_make(type, iterable);
 }
 
@@ -51,8 +54,7 @@ PyObject* frozenset_vectorcall(PyObject* type, PyObject* const* args, size_t nar
 
 void set_dealloc(PyObject* self) {
   untrack(self);
-  Py_TRASHCAN_BEGIN(self, set_dealloc)
-  PySetObject* set = as_set(self);
+  Py_TRASHCAN_BEGIN(self, set_dealloc) PySetObject* set = as_set(self);
   if (set->weakreflist != nullptr) PyObject_ClearWeakRefs(self);
   if (set->table != nullptr) {
     for (Py_ssize_t i = 0; i <= set->mask; i++) {
@@ -80,9 +82,12 @@ int set_clear_slot(PyObject* self) {
 
 // ---- slots ----
 
-Py_ssize_t set_length(PyObject* self) { return PySet_GET_SIZE(self); }
+Py_ssize_t set_length(PyObject* self) {
+  return PySet_GET_SIZE(self);
+}
 
-// The hash under which an element is looked up. A set stands for the frozenset with its elements; -1 with an error.
+// The hash under which an element is looked up. A set stands for the frozenset with its elements; -1 with an
+// error.
 Py_hash_t lookup_hash(PyObject* key) {
   const Py_hash_t hash = set_hash_element(key);
   if (hash != -1 || !PySet_Check(key) || !PyErr_ExceptionMatches(PyExc_TypeError)) return hash;
@@ -125,7 +130,9 @@ PyObject* set_repr(PyObject* self) {
   return text;
 }
 
-PyObject* as_bool(int result) { return result < 0 ? nullptr : PyBool_FromLong(result); }
+PyObject* as_bool(int result) {
+  return result < 0 ? nullptr : PyBool_FromLong(result);
+}
 
 PyObject* set_compare(PyObject* a, PyObject* b, int op) {
   if (!PyAnySet_Check(b)) Py_RETURN_NOTIMPLEMENTED;
@@ -134,7 +141,8 @@ PyObject* set_compare(PyObject* a, PyObject* b, int op) {
     case Py_EQ:
     case Py_NE: {
       int equal = n == m;
-      if (equal && as_set(a)->hash != -1 && as_set(b)->hash != -1 && as_set(a)->hash != as_set(b)->hash) equal = 0;
+      if (equal && as_set(a)->hash != -1 && as_set(b)->hash != -1 && as_set(a)->hash != as_set(b)->hash)
+        equal = 0;
       if (equal) equal = set_is_subset(a, b);
       return as_bool(equal < 0 ? -1 : equal == (op == Py_EQ));
     }
@@ -150,7 +158,9 @@ PyObject* set_compare(PyObject* a, PyObject* b, int op) {
   Py_RETURN_NOTIMPLEMENTED;
 }
 
-bool both_sets(PyObject* a, PyObject* b) { return PyAnySet_Check(a) && PyAnySet_Check(b); }
+bool both_sets(PyObject* a, PyObject* b) {
+  return PyAnySet_Check(a) && PyAnySet_Check(b);
+}
 
 PyObject* or_slot(PyObject* a, PyObject* b) {
   if (!both_sets(a, b)) Py_RETURN_NOTIMPLEMENTED;
@@ -186,7 +196,9 @@ int intersection_update(PyObject* self, PyObject* other) {
   return 0;
 }
 
-PyObject* inplace(PyObject* self, int done) { return done < 0 ? nullptr : Py_NewRef(self); }
+PyObject* inplace(PyObject* self, int done) {
+  return done < 0 ? nullptr : Py_NewRef(self);
+}
 
 PyObject* ior_slot(PyObject* a, PyObject* b) {
   if (!PyAnySet_Check(b)) Py_RETURN_NOTIMPLEMENTED;
@@ -212,17 +224,25 @@ PyObject* none_or_error(int done) {
   Py_RETURN_NONE;
 }
 
-PyObject* method_add(PyObject* self, PyObject* key) { return none_or_error(PySet_Add(self, key)); }
+PyObject* method_add(PyObject* self, PyObject* key) {
+  return none_or_error(PySet_Add(self, key));
+}
 
-PyObject* method_clear(PyObject* self, PyObject*) { return none_or_error(PySet_Clear(self)); }
+PyObject* method_clear(PyObject* self, PyObject*) {
+  return none_or_error(PySet_Clear(self));
+}
 
-PyObject* method_copy(PyObject* self, PyObject*) { return set_copy(self); }
+PyObject* method_copy(PyObject* self, PyObject*) {
+  return set_copy(self);
+}
 
 PyObject* frozenset_copy(PyObject* self, PyObject*) {
   return PyFrozenSet_CheckExact(self) ? Py_NewRef(self) : set_copy(self);
 }
 
-PyObject* method_contains(PyObject* self, PyObject* key) { return as_bool(set_contains(self, key)); }
+PyObject* method_contains(PyObject* self, PyObject* key) {
+  return as_bool(set_contains(self, key));
+}
 
 int discard_key(PyObject* self, PyObject* key) {
   const Py_hash_t hash = lookup_hash(key);
@@ -231,7 +251,9 @@ int discard_key(PyObject* self, PyObject* key) {
   return set_discard(as_set(self), key, hash);
 }
 
-PyObject* method_discard(PyObject* self, PyObject* key) { return none_or_error(discard_key(self, key)); }
+PyObject* method_discard(PyObject* self, PyObject* key) {
+  return none_or_error(discard_key(self, key));
+}
 
 PyObject* method_remove(PyObject* self, PyObject* key) {
   const int removed = discard_key(self, key);
@@ -239,7 +261,9 @@ PyObject* method_remove(PyObject* self, PyObject* key) {
   return none_or_error(removed - (removed == 0));
 }
 
-PyObject* method_pop(PyObject* self, PyObject*) { return PySet_Pop(self); }
+PyObject* method_pop(PyObject* self, PyObject*) {
+  return PySet_Pop(self);
+}
 
 PyObject* method_update(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
   for (Py_ssize_t i = 0; i < nargs; i++) {
@@ -260,7 +284,8 @@ PyObject* method_union(PyObject* self, PyObject* const* args, Py_ssize_t nargs) 
 PyObject* method_intersection(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
   if (nargs == 0) return set_copy(self);
   Ref<> result = Ref<>::share(self);
-  for (Py_ssize_t i = 0; i < nargs && result; i++) result = Ref<>::steal(set_intersection(result.get(), args[i]));
+  for (Py_ssize_t i = 0; i < nargs && result; i++)
+    result = Ref<>::steal(set_intersection(result.get(), args[i]));
   return result.release();
 }
 
@@ -288,15 +313,23 @@ PyObject* method_difference_update(PyObject* self, PyObject* const* args, Py_ssi
   Py_RETURN_NONE;
 }
 
-PyObject* method_symmetric_difference(PyObject* self, PyObject* other) { return symmetric_difference(self, other); }
+PyObject* method_symmetric_difference(PyObject* self, PyObject* other) {
+  return symmetric_difference(self, other);
+}
 
 PyObject* method_symmetric_difference_update(PyObject* self, PyObject* other) {
   return none_or_error(set_symmetric_difference_update(as_set(self), other));
 }
 
-PyObject* method_isdisjoint(PyObject* self, PyObject* other) { return as_bool(set_is_disjoint(self, other)); }
-PyObject* method_issubset(PyObject* self, PyObject* other) { return as_bool(set_is_subset(self, other)); }
-PyObject* method_issuperset(PyObject* self, PyObject* other) { return as_bool(set_is_superset(self, other)); }
+PyObject* method_isdisjoint(PyObject* self, PyObject* other) {
+  return as_bool(set_is_disjoint(self, other));
+}
+PyObject* method_issubset(PyObject* self, PyObject* other) {
+  return as_bool(set_is_subset(self, other));
+}
+PyObject* method_issuperset(PyObject* self, PyObject* other) {
+  return as_bool(set_is_superset(self, other));
+}
 
 PyObject* method_reduce(PyObject* self, PyObject*) {
   Ref<> keys = Ref<>::steal(PySequence_List(self));
@@ -313,27 +346,29 @@ PyObject* method_sizeof(PyObject* self, PyObject*) {
   return PyLong_FromSsize_t(size);
 }
 
-#define AMPHIS_SET_READING_METHODS                                                                                 \
-  {"__contains__", method_contains, METH_O | METH_COEXIST,                                                         \
-   "__contains__($self, object, /)\n--\n\nx.__contains__(y) <==> y in x."},                                        \
-      {"__reduce__", method_reduce, METH_NOARGS,                                                                   \
-       "__reduce__($self, /)\n--\n\nReturn state information for pickling."},                                      \
-      {"__sizeof__", method_sizeof, METH_NOARGS, "__sizeof__($self, /)\n--\n\nSize in memory, in bytes."},         \
-      {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,                                                  \
-       "__class_getitem__($type, object, /)\n--\n\nSee PEP 585"},                                                  \
-      {"union", AMPHIS_METHOD(method_union), METH_FASTCALL,                                                        \
-       "union($self, /, *others)\n--\n\nA new set with the elements of this set and of all others."},              \
-      {"intersection", AMPHIS_METHOD(method_intersection), METH_FASTCALL,                                          \
-       "intersection($self, /, *others)\n--\n\nA new set with the elements that this set and all others share."},  \
-      {"difference", AMPHIS_METHOD(method_difference), METH_FASTCALL,                                              \
-       "difference($self, /, *others)\n--\n\nA new set with the elements of this set that no other has."},         \
-      {"symmetric_difference", method_symmetric_difference, METH_O,                                                \
-       "symmetric_difference($self, other, /)\n--\n\nA new set with the elements that only one of the two has."},  \
-      {"isdisjoint", method_isdisjoint, METH_O,                                                                    \
-       "isdisjoint($self, other, /)\n--\n\nWhether the set and other share nothing."},                             \
-      {"issubset", method_issubset, METH_O,                                                                        \
-       "issubset($self, other, /)\n--\n\nWhether other has every element of this set."},                           \
-      {"issuperset", method_issuperset, METH_O,                                                                    \
+#define AMPHIS_SET_READING_METHODS                                                                          \
+  {"__contains__", method_contains, METH_O | METH_COEXIST,                                                  \
+   "__contains__($self, object, /)\n--\n\nx.__contains__(y) <==> y in x."},                                 \
+      {"__reduce__", method_reduce, METH_NOARGS,                                                            \
+       "__reduce__($self, /)\n--\n\nReturn state information for pickling."},                               \
+      {"__sizeof__", method_sizeof, METH_NOARGS, "__sizeof__($self, /)\n--\n\nSize in memory, in bytes."},  \
+      {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,                                           \
+       "__class_getitem__($type, object, /)\n--\n\nSee PEP 585"},                                           \
+      {"union", AMPHIS_METHOD(method_union), METH_FASTCALL,                                                 \
+       "union($self, /, *others)\n--\n\nA new set with the elements of this set and of all others."},       \
+      {"intersection", AMPHIS_METHOD(method_intersection), METH_FASTCALL,                                   \
+       "intersection($self, /, *others)\n--\n\nA new set with the elements that this set and all others "   \
+       "share."},                                                                                           \
+      {"difference", AMPHIS_METHOD(method_difference), METH_FASTCALL,                                       \
+       "difference($self, /, *others)\n--\n\nA new set with the elements of this set that no other has."},  \
+      {"symmetric_difference", method_symmetric_difference, METH_O,                                         \
+       "symmetric_difference($self, other, /)\n--\n\nA new set with the elements that only one of the two " \
+       "has."},                                                                                             \
+      {"isdisjoint", method_isdisjoint, METH_O,                                                             \
+       "isdisjoint($self, other, /)\n--\n\nWhether the set and other share nothing."},                      \
+      {"issubset", method_issubset, METH_O,                                                                 \
+       "issubset($self, other, /)\n--\n\nWhether other has every element of this set."},                    \
+      {"issuperset", method_issuperset, METH_O,                                                             \
        "issuperset($self, other, /)\n--\n\nWhether this set has every element of other."}
 
 PyMethodDef methods_of_set[] = {
@@ -341,10 +376,12 @@ PyMethodDef methods_of_set[] = {
     {"copy", method_copy, METH_NOARGS, "copy($self, /)\n--\n\nReturn a shallow copy of a set."},
     {"add", method_add, METH_O, "add($self, object, /)\n--\n\nAdd an element, unless it is there."},
     {"clear", method_clear, METH_NOARGS, "clear($self, /)\n--\n\nRemove all elements from this set."},
-    {"discard", method_discard, METH_O, "discard($self, object, /)\n--\n\nRemove an element, if it is there."},
+    {"discard", method_discard, METH_O,
+     "discard($self, object, /)\n--\n\nRemove an element, if it is there."},
     {"remove", method_remove, METH_O,
      "remove($self, object, /)\n--\n\nRemove an element; KeyError if it is not there."},
-    {"pop", method_pop, METH_NOARGS, "pop($self, /)\n--\n\nRemove some element and return it; KeyError if there is none."},
+    {"pop", method_pop, METH_NOARGS,
+     "pop($self, /)\n--\n\nRemove some element and return it; KeyError if there is none."},
     {"update", AMPHIS_METHOD(method_update), METH_FASTCALL,
      "update($self, /, *others)\n--\n\nAdd the elements of all others."},
     {"intersection_update", AMPHIS_METHOD(method_intersection_update), METH_FASTCALL,
@@ -379,14 +416,15 @@ PySequenceMethods as_sequence = {.sq_length = set_length, .sq_contains = set_con
 // ---- the iterator ----
 
 struct SetIterator {
-  PyObject_HEAD
-  PySetObject* set;  // null once used up (GIL build)
-  Py_ssize_t used;   // size at the beginning; negative after an error or at the end
+  PyObject_HEAD PySetObject* set;  // null once used up (GIL build)
+  Py_ssize_t used;                 // size at the beginning; negative after an error or at the end
   Py_ssize_t pos;
   Py_ssize_t left;
 };
 
-SetIterator* as_iterator(PyObject* op) { return reinterpret_cast<SetIterator*>(op); }
+SetIterator* as_iterator(PyObject* op) {
+  return reinterpret_cast<SetIterator*>(op);
+}
 
 PyObject* set_iter(PyObject* set) {
   auto* self = make_gc_object<SetIterator>(&PySetIter_Type);
@@ -458,7 +496,8 @@ PyObject* iterator_reduce(PyObject* op, PyObject*) {
 }
 
 PyMethodDef iterator_methods[] = {
-    {"__length_hint__", iterator_length_hint, METH_NOARGS, "Private method returning an estimate of len(list(it))."},
+    {"__length_hint__", iterator_length_hint, METH_NOARGS,
+     "Private method returning an estimate of len(list(it))."},
     {"__reduce__", iterator_reduce, METH_NOARGS, "Return state information for pickling."},
     {},
 };

@@ -9,7 +9,9 @@ namespace amphis {
 
 namespace {
 
-PySliceObject* as_slice(PyObject* op) { return reinterpret_cast<PySliceObject*>(op); }
+PySliceObject* as_slice(PyObject* op) {
+  return reinterpret_cast<PySliceObject*>(op);
+}
 
 // Takes over the references.
 PyObject* make_slice(PyObject* start, PyObject* stop, PyObject* step) {
@@ -58,7 +60,8 @@ int slice_traverse(PyObject* op, visitproc visit, void* arg) {
 }
 
 PyObject* slice_repr(PyObject* op) {
-  return PyUnicode_FromFormat("slice(%R, %R, %R)", as_slice(op)->start, as_slice(op)->stop, as_slice(op)->step);
+  return PyUnicode_FromFormat("slice(%R, %R, %R)", as_slice(op)->start, as_slice(op)->stop,
+                              as_slice(op)->step);
 }
 
 Ref<> as_tuple(PyObject* op) {
@@ -88,7 +91,9 @@ Py_hash_t slice_hash(PyObject* op) {
   return acc == static_cast<Py_uhash_t>(-1) ? 1546275796 : static_cast<Py_hash_t>(acc);
 }
 
-Ref<> make_int(long value) { return Ref<>::steal(PyLong_FromLong(value)); }
+Ref<> make_int(long value) {
+  return Ref<>::steal(PyLong_FromLong(value));
+}
 
 // An index as an int object; null with TypeError for other objects.
 Ref<> index_object(PyObject* value) {
@@ -122,12 +127,14 @@ Ref<> bound(PyObject* value, PyObject* length, PyObject* lower, PyObject* upper)
 PyObject* method_indices(PyObject* self, PyObject* arg);
 
 PyObject* method_reduce(PyObject* self, PyObject*) {
-  return Py_BuildValue("O(OOO)", Py_TYPE(self), as_slice(self)->start, as_slice(self)->stop, as_slice(self)->step);
+  return Py_BuildValue("O(OOO)", Py_TYPE(self), as_slice(self)->start, as_slice(self)->stop,
+                       as_slice(self)->step);
 }
 
 PyMethodDef methods[] = {
     {"indices", method_indices, METH_O,
-     "S.indices(len) -> (start, stop, stride)\n\nThe start, stop and stride of the slice for a sequence of that length."},
+     "S.indices(len) -> (start, stop, stride)\n\nThe start, stop and stride of the slice for a sequence of "
+     "that length."},
     {"__reduce__", method_reduce, METH_NOARGS, "Return state information for pickling."},
     {},
 };
@@ -209,15 +216,16 @@ Py_ssize_t PySlice_AdjustIndices(Py_ssize_t length, Py_ssize_t* start, Py_ssize_
 }
 
 #undef PySlice_GetIndicesEx
-int PySlice_GetIndicesEx(PyObject* slice, Py_ssize_t length, Py_ssize_t* start, Py_ssize_t* stop, Py_ssize_t* step,
-                         Py_ssize_t* slice_length) {
+int PySlice_GetIndicesEx(PyObject* slice, Py_ssize_t length, Py_ssize_t* start, Py_ssize_t* stop,
+                         Py_ssize_t* step, Py_ssize_t* slice_length) {
   if (PySlice_Unpack(slice, start, stop, step) < 0) return -1;
   *slice_length = PySlice_AdjustIndices(length, start, stop, *step);
   return 0;
 }
 
 // The old form: no clamping, and only exact ints.
-int PySlice_GetIndices(PyObject* op, Py_ssize_t length, Py_ssize_t* start, Py_ssize_t* stop, Py_ssize_t* step) {
+int PySlice_GetIndices(PyObject* op, Py_ssize_t length, Py_ssize_t* start, Py_ssize_t* stop,
+                       Py_ssize_t* step) {
   PySliceObject* slice = as_slice(op);
   *step = 1;
   if (slice->step != Py_None) {

@@ -1,5 +1,6 @@
-// Struct sequences: tuples whose items also have names (os.stat_result, time.struct_time). A type may have more fields
-// than items: an instance holds all of them, and its size counts only the first n_sequence_fields.
+// Struct sequences: tuples whose items also have names (os.stat_result, time.struct_time). A type may have
+// more fields than items: an instance holds all of them, and its size counts only the first
+// n_sequence_fields.
 #include <cstring>
 #include <memory>
 #include <new>
@@ -18,7 +19,9 @@ namespace amphis {
 
 namespace {
 
-PyTupleObject* as_tuple(PyObject* op) { return reinterpret_cast<PyTupleObject*>(op); }
+PyTupleObject* as_tuple(PyObject* op) {
+  return reinterpret_cast<PyTupleObject*>(op);
+}
 
 // The number that start-up wrote into the type's dictionary under `name`; -1 with an error.
 Py_ssize_t count_of(PyTypeObject* type, PyObject* name) {
@@ -33,9 +36,15 @@ Py_ssize_t count_of(PyTypeObject* type, PyObject* name) {
   return PyLong_AsSsize_t(value);
 }
 
-Py_ssize_t all_fields(PyTypeObject* type) { return count_of(type, AMPHIS_STATIC_NAME("n_fields")); }
-Py_ssize_t sequence_fields(PyTypeObject* type) { return count_of(type, AMPHIS_STATIC_NAME("n_sequence_fields")); }
-Py_ssize_t unnamed_fields(PyTypeObject* type) { return count_of(type, AMPHIS_STATIC_NAME("n_unnamed_fields")); }
+Py_ssize_t all_fields(PyTypeObject* type) {
+  return count_of(type, AMPHIS_STATIC_NAME("n_fields"));
+}
+Py_ssize_t sequence_fields(PyTypeObject* type) {
+  return count_of(type, AMPHIS_STATIC_NAME("n_sequence_fields"));
+}
+Py_ssize_t unnamed_fields(PyTypeObject* type) {
+  return count_of(type, AMPHIS_STATIC_NAME("n_unnamed_fields"));
+}
 
 Py_ssize_t field_index(const PyMemberDef* member) {
   return (member->offset - static_cast<Py_ssize_t>(offsetof(PyTupleObject, ob_item))) /
@@ -99,8 +108,8 @@ PyObject* construct(PyTypeObject* type, PyObject* arg, PyObject* dict) {
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(sequence.get());
   if (n < min || n > max) {
     const char* relation = min == max ? "a" : n < min ? "an at least" : "an at most";
-    PyErr_Format(PyExc_TypeError, "%.500s() takes %s %zd-sequence (%zd-sequence given)", type->tp_name, relation,
-                 n < min ? min : max, n);
+    PyErr_Format(PyExc_TypeError, "%.500s() takes %s %zd-sequence (%zd-sequence given)", type->tp_name,
+                 relation, n < min ? min : max, n);
     return nullptr;
   }
   Ref<> self = Ref<>::steal(make(type));
@@ -144,12 +153,14 @@ PyObject* structseq_repr(PyObject* op) {
   const PyMemberDef* member = type->tp_members;
   PyUnicodeWriter* writer = PyUnicodeWriter_Create(0);
   if (writer == nullptr) return nullptr;
-  bool ok = PyUnicodeWriter_WriteUTF8(writer, type->tp_name, -1) == 0 && PyUnicodeWriter_WriteChar(writer, '(') == 0;
+  bool ok = PyUnicodeWriter_WriteUTF8(writer, type->tp_name, -1) == 0 &&
+            PyUnicodeWriter_WriteChar(writer, '(') == 0;
   for (Py_ssize_t i = 0; ok && i < n; i++) {
     const char* name = member == nullptr ? nullptr : member->name;
     if (name != nullptr) member++;
     if (name == nullptr) {
-      PyErr_Format(PyExc_SystemError, "In structseq_repr(), member %zd name is NULL for type %.500s", i, type->tp_name);
+      PyErr_Format(PyExc_SystemError, "In structseq_repr(), member %zd name is NULL for type %.500s", i,
+                   type->tp_name);
       ok = false;
       break;
     }
@@ -171,7 +182,8 @@ PyObject* structseq_reduce(PyObject* op, PyObject*) {
   if (!items || !rest) return nullptr;
   for (PyMemberDef* m = type->tp_members; m != nullptr && m->name != nullptr; m++) {
     const Py_ssize_t i = field_index(m);
-    if (i >= visible && PyDict_SetItemString(rest.get(), m->name, as_tuple(op)->ob_item[i]) < 0) return nullptr;
+    if (i >= visible && PyDict_SetItemString(rest.get(), m->name, as_tuple(op)->ob_item[i]) < 0)
+      return nullptr;
   }
   return Py_BuildValue("O(OO)", type, items.get(), rest.get());
 }
@@ -211,11 +223,14 @@ PyObject* structseq_replace(PyObject* op, PyObject* args, PyObject* kwargs) {
 PyMethodDef methods[] = {
     {"__reduce__", structseq_reduce, METH_NOARGS, nullptr},
     {"__replace__", AMPHIS_METHOD(structseq_replace), METH_VARARGS | METH_KEYWORDS,
-     "__replace__($self, /, **changes)\n--\n\nReturn a copy of the structure with new values for the specified fields."},
+     "__replace__($self, /, **changes)\n--\n\nReturn a copy of the structure with new values for the "
+     "specified fields."},
     {},
 };
 
-bool is_unnamed(const PyStructSequence_Field& field) { return field.name == PyStructSequence_UnnamedField; }
+bool is_unnamed(const PyStructSequence_Field& field) {
+  return field.name == PyStructSequence_UnnamedField;
+}
 
 Py_ssize_t count_fields(const PyStructSequence_Desc* desc, Py_ssize_t* unnamed) {
   Py_ssize_t n = 0;
@@ -235,7 +250,8 @@ PyMemberDef* make_members(const PyStructSequence_Desc* desc, Py_ssize_t n) {
   for (Py_ssize_t i = 0; i < n; i++) {
     if (is_unnamed(desc->fields[i])) continue;
     *to++ = {desc->fields[i].name, _Py_T_OBJECT,
-             static_cast<Py_ssize_t>(offsetof(PyTupleObject, ob_item) + static_cast<size_t>(i) * sizeof(PyObject*)),
+             static_cast<Py_ssize_t>(offsetof(PyTupleObject, ob_item) +
+                                     static_cast<size_t>(i) * sizeof(PyObject*)),
              Py_READONLY, desc->fields[i].doc};
   }
   return members;
@@ -267,12 +283,19 @@ int fill_dict(PyTypeObject* type, const PyStructSequence_Desc* desc, Py_ssize_t 
 
 extern "C" {
 
-PyObject* PyStructSequence_New(PyTypeObject* type) { return make(type); }
+PyObject* PyStructSequence_New(PyTypeObject* type) {
+  return make(type);
+}
 
-// The steps of an item's life that PyTuple_SetItem guards do not apply: whoever calls this is filling a new object.
-void PyStructSequence_SetItem(PyObject* op, Py_ssize_t index, PyObject* value) { as_tuple(op)->ob_item[index] = value; }
+// The steps of an item's life that PyTuple_SetItem guards do not apply: whoever calls this is filling a new
+// object.
+void PyStructSequence_SetItem(PyObject* op, Py_ssize_t index, PyObject* value) {
+  as_tuple(op)->ob_item[index] = value;
+}
 
-PyObject* PyStructSequence_GetItem(PyObject* op, Py_ssize_t index) { return as_tuple(op)->ob_item[index]; }
+PyObject* PyStructSequence_GetItem(PyObject* op, Py_ssize_t index) {
+  return as_tuple(op)->ob_item[index];
+}
 
 // For static types that the caller owns and zeroed.
 int PyStructSequence_InitType2(PyTypeObject* type, PyStructSequence_Desc* desc) {
@@ -303,7 +326,9 @@ int PyStructSequence_InitType2(PyTypeObject* type, PyStructSequence_Desc* desc) 
   return fill_dict(type, desc, n, unnamed);
 }
 
-void PyStructSequence_InitType(PyTypeObject* type, PyStructSequence_Desc* desc) { PyStructSequence_InitType2(type, desc); }
+void PyStructSequence_InitType(PyTypeObject* type, PyStructSequence_Desc* desc) {
+  PyStructSequence_InitType2(type, desc);
+}
 
 AMPHIS_EXPORT PyTypeObject* _PyStructSequence_NewType(PyStructSequence_Desc* desc, unsigned long flags) {
   Py_ssize_t unnamed;
@@ -333,6 +358,8 @@ AMPHIS_EXPORT PyTypeObject* _PyStructSequence_NewType(PyStructSequence_Desc* des
   return reinterpret_cast<PyTypeObject*>(type.release());
 }
 
-PyTypeObject* PyStructSequence_NewType(PyStructSequence_Desc* desc) { return _PyStructSequence_NewType(desc, 0); }
+PyTypeObject* PyStructSequence_NewType(PyStructSequence_Desc* desc) {
+  return _PyStructSequence_NewType(desc, 0);
+}
 
 }  // extern "C"

@@ -1,7 +1,7 @@
 // Tuples: the type, its C API and its iterator. All empty exact tuples are one immortal object.
 //
-// The hash is xxHash's accumulation of the items' hashes (Collet, https://xxhash.com), with CPython's constants, because
-// programs have been seen to depend on the order that it gives.
+// The hash is xxHash's accumulation of the items' hashes (Collet, https://xxhash.com), with CPython's
+// constants, because programs have been seen to depend on the order that it gives.
 #include "objects/tuple.h"
 
 #include <cstring>
@@ -61,8 +61,12 @@ PyObject* reuse_pair(PyObject** slot, PyObject* first, PyObject* second) {
 
 namespace {
 
-PyTupleObject* as_tuple(PyObject* op) { return reinterpret_cast<PyTupleObject*>(op); }
-PyObject** items_of(PyObject* op) { return as_tuple(op)->ob_item; }
+PyTupleObject* as_tuple(PyObject* op) {
+  return reinterpret_cast<PyTupleObject*>(op);
+}
+PyObject** items_of(PyObject* op) {
+  return as_tuple(op)->ob_item;
+}
 
 PyObject* index_error() {
   PyErr_SetString(PyExc_IndexError, "tuple index out of range");
@@ -108,8 +112,8 @@ PyObject* tuple_vectorcall(PyObject* type, PyObject* const* args, size_t nargsf,
 void tuple_dealloc(PyObject* self) {
   if (self == empty_tuple()) return;
   untrack(self);
-  Py_TRASHCAN_BEGIN(self, tuple_dealloc)
-  for (Py_ssize_t i = Py_SIZE(self); i-- > 0;) Py_XDECREF(items_of(self)[i]);
+  Py_TRASHCAN_BEGIN(self, tuple_dealloc) for (Py_ssize_t i = Py_SIZE(self); i-- > 0;)
+      Py_XDECREF(items_of(self)[i]);
   Py_TYPE(self)->tp_free(self);
   Py_TRASHCAN_END
 }
@@ -121,7 +125,9 @@ int tuple_traverse(PyObject* self, visitproc visit, void* arg) {
 
 // ---- reading ----
 
-Py_ssize_t tuple_length(PyObject* self) { return Py_SIZE(self); }
+Py_ssize_t tuple_length(PyObject* self) {
+  return Py_SIZE(self);
+}
 
 Py_hash_t tuple_hash(PyObject* self);
 
@@ -171,7 +177,8 @@ PyObject* get_slice(PyObject* self, PyObject* slice) {
   }
   PyTupleObject* result = tuple_alloc(n);
   if (result == nullptr) return nullptr;
-  for (Py_ssize_t i = 0, at = start; i < n; i++, at += step) result->ob_item[i] = Py_NewRef(items_of(self)[at]);
+  for (Py_ssize_t i = 0, at = start; i < n; i++, at += step)
+    result->ob_item[i] = Py_NewRef(items_of(self)[at]);
   track(result);
   return reinterpret_cast<PyObject*>(result);
 }
@@ -228,7 +235,8 @@ PyObject* tuple_compare(PyObject* a, PyObject* b, int op) {
 PyObject* tuple_concat(PyObject* a, PyObject* b) {
   if (Py_SIZE(a) == 0 && PyTuple_CheckExact(b)) return Py_NewRef(b);
   if (!PyTuple_Check(b)) {
-    PyErr_Format(PyExc_TypeError, "can only concatenate tuple (not \"%.200s\") to tuple", Py_TYPE(b)->tp_name);
+    PyErr_Format(PyExc_TypeError, "can only concatenate tuple (not \"%.200s\") to tuple",
+                 Py_TYPE(b)->tp_name);
     return nullptr;
   }
   if (Py_SIZE(b) == 0 && PyTuple_CheckExact(a)) return Py_NewRef(a);
@@ -316,7 +324,9 @@ PyMappingMethods as_mapping = {.mp_length = tuple_length, .mp_subscript = tuple_
 
 // ---- the iterator ----
 
-TupleIterator* as_iterator(PyObject* op) { return reinterpret_cast<TupleIterator*>(op); }
+TupleIterator* as_iterator(PyObject* op) {
+  return reinterpret_cast<TupleIterator*>(op);
+}
 
 PyObject* tuple_iter(PyObject* self) {
   auto* it = make_gc_object<TupleIterator>(&PyTupleIter_Type);
@@ -358,7 +368,9 @@ Py_ssize_t items_left(TupleIterator* self) {
   return self->seq == nullptr ? 0 : self->seq->ob_base.ob_size - self->index;
 }
 
-PyObject* iterator_length_hint(PyObject* op, PyObject*) { return PyLong_FromSsize_t(items_left(as_iterator(op))); }
+PyObject* iterator_length_hint(PyObject* op, PyObject*) {
+  return PyLong_FromSsize_t(items_left(as_iterator(op)));
+}
 
 PyObject* iterator_reduce(PyObject* op, PyObject*) {
   TupleIterator* self = as_iterator(op);
@@ -377,7 +389,8 @@ PyObject* iterator_setstate(PyObject* op, PyObject* state) {
 }
 
 PyMethodDef iterator_methods[] = {
-    {"__length_hint__", iterator_length_hint, METH_NOARGS, "Private method returning an estimate of len(list(it))."},
+    {"__length_hint__", iterator_length_hint, METH_NOARGS,
+     "Private method returning an estimate of len(list(it))."},
     {"__reduce__", iterator_reduce, METH_NOARGS, "Return state information for pickling."},
     {"__setstate__", iterator_setstate, METH_O, "Set state information for unpickling."},
     {},
@@ -398,7 +411,8 @@ PyObject* tuple_subscript(PyObject* self, PyObject* index) {
     return tuple_item(self, i < 0 ? i + Py_SIZE(self) : i);
   }
   if (PySlice_Check(index)) return get_slice(self, index);
-  PyErr_Format(PyExc_TypeError, "tuple indices must be integers or slices, not %.200s", Py_TYPE(index)->tp_name);
+  PyErr_Format(PyExc_TypeError, "tuple indices must be integers or slices, not %.200s",
+               Py_TYPE(index)->tp_name);
   return nullptr;
 }
 
@@ -419,7 +433,9 @@ PyObject* PyTuple_New(Py_ssize_t n) {
   return reinterpret_cast<PyObject*>(tuple);
 }
 
-Py_ssize_t PyTuple_Size(PyObject* op) { return check_tuple(op) ? Py_SIZE(op) : -1; }
+Py_ssize_t PyTuple_Size(PyObject* op) {
+  return check_tuple(op) ? Py_SIZE(op) : -1;
+}
 
 PyObject* PyTuple_GetItem(PyObject* op, Py_ssize_t index) {
   if (!check_tuple(op)) return nullptr;
@@ -494,7 +510,9 @@ int _PyTuple_Resize(PyObject** slot, Py_ssize_t n) {
   return 0;
 }
 
-AMPHIS_EXPORT PyObject* _PyTuple_FromArray(PyObject* const* items, Py_ssize_t n) { return tuple_from_array(items, n); }
+AMPHIS_EXPORT PyObject* _PyTuple_FromArray(PyObject* const* items, Py_ssize_t n) {
+  return tuple_from_array(items, n);
+}
 AMPHIS_EXPORT PyObject* _PyTuple_FromArraySteal(PyObject* const* items, Py_ssize_t n) {
   return tuple_from_array_take(items, n);
 }
@@ -516,7 +534,8 @@ PyTypeObject PyTuple_Type = {
                 _Py_TPFLAGS_MATCH_SELF | Py_TPFLAGS_SEQUENCE,
     .tp_doc =
         "tuple(iterable=(), /)\n--\n\n"
-        "Built-in immutable sequence: empty, or with the items of the iterable. A tuple is returned as it is.",
+        "Built-in immutable sequence: empty, or with the items of the iterable. A tuple is returned as it "
+        "is.",
     .tp_traverse = tuple_traverse,
     .tp_richcompare = tuple_compare,
     .tp_iter = tuple_iter,

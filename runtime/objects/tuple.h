@@ -1,5 +1,5 @@
-// Tuples: making them from arrays, and the one empty tuple. A tuple never changes after it was handed out, so reading
-// needs no lock; ob_hash caches the hash (-1: not computed).
+// Tuples: making them from arrays, and the one empty tuple. A tuple never changes after it was handed out, so
+// reading needs no lock; ob_hash caches the hash (-1: not computed).
 #pragma once
 
 #include "Python.h"
@@ -8,7 +8,9 @@
 namespace amphis {
 
 extern PyTupleObject empty_tuple_object;
-inline PyObject* empty_tuple() { return reinterpret_cast<PyObject*>(&empty_tuple_object); }
+inline PyObject* empty_tuple() {
+  return reinterpret_cast<PyObject*>(&empty_tuple_object);
+}
 
 // n > 0 uninitialised items, hash not computed, not tracked; null with MemoryError.
 inline PyTupleObject* tuple_alloc(Py_ssize_t n) {
@@ -17,7 +19,8 @@ inline PyTupleObject* tuple_alloc(Py_ssize_t n) {
     PyErr_NoMemory();
     return nullptr;
   }
-  auto* tuple = new_gc_object_sized<PyTupleObject>(&PyTuple_Type, kHead + static_cast<size_t>(n) * sizeof(PyObject*));
+  auto* tuple =
+      new_gc_object_sized<PyTupleObject>(&PyTuple_Type, kHead + static_cast<size_t>(n) * sizeof(PyObject*));
   if (tuple == nullptr) {
     PyErr_NoMemory();
     return nullptr;
@@ -43,16 +46,15 @@ inline PyObject* tuple_pair_take(PyObject* first, PyObject* second) {
   return reinterpret_cast<PyObject*>(tuple);
 }
 
-// (first, second) in the tuple at *slot if nobody else holds it any more, else in a new one that is kept there. For
-// iterators whose steps no two threads run at once. Takes over the references.
+// (first, second) in the tuple at *slot if nobody else holds it any more, else in a new one that is kept
+// there. For iterators whose steps no two threads run at once. Takes over the references.
 PyObject* reuse_pair(PyObject** slot, PyObject* first, PyObject* second);
 
 // tuple[index] with the errors of the type: a new reference.
 PyObject* tuple_subscript(PyObject* self, PyObject* index);
 
 struct TupleIterator {
-  PyObject_HEAD
-  Py_ssize_t index;
+  PyObject_HEAD Py_ssize_t index;
   PyTupleObject* seq;
 };
 

@@ -1,5 +1,5 @@
-// The types `zip`, `map` and `filter`. zip and map share how they hold their iterators and how strict=True finds out which
-// of them ended early.
+// The types `zip`, `map` and `filter`. zip and map share how they hold their iterators and how strict=True
+// finds out which of them ended early.
 #include "objects/container_support.h"
 #include "objects/tuple.h"
 #include "sync/shared_slot.h"
@@ -59,8 +59,8 @@ bool strict_from_dict(const char* function, PyObject* kwargs, bool* strict) {
 
 PyObject* length_error(const char* function, Py_ssize_t number, const char* relation) {
   const char* plural = number == 1 ? " " : "s 1-";
-  return PyErr_Format(PyExc_ValueError, "%s() argument %zd is %s than argument%s%zd", function, number + 1, relation,
-                      plural, number);
+  return PyErr_Format(PyExc_ValueError, "%s() argument %zd is %s than argument%s%zd", function, number + 1,
+                      relation, plural, number);
 }
 
 // Iterator `ended` has no item while those before it had one; in strict mode all others must have ended too.
@@ -87,13 +87,14 @@ void check_lengths(const char* function, PyObject* iterators, Py_ssize_t ended) 
 // ---- zip ----
 
 struct ZipObject {
-  PyObject_HEAD
-  PyObject* iterators;
+  PyObject_HEAD PyObject* iterators;
   PyObject* result;  // the tuple to hand out again when nobody else has kept it (GIL build)
   bool strict;
 };
 
-ZipObject* as_zip(PyObject* op) { return reinterpret_cast<ZipObject*>(op); }
+ZipObject* as_zip(PyObject* op) {
+  return reinterpret_cast<ZipObject*>(op);
+}
 
 PyObject* make_zip(PyTypeObject* type, PyObject* const* args, Py_ssize_t n, bool strict) {
   Ref<> iterators = make_iterators(args, n);
@@ -189,13 +190,14 @@ PyMethodDef zip_methods[] = {
 // ---- map ----
 
 struct MapObject {
-  PyObject_HEAD
-  PyObject* iterators;
+  PyObject_HEAD PyObject* iterators;
   PyObject* function;
   bool strict;
 };
 
-MapObject* as_map(PyObject* op) { return reinterpret_cast<MapObject*>(op); }
+MapObject* as_map(PyObject* op) {
+  return reinterpret_cast<MapObject*>(op);
+}
 
 PyObject* make_map(PyTypeObject* type, PyObject* const* args, Py_ssize_t nargs, bool strict) {
   if (nargs < 2) {
@@ -258,7 +260,8 @@ PyObject* map_next(PyObject* op) {
   }
   PyObject* result = nullptr;
   if (got == n) {
-    result = PyObject_Vectorcall(self->function, args, static_cast<size_t>(n) | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
+    result = PyObject_Vectorcall(self->function, args,
+                                 static_cast<size_t>(n) | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
   } else if (self->strict) {
     check_lengths("map", iterators, got);
   }
@@ -273,8 +276,10 @@ PyObject* map_reduce(PyObject* op, PyObject*) {
   PyObject* args = PyTuple_New(n + 1);
   if (args == nullptr) return nullptr;
   PyTuple_SET_ITEM(args, 0, Py_NewRef(self->function));
-  for (Py_ssize_t i = 0; i < n; i++) PyTuple_SET_ITEM(args, i + 1, Py_NewRef(PyTuple_GET_ITEM(self->iterators, i)));
-  return self->strict ? Py_BuildValue("ONO", Py_TYPE(op), args, Py_True) : Py_BuildValue("ON", Py_TYPE(op), args);
+  for (Py_ssize_t i = 0; i < n; i++)
+    PyTuple_SET_ITEM(args, i + 1, Py_NewRef(PyTuple_GET_ITEM(self->iterators, i)));
+  return self->strict ? Py_BuildValue("ONO", Py_TYPE(op), args, Py_True)
+                      : Py_BuildValue("ON", Py_TYPE(op), args);
 }
 
 PyObject* map_setstate(PyObject* op, PyObject* state) {
@@ -293,12 +298,13 @@ PyMethodDef map_methods[] = {
 // ---- filter ----
 
 struct FilterObject {
-  PyObject_HEAD
-  PyObject* function;
+  PyObject_HEAD PyObject* function;
   PyObject* iterator;
 };
 
-FilterObject* as_filter(PyObject* op) { return reinterpret_cast<FilterObject*>(op); }
+FilterObject* as_filter(PyObject* op) {
+  return reinterpret_cast<FilterObject*>(op);
+}
 
 PyObject* make_filter(PyTypeObject* type, PyObject* function, PyObject* iterable) {
   Ref<> iterator = Ref<>::steal(PyObject_GetIter(iterable));
@@ -317,7 +323,8 @@ PyObject* filter_vectorcall(PyObject* type, PyObject* const* args, size_t nargsf
 }
 
 PyObject* filter_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
-  if ((type == &PyFilter_Type || type->tp_init == PyFilter_Type.tp_init) && !check_no_kwargs("filter", kwargs)) {
+  if ((type == &PyFilter_Type || type->tp_init == PyFilter_Type.tp_init) &&
+      !check_no_kwargs("filter", kwargs)) {
     return nullptr;
   }
   if (!check_positional("filter", PyTuple_GET_SIZE(args), 2, 2)) return nullptr;
@@ -379,7 +386,8 @@ PyTypeObject PyZip_Type = {
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
     .tp_doc =
         "zip(*iterables, strict=False)\n--\n\n"
-        "Tuples of the first items of all iterables, of their second items, and so on, until the shortest iterable\n"
+        "Tuples of the first items of all iterables, of their second items, and so on, until the shortest "
+        "iterable\n"
         "ends. With strict, it is a ValueError if one ends before the others.",
     .tp_traverse = zip_traverse,
     .tp_iter = PyObject_SelfIter,
@@ -400,7 +408,8 @@ PyTypeObject PyMap_Type = {
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
     .tp_doc =
         "map(function, iterable, /, *iterables, strict=False)\n--\n\n"
-        "The results of calling function with an item of each iterable, until the shortest iterable ends. With strict,\n"
+        "The results of calling function with an item of each iterable, until the shortest iterable ends. "
+        "With strict,\n"
         "it is a ValueError if one ends before the others.",
     .tp_traverse = map_traverse,
     .tp_iter = PyObject_SelfIter,
@@ -421,7 +430,8 @@ PyTypeObject PyFilter_Type = {
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
     .tp_doc =
         "filter(function, iterable, /)\n--\n\n"
-        "The items of the iterable for which function(item) is true, or that are true where function is None.",
+        "The items of the iterable for which function(item) is true, or that are true where function is "
+        "None.",
     .tp_traverse = filter_traverse,
     .tp_iter = PyObject_SelfIter,
     .tp_iternext = filter_next,

@@ -181,7 +181,8 @@ TEST_CASE("functools") {
   Ref<> dict_args = own(PyTuple_Pack(1, &PyDict_Type));
   Ref<> maker = own(PyObject_Call(attr(m, "partial").get(), dict_args.get(), keywords.get()));
   Ref<> more = own(Py_BuildValue("{s:i,s:i}", "b", 3, "c", 4));
-  CHECK(text(own(PyObject_Call(maker.get(), own(PyTuple_New(0)).get(), more.get()))) == "{'a': 1, 'b': 3, 'c': 4}");
+  CHECK(text(own(PyObject_Call(maker.get(), own(PyTuple_New(0)).get(), more.get()))) ==
+        "{'a': 1, 'b': 3, 'c': 4}");
 
   Ref<> cached = invoke(m, "_lru_cache_wrapper", "(OiiO)", &PyUnicode_Type, 2, 0, &PyRange_Type);
   REQUIRE(cached);
@@ -191,15 +192,16 @@ TEST_CASE("functools") {
   CHECK(error() == "TypeError: range expected at most 3 arguments, got 4");
   CHECK(text(attr(cached, "__class__")) == "<class 'functools._lru_cache_wrapper'>");
   CHECK(text(own(PyObject_CallMethod(cached.get(), "cache_clear", nullptr))) == "None");
-  CHECK(text(invoke(m, "reduce", "(O[[i][i]])", attr(module("_operator", PyInit__operator), "add").get(), 1, 2)) ==
-        "[1, 2]");
+  CHECK(text(invoke(m, "reduce", "(O[[i][i]])", attr(module("_operator", PyInit__operator), "add").get(), 1,
+                    2)) == "[1, 2]");
 }
 
 TEST_CASE("operator") {
   Ref<> m = module("_operator", PyInit__operator);
   CHECK(text(call(invoke(m, "itemgetter", "(ii)", 0, 2), own(PyUnicode_FromString("abc")))) == "('a', 'c')");
   CHECK(text(call(invoke(m, "attrgetter", "(s)", "real.imag"), integer(3))) == "0");
-  CHECK(text(call(invoke(m, "methodcaller", "(ss)", "split", ","), own(PyUnicode_FromString("a,b")))) == "['a', 'b']");
+  CHECK(text(call(invoke(m, "methodcaller", "(ss)", "split", ","), own(PyUnicode_FromString("a,b")))) ==
+        "['a', 'b']");
   CHECK(text(invoke(m, "methodcaller", "(ss)", "split", ",")) == "operator.methodcaller('split', ',')");
   CHECK(text(invoke(m, "countOf", "(ss)", "banana", "a")) == "3");
   CHECK(text(invoke(m, "_compare_digest", "(ss)", "abc", "abd")) == "False");

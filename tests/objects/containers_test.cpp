@@ -19,11 +19,19 @@ using namespace model;
 namespace {
 
 std::mt19937 random_numbers(12345);
-int random_below(int n) { return static_cast<int>(random_numbers() % static_cast<unsigned>(n)); }
+int random_below(int n) {
+  return static_cast<int>(random_numbers() % static_cast<unsigned>(n));
+}
 
-Ref<> string(const std::string& s) { return own(PyUnicode_FromString(s.c_str())); }
-Ref<> method_call(const Ref<>& obj, const char* name) { return own(PyObject_CallMethod(obj.get(), name, nullptr)); }
-Ref<> list_of(const Ref<>& iterable) { return own(PySequence_List(iterable.get())); }
+Ref<> string(const std::string& s) {
+  return own(PyUnicode_FromString(s.c_str()));
+}
+Ref<> method_call(const Ref<>& obj, const char* name) {
+  return own(PyObject_CallMethod(obj.get(), name, nullptr));
+}
+Ref<> list_of(const Ref<>& iterable) {
+  return own(PySequence_List(iterable.get()));
+}
 
 template <class Key>
 void check_dict_against_map(Key&& make_key) {
@@ -76,7 +84,9 @@ TEST_CASE("a dict of int keys behaves as a map that remembers the order of inser
 }
 TEST_CASE("a dict of mixed keys behaves as a map that remembers the order of insertion") {
   check_dict_against_map([](int k) {
-    return k % 3 == 0 ? integer(k) : k % 3 == 1 ? string(std::to_string(k)) : own(Py_BuildValue("(ii)", k, k));
+    return k % 3 == 0   ? integer(k)
+           : k % 3 == 1 ? string(std::to_string(k))
+                        : own(Py_BuildValue("(ii)", k, k));
   });
 }
 
@@ -182,7 +192,8 @@ TEST_CASE("entries move to either end") {
     to_end ? model.push_back(k) : model.push_front(k);
   }
   Ref<> keys = own(PyDict_Keys(ref.get()));
-  for (int i = 0; i < 50; i++) REQUIRE(PyLong_AsLong(PyList_GetItem(keys.get(), i)) == model[static_cast<size_t>(i)]);
+  for (int i = 0; i < 50; i++)
+    REQUIRE(PyLong_AsLong(PyList_GetItem(keys.get(), i)) == model[static_cast<size_t>(i)]);
 }
 
 TEST_CASE("list.sort is stable and agrees with std::stable_sort") {
@@ -191,13 +202,17 @@ TEST_CASE("list.sort is stable and agrees with std::stable_sort") {
       for (int shape = 0; shape < 4; shape++) {
         std::vector<int> values;
         for (int i = 0; i < n; i++) {
-          values.push_back(shape == 0 ? random_below(n) : shape == 1 ? i : shape == 2 ? n - i / 3 : (i * 7) % (n / 2 + 1));
+          values.push_back(shape == 0   ? random_below(n)
+                           : shape == 1 ? i
+                           : shape == 2 ? n - i / 3
+                                        : (i * 7) % (n / 2 + 1));
         }
         Ref<> list = own(PyList_New(0));
         for (int v : values) {
           Ref<> item = kind == 0   ? integer(v)
                        : kind == 1 ? own(PyFloat_FromDouble(v / 2.0))
-                       : kind == 2 ? string(std::string(static_cast<size_t>(v % 7), 'q') + std::to_string(100000 + v))
+                       : kind == 2
+                           ? string(std::string(static_cast<size_t>(v % 7), 'q') + std::to_string(100000 + v))
                        : kind == 3 ? own(Py_BuildValue("(ii)", v / 3, v))
                                    : own(PyFrozenSet_New(nullptr));
           if (kind == 4) item = own(Py_BuildValue("[i]", v));
@@ -258,13 +273,16 @@ TEST_CASE("hashes of tuples, frozensets and slices are CPython's") {
   CHECK(PyObject_Hash(own(PyTuple_New(0)).get()) == 5740354900026072187);
   CHECK(PyObject_Hash(own(Py_BuildValue("(iii)", 1, 2, 3)).get()) == 529344067295497451);
   CHECK(PyObject_Hash(own(PyFrozenSet_New(nullptr)).get()) == 133146708735736);
-  CHECK(PyObject_Hash(own(PyFrozenSet_New(own(Py_BuildValue("(iii)", 1, 2, 3)).get())).get()) == -272375401224217160);
+  CHECK(PyObject_Hash(own(PyFrozenSet_New(own(Py_BuildValue("(iii)", 1, 2, 3)).get())).get()) ==
+        -272375401224217160);
   Ref<> range = own(PyObject_CallFunction(type_object(PyRange_Type), "i", 100));
   CHECK(PyObject_Hash(own(PyFrozenSet_New(range.get())).get()) == 4411996150312757951);
   CHECK(PyObject_Hash(own(PySlice_New(integer(1).get(), integer(2).get(), integer(3).get())).get()) ==
         -2340833382717974474);
-  CHECK(PyObject_Hash(own(PyObject_CallFunction(type_object(PyRange_Type), "i", 5)).get()) == 5795932985296280846);
-  CHECK(PyObject_Hash(own(PyObject_CallFunction(type_object(PyRange_Type), "i", 0)).get()) == 2676694398852732306);
+  CHECK(PyObject_Hash(own(PyObject_CallFunction(type_object(PyRange_Type), "i", 5)).get()) ==
+        5795932985296280846);
+  CHECK(PyObject_Hash(own(PyObject_CallFunction(type_object(PyRange_Type), "i", 0)).get()) ==
+        2676694398852732306);
 }
 
 TEST_CASE("a set behaves as a set") {
@@ -297,7 +315,8 @@ TEST_CASE("set operations keep CPython's order") {
   Ref<> c = set_of("(iii)", 1, 2, 3), d = set_of("(iiii)", 3, 2, 9, 7);
   CHECK(text(own(PyNumber_And(c.get(), d.get()))) == "{2, 3}");
   CHECK(text(own(PyNumber_Xor(c.get(), d.get()))) == "{1, 7, 9}");
-  CHECK(text(own(PyNumber_Or(set_of("(ii)", 100, 200).get(), set_of("(ii)", 300, 1).get()))) == "{200, 1, 100, 300}");
+  CHECK(text(own(PyNumber_Or(set_of("(ii)", 100, 200).get(), set_of("(ii)", 300, 1).get()))) ==
+        "{200, 1, 100, 300}");
   CHECK(text(own(PySet_New(nullptr))) == "set()");
   CHECK(text(own(PyFrozenSet_New(b.get()))) == "frozenset({1})");
   CHECK(PySet_Add(a.get(), own(PyList_New(0)).get()) == -1);
@@ -331,7 +350,8 @@ TEST_CASE("ranges of any size") {
 
 TEST_CASE("tuples of items from any iterable") {
   for (int n : {0, 1, 15, 16, 17, 40}) {
-    Ref<> iterator = own(PyObject_GetIter(own(PyObject_CallFunction(type_object(PyRange_Type), "i", n)).get()));
+    Ref<> iterator =
+        own(PyObject_GetIter(own(PyObject_CallFunction(type_object(PyRange_Type), "i", n)).get()));
     Ref<> tuple = own(PySequence_Tuple(iterator.get()));
     REQUIRE(PyTuple_Size(tuple.get()) == n);
     for (int i = 0; i < n; i++) CHECK(PyLong_AsLong(PyTuple_GetItem(tuple.get(), i)) == i);
@@ -341,14 +361,15 @@ TEST_CASE("tuples of items from any iterable") {
 
 TEST_CASE("zip, map, enumerate and reversed") {
   Ref<> a = own(Py_BuildValue("[iii]", 1, 2, 3)), b = own(Py_BuildValue("(ss)", "x", "y"));
-  CHECK(text(list_of(own(PyObject_CallFunctionObjArgs(type_object(PyZip_Type), a.get(), b.get(), nullptr)))) ==
-        "[(1, 'x'), (2, 'y')]");
+  CHECK(text(list_of(own(PyObject_CallFunctionObjArgs(type_object(PyZip_Type), a.get(), b.get(),
+                                                      nullptr)))) == "[(1, 'x'), (2, 'y')]");
   CHECK(text(list_of(own(PyObject_CallOneArg(type_object(PyEnum_Type), b.get())))) == "[(0, 'x'), (1, 'y')]");
   CHECK(text(list_of(own(PyObject_CallOneArg(type_object(PyReversed_Type), b.get())))) == "['y', 'x']");
   CHECK(text(list_of(own(PyObject_CallOneArg(type_object(PyReversed_Type), a.get())))) == "[3, 2, 1]");
-  Ref<> strings = own(PyObject_CallFunctionObjArgs(type_object(PyMap_Type), type_object(PyUnicode_Type), a.get(), nullptr));
+  Ref<> strings = own(
+      PyObject_CallFunctionObjArgs(type_object(PyMap_Type), type_object(PyUnicode_Type), a.get(), nullptr));
   CHECK(text(list_of(strings)) == "['1', '2', '3']");
   Ref<> zeros = own(Py_BuildValue("[iii]", 0, 2, 0));
-  CHECK(text(list_of(own(PyObject_CallFunctionObjArgs(type_object(PyFilter_Type), Py_None, zeros.get(), nullptr)))) ==
-        "[2]");
+  CHECK(text(list_of(own(PyObject_CallFunctionObjArgs(type_object(PyFilter_Type), Py_None, zeros.get(),
+                                                      nullptr)))) == "[2]");
 }

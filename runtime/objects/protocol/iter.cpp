@@ -22,7 +22,8 @@ PyObject* PyObject_GetIter(PyObject* op) {
   }
   PyObject* iterator = get(op);
   if (iterator != nullptr && !PyIter_Check(iterator)) {
-    PyErr_Format(PyExc_TypeError, "iter() returned non-iterator of type '%.100s'", Py_TYPE(iterator)->tp_name);
+    PyErr_Format(PyExc_TypeError, "iter() returned non-iterator of type '%.100s'",
+                 Py_TYPE(iterator)->tp_name);
     Py_CLEAR(iterator);
   }
   return iterator;

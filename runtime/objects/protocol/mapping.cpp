@@ -13,15 +13,19 @@ int null_error() {
   return -1;
 }
 
-const char* type_name(PyObject* op) { return Py_TYPE(op)->tp_name; }
+const char* type_name(PyObject* op) {
+  return Py_TYPE(op)->tp_name;
+}
 
 // The subscription of a class: Class[arg].
 PyObject* subscript_class(PyObject* cls, PyObject* key) {
   if (cls == reinterpret_cast<PyObject*>(&PyType_Type)) return Py_GenericAlias(cls, key);
   Ref<> method;
-  if (PyObject_GetOptionalAttr(cls, AMPHIS_STATIC_NAME("__class_getitem__"), method.out()) < 0) return nullptr;
+  if (PyObject_GetOptionalAttr(cls, AMPHIS_STATIC_NAME("__class_getitem__"), method.out()) < 0)
+    return nullptr;
   if (method && method.get() != Py_None) return PyObject_CallOneArg(method.get(), key);
-  PyErr_Format(PyExc_TypeError, "type '%.200s' is not subscriptable", reinterpret_cast<PyTypeObject*>(cls)->tp_name);
+  PyErr_Format(PyExc_TypeError, "type '%.200s' is not subscriptable",
+               reinterpret_cast<PyTypeObject*>(cls)->tp_name);
   return nullptr;
 }
 
@@ -41,8 +45,8 @@ PyObject* method_as_list(PyObject* op, PyObject* method) {
   Ref<> iterator = Ref<>::steal(PyObject_GetIter(result.get()));
   if (!iterator) {
     if (PyErr_ExceptionMatches(PyExc_TypeError)) {
-      PyErr_Format(PyExc_TypeError, "%.200s.%U() returned a non-iterable (type %.200s)", type_name(op), method,
-                   type_name(result.get()));
+      PyErr_Format(PyExc_TypeError, "%.200s.%U() returned a non-iterable (type %.200s)", type_name(op),
+                   method, type_name(result.get()));
     }
     return nullptr;
   }
@@ -61,12 +65,15 @@ Py_ssize_t PyObject_Size(PyObject* op) {
 }
 
 #undef PyObject_Length
-Py_ssize_t PyObject_Length(PyObject* op) { return PyObject_Size(op); }
+Py_ssize_t PyObject_Length(PyObject* op) {
+  return PyObject_Size(op);
+}
 
 Py_ssize_t PyObject_LengthHint(PyObject* op, Py_ssize_t default_value) {
   PySequenceMethods* sequence = Py_TYPE(op)->tp_as_sequence;
   PyMappingMethods* mapping = Py_TYPE(op)->tp_as_mapping;
-  if ((sequence != nullptr && sequence->sq_length != nullptr) || (mapping != nullptr && mapping->mp_length != nullptr)) {
+  if ((sequence != nullptr && sequence->sq_length != nullptr) ||
+      (mapping != nullptr && mapping->mp_length != nullptr)) {
     const Py_ssize_t size = PyObject_Size(op);
     if (size >= 0) return size;
     if (!PyErr_ExceptionMatches(PyExc_TypeError)) return -1;
@@ -86,7 +93,8 @@ Py_ssize_t PyObject_LengthHint(PyObject* op, Py_ssize_t default_value) {
     return -1;
   }
   const Py_ssize_t value = PyLong_AsSsize_t(result.get());
-  if (value < 0 && !PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "__length_hint__() should return >= 0");
+  if (value < 0 && !PyErr_Occurred())
+    PyErr_SetString(PyExc_ValueError, "__length_hint__() should return >= 0");
   return value < 0 ? -1 : value;
 }
 
@@ -110,7 +118,8 @@ PyObject* PyObject_GetItem(PyObject* op, PyObject* key) {
 int PyObject_SetItem(PyObject* op, PyObject* key, PyObject* value) {
   if (op == nullptr || key == nullptr || value == nullptr) return null_error();
   PyMappingMethods* mapping = Py_TYPE(op)->tp_as_mapping;
-  if (mapping != nullptr && mapping->mp_ass_subscript != nullptr) return mapping->mp_ass_subscript(op, key, value);
+  if (mapping != nullptr && mapping->mp_ass_subscript != nullptr)
+    return mapping->mp_ass_subscript(op, key, value);
   PySequenceMethods* sequence = Py_TYPE(op)->tp_as_sequence;
   if (sequence != nullptr && sequence->sq_ass_item != nullptr) {
     Py_ssize_t index;
@@ -123,7 +132,8 @@ int PyObject_SetItem(PyObject* op, PyObject* key, PyObject* value) {
 int PyObject_DelItem(PyObject* op, PyObject* key) {
   if (op == nullptr || key == nullptr) return null_error();
   PyMappingMethods* mapping = Py_TYPE(op)->tp_as_mapping;
-  if (mapping != nullptr && mapping->mp_ass_subscript != nullptr) return mapping->mp_ass_subscript(op, key, nullptr);
+  if (mapping != nullptr && mapping->mp_ass_subscript != nullptr)
+    return mapping->mp_ass_subscript(op, key, nullptr);
   PySequenceMethods* sequence = Py_TYPE(op)->tp_as_sequence;
   if (sequence != nullptr && (sequence->sq_ass_item != nullptr || PyIndex_Check(key))) {
     Py_ssize_t index;
@@ -140,7 +150,8 @@ int PyObject_DelItemString(PyObject* op, const char* key) {
 }
 
 int PyMapping_Check(PyObject* op) {
-  return op != nullptr && Py_TYPE(op)->tp_as_mapping != nullptr && Py_TYPE(op)->tp_as_mapping->mp_subscript != nullptr;
+  return op != nullptr && Py_TYPE(op)->tp_as_mapping != nullptr &&
+         Py_TYPE(op)->tp_as_mapping->mp_subscript != nullptr;
 }
 
 Py_ssize_t PyMapping_Size(PyObject* op) {
@@ -156,7 +167,9 @@ Py_ssize_t PyMapping_Size(PyObject* op) {
 }
 
 #undef PyMapping_Length
-Py_ssize_t PyMapping_Length(PyObject* op) { return PyMapping_Size(op); }
+Py_ssize_t PyMapping_Length(PyObject* op) {
+  return PyMapping_Size(op);
+}
 
 PyObject* PyMapping_GetItemString(PyObject* op, const char* key) {
   if (key == nullptr) {

@@ -14,15 +14,21 @@ PyObject* null_error() {
   return nullptr;
 }
 
-const char* type_name(PyObject* op) { return Py_TYPE(op)->tp_name; }
+const char* type_name(PyObject* op) {
+  return Py_TYPE(op)->tp_name;
+}
 
 PyObject* type_error(const char* format, PyObject* op) {
   PyErr_Format(PyExc_TypeError, format, type_name(op));
   return nullptr;
 }
 
-PySequenceMethods* sequence_of(PyObject* op) { return Py_TYPE(op)->tp_as_sequence; }
-PyMappingMethods* mapping_of(PyObject* op) { return Py_TYPE(op)->tp_as_mapping; }
+PySequenceMethods* sequence_of(PyObject* op) {
+  return Py_TYPE(op)->tp_as_sequence;
+}
+PyMappingMethods* mapping_of(PyObject* op) {
+  return Py_TYPE(op)->tp_as_mapping;
+}
 
 bool has_number_slot(PyObject* op, binaryfunc PyNumberMethods::* slot) {
   PyNumberMethods* number = Py_TYPE(op)->tp_as_number;
@@ -134,7 +140,8 @@ Py_ssize_t PySequence_Size(PyObject* op) {
     null_error();
     return -1;
   }
-  if (sequence_of(op) != nullptr && sequence_of(op)->sq_length != nullptr) return sequence_of(op)->sq_length(op);
+  if (sequence_of(op) != nullptr && sequence_of(op)->sq_length != nullptr)
+    return sequence_of(op)->sq_length(op);
   type_error(mapping_of(op) != nullptr && mapping_of(op)->mp_length != nullptr
                  ? "%.200s is not a sequence"
                  : "object of type '%.200s' has no len()",
@@ -143,11 +150,14 @@ Py_ssize_t PySequence_Size(PyObject* op) {
 }
 
 #undef PySequence_Length
-Py_ssize_t PySequence_Length(PyObject* op) { return PySequence_Size(op); }
+Py_ssize_t PySequence_Length(PyObject* op) {
+  return PySequence_Size(op);
+}
 
 PyObject* PySequence_Concat(PyObject* a, PyObject* b) {
   if (a == nullptr || b == nullptr) return null_error();
-  if (sequence_of(a) != nullptr && sequence_of(a)->sq_concat != nullptr) return sequence_of(a)->sq_concat(a, b);
+  if (sequence_of(a) != nullptr && sequence_of(a)->sq_concat != nullptr)
+    return sequence_of(a)->sq_concat(a, b);
   // Classes made in Python have + only as a number method.
   if (PySequence_Check(a) && PySequence_Check(b) &&
       (has_number_slot(a, &PyNumberMethods::nb_add) || has_number_slot(b, &PyNumberMethods::nb_add))) {
@@ -158,7 +168,8 @@ PyObject* PySequence_Concat(PyObject* a, PyObject* b) {
 
 PyObject* PySequence_Repeat(PyObject* op, Py_ssize_t count) {
   if (op == nullptr) return null_error();
-  if (sequence_of(op) != nullptr && sequence_of(op)->sq_repeat != nullptr) return sequence_of(op)->sq_repeat(op, count);
+  if (sequence_of(op) != nullptr && sequence_of(op)->sq_repeat != nullptr)
+    return sequence_of(op)->sq_repeat(op, count);
   if (PySequence_Check(op) && has_number_slot(op, &PyNumberMethods::nb_multiply)) {
     Ref<> number = Ref<>::steal(PyLong_FromSsize_t(count));
     return number ? PyNumber_Multiply(op, number.get()) : nullptr;
@@ -182,7 +193,8 @@ PyObject* PySequence_InPlaceConcat(PyObject* a, PyObject* b) {
 PyObject* PySequence_InPlaceRepeat(PyObject* op, Py_ssize_t count) {
   if (op == nullptr) return null_error();
   PySequenceMethods* sequence = sequence_of(op);
-  if (sequence != nullptr && sequence->sq_inplace_repeat != nullptr) return sequence->sq_inplace_repeat(op, count);
+  if (sequence != nullptr && sequence->sq_inplace_repeat != nullptr)
+    return sequence->sq_inplace_repeat(op, count);
   if (sequence != nullptr && sequence->sq_repeat != nullptr) return sequence->sq_repeat(op, count);
   if (PySequence_Check(op) && (has_number_slot(op, &PyNumberMethods::nb_inplace_multiply) ||
                                has_number_slot(op, &PyNumberMethods::nb_multiply))) {
@@ -293,8 +305,12 @@ PyObject* PySequence_Fast(PyObject* iterable, const char* message) {
   return PySequence_List(iterator.get());
 }
 
-Py_ssize_t PySequence_Count(PyObject* op, PyObject* value) { return search(op, value, Search::kCount); }
-Py_ssize_t PySequence_Index(PyObject* op, PyObject* value) { return search(op, value, Search::kIndex); }
+Py_ssize_t PySequence_Count(PyObject* op, PyObject* value) {
+  return search(op, value, Search::kCount);
+}
+Py_ssize_t PySequence_Index(PyObject* op, PyObject* value) {
+  return search(op, value, Search::kIndex);
+}
 
 int PySequence_Contains(PyObject* op, PyObject* value) {
   if (sequence_of(op) != nullptr && sequence_of(op)->sq_contains != nullptr) {
@@ -304,6 +320,8 @@ int PySequence_Contains(PyObject* op, PyObject* value) {
 }
 
 #undef PySequence_In
-int PySequence_In(PyObject* op, PyObject* value) { return PySequence_Contains(op, value); }
+int PySequence_In(PyObject* op, PyObject* value) {
+  return PySequence_Contains(op, value);
+}
 
 }  // extern "C"
