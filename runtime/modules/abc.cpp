@@ -1,9 +1,9 @@
-// The module _abc: what abc.ABCMeta keeps per class (registry and caches of subclasses) and its instance and subclass
-// checks.
+// The module _abc: what abc.ABCMeta keeps per class (registry and caches of subclasses) and its instance and
+// subclass checks.
 //
-// Each abstract class has a Data object in `_abc_impl` with three WeakTypeSets. Readers of the caches take no lock;
-// changes are made under the lock of the Data object. The negative cache counts only while its version is the counter
-// of registrations.
+// Each abstract class has a Data object in `_abc_impl` with three WeakTypeSets. Readers of the caches take no
+// lock; changes are made under the lock of the Data object. The negative cache counts only while its version
+// is the counter of registrations.
 #include "objects/container_support.h"
 #include "objects/names.h"
 #include "objects/type.h"
@@ -20,10 +20,11 @@ namespace {
 
 std::atomic<uint64_t> registrations{0};
 
-// A set of classes, weakly held: open addressing over addresses. Each entry's weak reference says whether the class of
-// that address is still the one that was added, for it names None before the memory of its class is given back.
-// Invariant: at most half of the slots are taken; a slot once taken keeps its class until a new table replaces the
-// whole one, except that the weak reference of a reused address is replaced by a newer one.
+// A set of classes, weakly held: open addressing over addresses. Each entry's weak reference says whether the
+// class of that address is still the one that was added, for it names None before the memory of its class is
+// given back. Invariant: at most half of the slots are taken; a slot once taken keeps its class until a new
+// table replaces the whole one, except that the weak reference of a reused address is replaced by a newer
+// one.
 class WeakTypeSet {
   struct Slot {
     PyObject* type;
@@ -40,7 +41,8 @@ class WeakTypeSet {
     auto bits = reinterpret_cast<uintptr_t>(type) >> 4;
     return (bits ^ (bits >> 9)) & mask;
   }
-  // Whether `ref` refers to `type`, which the caller keeps alive. The weak reference itself may be dead memory.
+  // Whether `ref` refers to `type`, which the caller keeps alive. The weak reference itself may be dead
+  // memory.
   static bool refers(PyObject* ref, PyObject* type) {
     return sync::load_acquire(reinterpret_cast<PyWeakReference*>(ref)->wr_object) == type;
   }
@@ -156,14 +158,15 @@ class WeakTypeSet {
 };
 
 struct Data {
-  PyObject_HEAD
-  WeakTypeSet registry;
+  PyObject_HEAD WeakTypeSet registry;
   WeakTypeSet cache;
   WeakTypeSet negative;
   uint64_t negative_version;
 };
 
-Data* as_data(PyObject* op) { return reinterpret_cast<Data*>(op); }
+Data* as_data(PyObject* op) {
+  return reinterpret_cast<Data*>(op);
+}
 
 void data_dealloc(PyObject* self) {
   as_data(self)->registry.clear();
@@ -193,7 +196,7 @@ Ref<> data_of(PyObject* cls) {
   return data;
 }
 
-int add_to(PyObject* data, WeakTypeSet Data::*set, PyObject* type) {
+int add_to(PyObject* data, WeakTypeSet Data::* set, PyObject* type) {
   ObjectLock lock(data);
   return (as_data(data)->*set).add(type);
 }
@@ -288,7 +291,8 @@ int take_collection_flag(PyObject* cls) {
   if (flags == -1 && PyErr_Occurred()) return -1;
   const unsigned long wanted = static_cast<unsigned long>(flags) & kCollectionFlags;
   if (wanted == kCollectionFlags) {
-    PyErr_SetString(PyExc_TypeError, "__abc_tpflags__ cannot be both Py_TPFLAGS_SEQUENCE and Py_TPFLAGS_MAPPING");
+    PyErr_SetString(PyExc_TypeError,
+                    "__abc_tpflags__ cannot be both Py_TPFLAGS_SEQUENCE and Py_TPFLAGS_MAPPING");
     return -1;
   }
   if (wanted != 0) {
@@ -398,7 +402,8 @@ int derives_from_any(PyObject* subclass, PyObject* list) {
 
 // What __subclasshook__ says: 1, 0, -1 error, 2 nothing.
 int ask_hook(PyObject* cls, PyObject* subclass) {
-  Ref<> answer = Ref<>::steal(PyObject_CallMethodOneArg(cls, AMPHIS_STATIC_NAME("__subclasshook__"), subclass));
+  Ref<> answer =
+      Ref<>::steal(PyObject_CallMethodOneArg(cls, AMPHIS_STATIC_NAME("__subclasshook__"), subclass));
   if (!answer) return -1;
   if (answer.get() == Py_True) return 1;
   if (answer.get() == Py_False) return 0;
@@ -410,7 +415,8 @@ int ask_hook(PyObject* cls, PyObject* subclass) {
 int decide_subclass(PyObject* cls, PyObject* data, PyObject* subclass) {
   const int hook = ask_hook(cls, subclass);
   if (hook != 2) return hook;
-  if (PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(subclass), reinterpret_cast<PyTypeObject*>(cls))) return 1;
+  if (PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(subclass), reinterpret_cast<PyTypeObject*>(cls)))
+    return 1;
   if (as_data(data)->registry.contains(subclass)) return 1;
   Ref<> list = registered(data);
   if (!list) return -1;
@@ -507,7 +513,8 @@ PyMethodDef methods[] = {
      "Internal ABC helper to reset both caches of a given class.\n\nShould be only used by refleak.py"},
     {"_get_dump", get_dump, METH_O,
      "_get_dump($module, self, /)\n--\n\nInternal ABC helper for cache and registry debugging.\n\n"
-     "Return shallow copies of registry, of both caches, and\nnegative cache version. Don't call this function directly,\n"
+     "Return shallow copies of registry, of both caches, and\nnegative cache version. Don't call this "
+     "function directly,\n"
      "instead use ABC._dump_registry() for a nice repr."},
     {"_abc_register", AMPHIS_METHOD(abc_register), METH_FASTCALL,
      "_abc_register($module, self, subclass, /)\n--\n\n"
@@ -539,15 +546,16 @@ PyModuleDef abc_def = {
 
 }  // namespace amphis
 
-PyMODINIT_FUNC PyInit__abc(void) { return PyModuleDef_Init(&amphis::abc_def); }
+PyMODINIT_FUNC PyInit__abc(void) {
+  return PyModuleDef_Init(&amphis::abc_def);
+}
 
 extern "C" {
 
 using namespace amphis;
 
 PyTypeObject AbcData_Type = {
-    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
-    .tp_name = "_abc._abc_data",
+    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0).tp_name = "_abc._abc_data",
     .tp_basicsize = sizeof(Data),
     .tp_dealloc = data_dealloc,
     .tp_getattro = PyObject_GenericGetAttr,

@@ -1,8 +1,9 @@
 // The module _sre: the objects, and Session, a pattern at work on one string.
 //
-// The files: sre_code.h (what re._compiler emits), sre_charset (single characters), sre_program.h with sre_translate and
-// sre_optimise (from code list to program), sre_matcher.cpp (the matcher), sre_session.cpp (strings), sre_pattern.cpp,
-// sre_match.cpp, sre_substitute.cpp, sre_scanner.cpp (the types), sre_module.cpp (the module).
+// The files: sre_code.h (what re._compiler emits), sre_charset (single characters), sre_program.h with
+// sre_translate and sre_optimise (from code list to program), sre_matcher.cpp (the matcher), sre_session.cpp
+// (strings), sre_pattern.cpp, sre_match.cpp, sre_substitute.cpp, sre_scanner.cpp (the types), sre_module.cpp
+// (the module).
 #pragma once
 
 #include "Python.h"
@@ -13,8 +14,7 @@
 namespace amphis::sre {
 
 struct Pattern {
-  PyObject_VAR_HEAD
-  Py_ssize_t groups;
+  PyObject_VAR_HEAD Py_ssize_t groups;
   PyObject* group_index;  // dict: name -> number
   PyObject* index_group;  // tuple: number -> name or None
   PyObject* pattern;      // str, bytes or None
@@ -25,9 +25,8 @@ struct Pattern {
 };
 
 struct Match {
-  PyObject_VAR_HEAD
-  PyObject* string;  // the subject
-  PyObject* regs;    // made on demand
+  PyObject_VAR_HEAD PyObject* string;  // the subject
+  PyObject* regs;                      // made on demand
   Pattern* pattern;
   Py_ssize_t pos, end_pos;
   Py_ssize_t last_index;  // -1: none
@@ -36,17 +35,22 @@ struct Match {
 };
 
 struct Template {
-  PyObject_VAR_HEAD
-  PyObject* literal;  // what comes first
+  PyObject_VAR_HEAD PyObject* literal;  // what comes first
   struct Item {
     Py_ssize_t index;   // the text of this group,
     PyObject* literal;  // and then this; null for an empty one
   } items[1];
 };
 
-inline Pattern* as_pattern(PyObject* op) { return reinterpret_cast<Pattern*>(op); }
-inline Match* as_match(PyObject* op) { return reinterpret_cast<Match*>(op); }
-inline Template* as_template(PyObject* op) { return reinterpret_cast<Template*>(op); }
+inline Pattern* as_pattern(PyObject* op) {
+  return reinterpret_cast<Pattern*>(op);
+}
+inline Match* as_match(PyObject* op) {
+  return reinterpret_cast<Match*>(op);
+}
+inline Template* as_template(PyObject* op) {
+  return reinterpret_cast<Template*>(op);
+}
 
 // The characters of a str or a buffer, for as long as this lives.
 class Subject {
@@ -131,9 +135,12 @@ class Session {
     const void* last;
   };
 
-  template <class Ch> int run(const Ch* at);
-  template <class Ch> int search_in();
-  template <class Ch> int attempt(const Ch* at);
+  template <class Ch>
+  int run(const Ch* at);
+  template <class Ch>
+  int search_in();
+  template <class Ch>
+  int attempt(const Ch* at);
   bool grow(Entry** top, Entry** limit);
   bool allocate_registers(const Program& program);
   void reset_marks();
@@ -176,7 +183,8 @@ PyObject* compile_template(PyObject* pattern, PyObject* text);
 // The replacement for one match: a str or bytes.
 PyObject* expand_template(Template* parts, Match* match);
 PyObject* make_template(PyObject* pattern, PyObject* items);
-PyObject* substitute(Pattern* pattern, PyObject* replacement, PyObject* string, Py_ssize_t count, bool with_count);
+PyObject* substitute(Pattern* pattern, PyObject* replacement, PyObject* string, Py_ssize_t count,
+                     bool with_count);
 
 PyObject* make_scanner(Pattern* pattern, PyObject* string, Py_ssize_t pos, Py_ssize_t end_pos);
 PyObject* make_match_iterator(Pattern* pattern, PyObject* string, Py_ssize_t pos, Py_ssize_t end_pos);

@@ -1,4 +1,5 @@
-// The words that re._compiler puts into the code list: the contract with the library's pure-Python half, by its MAGIC.
+// The words that re._compiler puts into the code list: the contract with the library's pure-Python half, by
+// its MAGIC.
 #pragma once
 
 #include <cstdint>
@@ -13,20 +14,26 @@ inline constexpr int kMaxGroups = 1073741823;
 
 namespace code {
 enum : Word {
-  kFailure, kSuccess,
-  kAny, kAnyAll,
-  kAssert, kAssertNot,
+  kFailure,
+  kSuccess,
+  kAny,
+  kAnyAll,
+  kAssert,
+  kAssertNot,
   kAt,
   kBranch,
   kCategory,
-  kCharset, kBigCharset,
-  kGroupRef, kGroupRefExists,
+  kCharset,
+  kBigCharset,
+  kGroupRef,
+  kGroupRefExists,
   kIn,
   kInfo,
   kJump,
   kLiteral,
   kMark,
-  kMaxUntil, kMinUntil,
+  kMaxUntil,
+  kMinUntil,
   kNotLiteral,
   kNegate,
   kRange,
@@ -35,27 +42,59 @@ enum : Word {
   kSubpattern,
   kMinRepeatOne,
   kAtomicGroup,
-  kPossessiveRepeat, kPossessiveRepeatOne,
-  kGroupRefIgnore, kInIgnore, kLiteralIgnore, kNotLiteralIgnore,
-  kGroupRefLocIgnore, kInLocIgnore, kLiteralLocIgnore, kNotLiteralLocIgnore,
-  kGroupRefUniIgnore, kInUniIgnore, kLiteralUniIgnore, kNotLiteralUniIgnore,
+  kPossessiveRepeat,
+  kPossessiveRepeatOne,
+  kGroupRefIgnore,
+  kInIgnore,
+  kLiteralIgnore,
+  kNotLiteralIgnore,
+  kGroupRefLocIgnore,
+  kInLocIgnore,
+  kLiteralLocIgnore,
+  kNotLiteralLocIgnore,
+  kGroupRefUniIgnore,
+  kInUniIgnore,
+  kLiteralUniIgnore,
+  kNotLiteralUniIgnore,
   kRangeUniIgnore,
 };
 }  // namespace code
 
 enum class At : Word {
-  kBeginning, kBeginningLine, kBeginningString,
-  kBoundary, kNonBoundary,
-  kEnd, kEndLine, kEndString,
-  kLocBoundary, kLocNonBoundary,
-  kUniBoundary, kUniNonBoundary,
+  kBeginning,
+  kBeginningLine,
+  kBeginningString,
+  kBoundary,
+  kNonBoundary,
+  kEnd,
+  kEndLine,
+  kEndString,
+  kLocBoundary,
+  kLocNonBoundary,
+  kUniBoundary,
+  kUniNonBoundary,
   kCount,
 };
 
 enum class Category : Word {
-  kDigit, kNotDigit, kSpace, kNotSpace, kWord, kNotWord, kLinebreak, kNotLinebreak,
-  kLocWord, kLocNotWord,
-  kUniDigit, kUniNotDigit, kUniSpace, kUniNotSpace, kUniWord, kUniNotWord, kUniLinebreak, kUniNotLinebreak,
+  kDigit,
+  kNotDigit,
+  kSpace,
+  kNotSpace,
+  kWord,
+  kNotWord,
+  kLinebreak,
+  kNotLinebreak,
+  kLocWord,
+  kLocNotWord,
+  kUniDigit,
+  kUniNotDigit,
+  kUniSpace,
+  kUniNotSpace,
+  kUniWord,
+  kUniNotWord,
+  kUniLinebreak,
+  kUniNotLinebreak,
   kCount,
 };
 
@@ -65,7 +104,14 @@ enum : Word { kPrefix = 1, kLiteral = 2, kCharset = 4 };
 
 namespace flag {
 enum : int {
-  kIgnoreCase = 2, kLocale = 4, kMultiline = 8, kDotAll = 16, kUnicode = 32, kVerbose = 64, kDebug = 128, kAscii = 256,
+  kIgnoreCase = 2,
+  kLocale = 4,
+  kMultiline = 8,
+  kDotAll = 16,
+  kUnicode = 32,
+  kVerbose = 64,
+  kDebug = 128,
+  kAscii = 256,
 };
 }
 

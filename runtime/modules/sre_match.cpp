@@ -126,19 +126,22 @@ PyObject* match_expand(PyObject* self, PyObject* const* args, Py_ssize_t nargs, 
   static const char* const names[] = {"template"};
   PyObject* given[1];
   if (!bind_arguments({"expand", names, 1, 0, 1, 1}, args, nargs, kwnames, given)) return nullptr;
-  Ref<> parts = Ref<>::steal(compile_template(reinterpret_cast<PyObject*>(as_match(self)->pattern), given[0]));
+  Ref<> parts =
+      Ref<>::steal(compile_template(reinterpret_cast<PyObject*>(as_match(self)->pattern), given[0]));
   if (!parts) return nullptr;
   return expand_template(as_template(parts.get()), as_match(self));
 }
 
-PyObject* match_copy(PyObject* self, PyObject*) { return Py_NewRef(self); }
+PyObject* match_copy(PyObject* self, PyObject*) {
+  return Py_NewRef(self);
+}
 
 PyObject* match_repr(PyObject* self) {
   Match* match = as_match(self);
   Ref<> text = Ref<>::steal(match_group_text(match, 0, Py_None));
   if (!text) return nullptr;
-  return PyUnicode_FromFormat("<%s object; span=(%zd, %zd), match=%.50R>", Py_TYPE(self)->tp_name, match->spans[0],
-                              match->spans[1], text.get());
+  return PyUnicode_FromFormat("<%s object; span=(%zd, %zd), match=%.50R>", Py_TYPE(self)->tp_name,
+                              match->spans[0], match->spans[1], text.get());
 }
 
 PyObject* match_lastindex(PyObject* self, void*) {
@@ -149,7 +152,8 @@ PyObject* match_lastindex(PyObject* self, void*) {
 PyObject* match_lastgroup(PyObject* self, void*) {
   Match* match = as_match(self);
   PyObject* names = match->pattern->index_group;
-  if (names == nullptr || match->last_index < 0 || match->last_index >= PyTuple_GET_SIZE(names)) Py_RETURN_NONE;
+  if (names == nullptr || match->last_index < 0 || match->last_index >= PyTuple_GET_SIZE(names))
+    Py_RETURN_NONE;
   return Py_NewRef(PyTuple_GET_ITEM(names, match->last_index));
 }
 
@@ -201,7 +205,8 @@ PyMethodDef match_methods[] = {
      "span($self, group=0, /)\n--\n\n"
      "For match object m, return the 2-tuple (m.start(group), m.end(group))."},
     {"groups", AMPHIS_METHOD(match_groups), METH_FASTCALL | METH_KEYWORDS,
-     "groups($self, /, default=None)\n--\n\nReturn a tuple containing all the subgroups of the match, from 1.\n\n"
+     "groups($self, /, default=None)\n--\n\nReturn a tuple containing all the subgroups of the match, from "
+     "1.\n\n"
      "  default\n    Is used for groups that did not participate in the match."},
     {"groupdict", AMPHIS_METHOD(match_groupdict), METH_FASTCALL | METH_KEYWORDS,
      "groupdict($self, /, default=None)\n--\n\n"
@@ -209,7 +214,8 @@ PyMethodDef match_methods[] = {
      "  default\n    Is used for groups that did not participate in the match."},
     {"expand", AMPHIS_METHOD(match_expand), METH_FASTCALL | METH_KEYWORDS,
      "expand($self, /, template)\n--\n\n"
-     "Return the string obtained by doing backslash substitution on the string template, as done by the sub() method."},
+     "Return the string obtained by doing backslash substitution on the string template, as done by the "
+     "sub() method."},
     {"__copy__", match_copy, METH_NOARGS, "__copy__($self, /)\n--\n\n"},
     {"__deepcopy__", match_copy, METH_O, "__deepcopy__($self, memo, /)\n--\n\n"},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
@@ -218,7 +224,8 @@ PyMethodDef match_methods[] = {
 };
 
 PyMemberDef match_members[] = {
-    {"string", Py_T_OBJECT_EX, offsetof(Match, string), Py_READONLY, "The string passed to match() or search()."},
+    {"string", Py_T_OBJECT_EX, offsetof(Match, string), Py_READONLY,
+     "The string passed to match() or search()."},
     {"re", Py_T_OBJECT_EX, offsetof(Match, pattern), Py_READONLY, "The regular expression object."},
     {"pos", Py_T_PYSSIZET, offsetof(Match, pos), Py_READONLY,
      "The index into the string at which the RE engine started looking for a match."},
@@ -228,7 +235,8 @@ PyMemberDef match_members[] = {
 };
 
 PyGetSetDef match_getset[] = {
-    {"lastindex", match_lastindex, nullptr, "The integer index of the last matched capturing group.", nullptr},
+    {"lastindex", match_lastindex, nullptr, "The integer index of the last matched capturing group.",
+     nullptr},
     {"lastgroup", match_lastgroup, nullptr, "The name of the last matched capturing group.", nullptr},
     {"regs", match_regs, nullptr, nullptr, nullptr},
     {},
@@ -247,15 +255,15 @@ extern "C" {
 using namespace amphis::sre;
 
 PyTypeObject SreMatch_Type = {
-    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
-    .tp_name = "re.Match",
+    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0).tp_name = "re.Match",
     .tp_basicsize = offsetof(Match, spans),
     .tp_itemsize = 2 * sizeof(Py_ssize_t),
     .tp_dealloc = match_dealloc,
     .tp_repr = match_repr,
     .tp_as_mapping = &match_as_mapping,
     .tp_getattro = PyObject_GenericGetAttr,
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+                Py_TPFLAGS_IMMUTABLETYPE,
     .tp_doc = "The result of re.match() and re.search().\nMatch objects always have a boolean value of True.",
     .tp_traverse = match_traverse,
     .tp_clear = match_clear,

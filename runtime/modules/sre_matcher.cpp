@@ -1,11 +1,11 @@
 // The matcher: a backtracking machine over a Program, with its stack on the heap.
 //
-// What can be tried otherwise lies on the stack: where to go on, and from which position. Whatever changes a mark or a
-// loop's register lays the old value there too, so that going back restores it. While nothing but the bottom lies there,
-// nothing is kept, since failing then means that the attempt as a whole has failed.
+// What can be tried otherwise lies on the stack: where to go on, and from which position. Whatever changes a
+// mark or a loop's register lays the old value there too, so that going back restores it. While nothing but
+// the bottom lies there, nothing is kept, since failing then means that the attempt as a whole has failed.
 //
-// An atomic part remembers how high the stack was when it began (its barrier); when it has matched, the choices above
-// the barrier are thrown away and the old values of marks are kept.
+// An atomic part remembers how high the stack was when it began (its barrier); when it has matched, the
+// choices above the barrier are thrown away and the old values of marks are kept.
 #include "modules/sre.h"
 #include "objects/str_search.h"
 #include "sync/thread_state.h"
@@ -49,11 +49,16 @@ inline bool in_class(const CharClass& c, Ch ch) {
 template <class Ch>
 inline bool is_item(const Inst& in, const CharClass* classes, Ch ch) {
   switch (in.item) {
-    case Item::kAny: return ch != '\n';
-    case Item::kAnyAll: return true;
-    case Item::kLiteral: return ch == in.arg;
-    case Item::kNotLiteral: return ch != in.arg;
-    case Item::kClass: return in_class(classes[in.arg], ch);
+    case Item::kAny:
+      return ch != '\n';
+    case Item::kAnyAll:
+      return true;
+    case Item::kLiteral:
+      return ch == in.arg;
+    case Item::kNotLiteral:
+      return ch != in.arg;
+    case Item::kClass:
+      return in_class(classes[in.arg], ch);
   }
   return false;
 }
@@ -78,7 +83,8 @@ inline const Ch* class_span(const CharClass& c, const Ch* p, const Ch* limit) {
 template <class Ch>
 inline const Ch* item_span(const Inst& in, const CharClass* classes, const Ch* p, const Ch* limit) {
   switch (in.item) {
-    case Item::kAnyAll: return limit;
+    case Item::kAnyAll:
+      return limit;
     case Item::kAny: {
       const Ch* hit = search::find_char<Ch>(p, limit, '\n');
       return hit != nullptr ? hit : limit;
@@ -91,7 +97,8 @@ inline const Ch* item_span(const Inst& in, const CharClass* classes, const Ch* p
       const Ch* hit = search::find_char<Ch>(p, limit, static_cast<Ch>(in.arg));
       return hit != nullptr ? hit : limit;
     }
-    case Item::kClass: return class_span(classes[in.arg], p, limit);
+    case Item::kClass:
+      return class_span(classes[in.arg], p, limit);
   }
   return p;
 }
@@ -107,18 +114,30 @@ template <class Ch>
 bool is_at(At where, const Ch* at, const Ch* begin, const Ch* end) {
   switch (where) {
     case At::kBeginning:
-    case At::kBeginningString: return at == begin;
-    case At::kBeginningLine: return at == begin || at[-1] == '\n';
-    case At::kEnd: return at == end || (end - at == 1 && *at == '\n');
-    case At::kEndLine: return at == end || (at < end && *at == '\n');
-    case At::kEndString: return at == end;
-    case At::kBoundary: return at_boundary(at, begin, end, is_word_ascii);
-    case At::kNonBoundary: return !at_boundary(at, begin, end, is_word_ascii);
-    case At::kLocBoundary: return at_boundary(at, begin, end, is_word_locale);
-    case At::kLocNonBoundary: return !at_boundary(at, begin, end, is_word_locale);
-    case At::kUniBoundary: return at_boundary(at, begin, end, is_word_unicode);
-    case At::kUniNonBoundary: return !at_boundary(at, begin, end, is_word_unicode);
-    case At::kCount: break;
+    case At::kBeginningString:
+      return at == begin;
+    case At::kBeginningLine:
+      return at == begin || at[-1] == '\n';
+    case At::kEnd:
+      return at == end || (end - at == 1 && *at == '\n');
+    case At::kEndLine:
+      return at == end || (at < end && *at == '\n');
+    case At::kEndString:
+      return at == end;
+    case At::kBoundary:
+      return at_boundary(at, begin, end, is_word_ascii);
+    case At::kNonBoundary:
+      return !at_boundary(at, begin, end, is_word_ascii);
+    case At::kLocBoundary:
+      return at_boundary(at, begin, end, is_word_locale);
+    case At::kLocNonBoundary:
+      return !at_boundary(at, begin, end, is_word_locale);
+    case At::kUniBoundary:
+      return at_boundary(at, begin, end, is_word_unicode);
+    case At::kUniNonBoundary:
+      return !at_boundary(at, begin, end, is_word_unicode);
+    case At::kCount:
+      break;
   }
   return false;
 }
@@ -132,10 +151,14 @@ bool same_text(Fold fold, const Ch* a, const Ch* b, Py_ssize_t n) {
     return true;
   };
   switch (fold) {
-    case Fold::kNone: return memcmp(a, b, static_cast<size_t>(n) * sizeof(Ch)) == 0;
-    case Fold::kAscii: return equal(lower_ascii);
-    case Fold::kUnicode: return equal(lower_unicode);
-    case Fold::kLocale: return equal(lower_locale);
+    case Fold::kNone:
+      return memcmp(a, b, static_cast<size_t>(n) * sizeof(Ch)) == 0;
+    case Fold::kAscii:
+      return equal(lower_ascii);
+    case Fold::kUnicode:
+      return equal(lower_unicode);
+    case Fold::kLocale:
+      return equal(lower_locale);
   }
   return false;
 }
@@ -181,7 +204,8 @@ int Session::run(const Ch* at) {
 
   auto ch_at = [](const void* p) { return static_cast<const Ch*>(p); };
   auto push = [&](const Entry& e) __attribute__((always_inline)) {
-    if (top == limit && !grow(&top, &limit)) [[unlikely]] return false;
+    if (top == limit && !grow(&top, &limit)) [[unlikely]]
+      return false;
     *top++ = e;
     return true;
   };
@@ -210,7 +234,8 @@ int Session::run(const Ch* at) {
         if ((full_ && at != end) || at == forbidden_) goto fail;
         match_end_ = at - begin;
         return 1;
-      case Op::kFail: goto fail;
+      case Op::kFail:
+        goto fail;
       case Op::kAny:
         if (at >= end || *at == '\n') goto fail;
         ++at;
@@ -294,9 +319,9 @@ int Session::run(const Ch* at) {
       }
       case Op::kRepeatOnePossessive: {
         const Py_ssize_t room = at < end ? end - at : 0;
-        const Ch* stop = item_span(*in, classes, at, room > static_cast<Py_ssize_t>(in->max) && in->max != kMaxRepeat
-                                                          ? at + in->max
-                                                          : at + room);
+        const Ch* stop = item_span(
+            *in, classes, at,
+            room > static_cast<Py_ssize_t>(in->max) && in->max != kMaxRepeat ? at + in->max : at + room);
         if (stop - at < static_cast<Py_ssize_t>(in->min)) goto fail;
         at = stop;
         ++in;
@@ -304,9 +329,9 @@ int Session::run(const Ch* at) {
       }
       case Op::kRepeatOne: {
         const Py_ssize_t room = at < end ? end - at : 0;
-        const Ch* stop = item_span(*in, classes, at, room > static_cast<Py_ssize_t>(in->max) && in->max != kMaxRepeat
-                                                          ? at + in->max
-                                                          : at + room);
+        const Ch* stop = item_span(
+            *in, classes, at,
+            room > static_cast<Py_ssize_t>(in->max) && in->max != kMaxRepeat ? at + in->max : at + room);
         if (stop - at < static_cast<Py_ssize_t>(in->min)) goto fail;
         const Ch* least = at + in->min;
         const Filter& after = filters[in->filter];
@@ -322,7 +347,8 @@ int Session::run(const Ch* at) {
       case Op::kRepeatOneLazy: {
         const Py_ssize_t room = at < end ? end - at : 0;
         if (room < static_cast<Py_ssize_t>(in->min)) goto fail;
-        const Ch* most = room > static_cast<Py_ssize_t>(in->max) && in->max != kMaxRepeat ? at + in->max : at + room;
+        const Ch* most =
+            room > static_cast<Py_ssize_t>(in->max) && in->max != kMaxRepeat ? at + in->max : at + room;
         if (in->min > 0) {
           const Ch* least = at + in->min;
           if (item_span(*in, classes, at, least) != least) goto fail;
@@ -361,7 +387,8 @@ int Session::run(const Ch* at) {
         if ((rounds < in->max || in->max == kMaxRepeat) && (in->simple || at != loop->last) &&
             accepts(filters[in->filter], at, end)) {
           if (accepts(filters[in->tail_filter], at, end)) {
-            if (!push({.kind = kLoopTail, .n = loop->count, .in = in, .at = at, .other = loop->last})) return -1;
+            if (!push({.kind = kLoopTail, .n = loop->count, .in = in, .at = at, .other = loop->last}))
+              return -1;
           } else if (!in->simple && !keep_loop(in->arg)) {
             return -1;
           }
@@ -495,7 +522,8 @@ int Session::run(const Ch* at) {
       Entry* e = top - 1;
       again = false;
       switch (static_cast<Kind>(e->kind)) {
-        case kBottom: return 0;
+        case kBottom:
+          return 0;
         case kGoOn:
         case kBarrierPass:
           in = e->in;
@@ -609,7 +637,8 @@ int Session::search_in() {
   if (end - p < static_cast<Py_ssize_t>(program.min_width)) return 0;
   const Ch* const last = end - program.min_width;
   switch (program.start) {
-    case Start::kStringStart: return p == begin ? attempt(p) : 0;
+    case Start::kStringStart:
+      return p == begin ? attempt(p) : 0;
     case Start::kLineStart:
       for (;;) {
         if (p == begin || p[-1] == '\n') {

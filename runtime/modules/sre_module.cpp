@@ -84,7 +84,9 @@ PyObject* template_(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   return make_template(args[0], args[1]);
 }
 
-PyObject* getcodesize(PyObject*, PyObject*) { return PyLong_FromLong(sizeof(Word)); }
+PyObject* getcodesize(PyObject*, PyObject*) {
+  return PyLong_FromLong(sizeof(Word));
+}
 
 // Functions of a character's code, which any int may stand for.
 template <auto kFunction>
@@ -94,12 +96,16 @@ PyObject* of_character(PyObject*, PyObject* arg) {
   return kFunction(ch);
 }
 
-PyObject* ascii_iscased(int ch) { return PyBool_FromLong(ch >= 0 && ch < 128 && Py_ISALPHA(static_cast<unsigned char>(ch))); }
+PyObject* ascii_iscased(int ch) {
+  return PyBool_FromLong(ch >= 0 && ch < 128 && Py_ISALPHA(static_cast<unsigned char>(ch)));
+}
 PyObject* unicode_iscased(int ch) {
   const auto c = static_cast<Char>(ch);
   return PyBool_FromLong(c <= 0x10FFFF && (c != lower_unicode(c) || c != Py_UNICODE_TOUPPER(c)));
 }
-PyObject* ascii_tolower(int ch) { return PyLong_FromLong(static_cast<int>(lower_ascii(static_cast<Char>(ch)))); }
+PyObject* ascii_tolower(int ch) {
+  return PyLong_FromLong(static_cast<int>(lower_ascii(static_cast<Char>(ch))));
+}
 PyObject* unicode_tolower(int ch) {
   const auto c = static_cast<Char>(ch);
   return PyLong_FromLong(c <= 0x10FFFF ? static_cast<int>(lower_unicode(c)) : ch);
@@ -115,9 +121,11 @@ PyMethodDef methods[] = {
      "        [literal1, group1, ..., literalN, groupN]"},
     {"getcodesize", getcodesize, METH_NOARGS, "getcodesize($module, /)\n--\n\n"},
     {"ascii_iscased", of_character<ascii_iscased>, METH_O, "ascii_iscased($module, character, /)\n--\n\n"},
-    {"unicode_iscased", of_character<unicode_iscased>, METH_O, "unicode_iscased($module, character, /)\n--\n\n"},
+    {"unicode_iscased", of_character<unicode_iscased>, METH_O,
+     "unicode_iscased($module, character, /)\n--\n\n"},
     {"ascii_tolower", of_character<ascii_tolower>, METH_O, "ascii_tolower($module, character, /)\n--\n\n"},
-    {"unicode_tolower", of_character<unicode_tolower>, METH_O, "unicode_tolower($module, character, /)\n--\n\n"},
+    {"unicode_tolower", of_character<unicode_tolower>, METH_O,
+     "unicode_tolower($module, character, /)\n--\n\n"},
     {},
 };
 
@@ -150,4 +158,6 @@ PyModuleDef sre_def = {
 
 }  // namespace amphis::sre
 
-PyMODINIT_FUNC PyInit__sre(void) { return PyModuleDef_Init(&amphis::sre::sre_def); }
+PyMODINIT_FUNC PyInit__sre(void) {
+  return PyModuleDef_Init(&amphis::sre::sre_def);
+}

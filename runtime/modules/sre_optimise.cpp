@@ -1,11 +1,13 @@
-// What a Program can know beforehand: which characters each part can begin with, which repeats never profit from giving
-// characters back, and how a search finds its first candidate.
+// What a Program can know beforehand: which characters each part can begin with, which repeats never profit
+// from giving characters back, and how a search finds its first candidate.
 //
-// First sets are the least solution of the usual equations, computed from the last instruction to the first; only loops
-// refer backwards. Where the walk through a loop gets long, the set is everything, which is always right.
+// First sets are the least solution of the usual equations, computed from the last instruction to the first;
+// only loops refer backwards. Where the walk through a loop gets long, the set is everything, which is always
+// right.
 //
-// Inside of an atomic group (and an assertion, a possessive loop) nothing may be concluded from what comes after the
-// group, for the group settles for its first way to match, whatever comes after: its end counts as "everything" there.
+// Inside of an atomic group (and an assertion, a possessive loop) nothing may be concluded from what comes
+// after the group, for the group settles for its first way to match, whatever comes after: its end counts as
+// "everything" there.
 #include "modules/sre_program.h"
 
 namespace amphis::sre {
@@ -19,7 +21,7 @@ struct First {
 
   static First everything() {
     First f;
-    for (uint64_t& word : f.low.bits) word = ~uint64_t{0};
+    f.low = LowSet::all();
     f.high = f.at_end = true;
     return f;
   }
@@ -56,7 +58,10 @@ struct First {
 class Optimiser {
  public:
   explicit Optimiser(Program* program)
-      : program_(*program), tables_(program), known_(program->insts.size()), open_(program->insts.size(), false) {}
+      : program_(*program),
+        tables_(program),
+        known_(program->insts.size()),
+        open_(program->insts.size(), false) {}
 
   void run() {
     const First all = First::everything();
@@ -85,13 +90,15 @@ class Optimiser {
       case Item::kNotLiteral:
         f = First::everything();
         f.at_end = false;
-        if (item == Item::kAny) f.low.bits[0] &= ~(uint64_t{1} << '\n');
-        if (item == Item::kNotLiteral && arg < 256) f.low.bits[arg >> 6] &= ~(uint64_t{1} << (arg & 63));
+        if (item == Item::kAny) f.low.remove('\n');
+        if (item == Item::kNotLiteral && arg < 256) f.low.remove(arg);
         break;
-      case Item::kLiteral: f.add(arg); break;
+      case Item::kLiteral:
+        f.add(arg);
+        break;
       case Item::kClass: {
         const CharClass& c = program_.classes[arg];
-        f.low = low_set(c);
+        f.low = program_.class_sets[arg];
         f.high = c.locale || c.wide != CharClass::kNever;
         break;
       }
@@ -109,16 +116,26 @@ class Optimiser {
     if (--budget_ < 0) return First::everything();
     const Inst& in = program_.insts[pc];
     switch (in.op) {
-      case Op::kFail: return {};
-      case Op::kAny: return items(Item::kAny, 0);
-      case Op::kAnyAll: return items(Item::kAnyAll, 0);
-      case Op::kLiteral: return items(Item::kLiteral, in.arg);
-      case Op::kNotLiteral: return items(Item::kNotLiteral, in.arg);
-      case Op::kClass: return items(Item::kClass, in.arg);
-      case Op::kString: return items(Item::kLiteral, program_.literals[in.arg]);
-      case Op::kAt: return at(static_cast<At>(in.arg), first(pc + 1, atomic_depth));
-      case Op::kMark: return first(pc + 1, atomic_depth);
-      case Op::kJump: return first(in.target, atomic_depth);
+      case Op::kFail:
+        return {};
+      case Op::kAny:
+        return items(Item::kAny, 0);
+      case Op::kAnyAll:
+        return items(Item::kAnyAll, 0);
+      case Op::kLiteral:
+        return items(Item::kLiteral, in.arg);
+      case Op::kNotLiteral:
+        return items(Item::kNotLiteral, in.arg);
+      case Op::kClass:
+        return items(Item::kClass, in.arg);
+      case Op::kString:
+        return items(Item::kLiteral, program_.literals[in.arg]);
+      case Op::kAt:
+        return at(static_cast<At>(in.arg), first(pc + 1, atomic_depth));
+      case Op::kMark:
+        return first(pc + 1, atomic_depth);
+      case Op::kJump:
+        return first(in.target, atomic_depth);
       case Op::kAlt:
       case Op::kLazyAlt:
       case Op::kGroupIf: {
@@ -144,7 +161,8 @@ class Optimiser {
         open_[pc] = false;
         return f;
       }
-      case Op::kPossessive: return first(pc + 1, atomic_depth);
+      case Op::kPossessive:
+        return first(pc + 1, atomic_depth);
       case Op::kPossessiveNext: {
         First f = first(pc + 1, atomic_depth + 1);
         return f |= first(in.target, atomic_depth);
@@ -153,13 +171,17 @@ class Optimiser {
         // An empty round; what comes after it has been added where the walk went in.
         return atomic_depth > 0 ? First{} : First::everything();
       case Op::kAssert:
-      case Op::kAssertNot: return first(in.target, atomic_depth);
-      case Op::kAtomic: return first(pc + 1, atomic_depth + 1);
-      case Op::kAtomicEnd: return atomic_depth > 0 ? first(pc + 1, atomic_depth - 1) : First::everything();
+      case Op::kAssertNot:
+        return first(in.target, atomic_depth);
+      case Op::kAtomic:
+        return first(pc + 1, atomic_depth + 1);
+      case Op::kAtomicEnd:
+        return atomic_depth > 0 ? first(pc + 1, atomic_depth - 1) : First::everything();
       case Op::kAccept:
       case Op::kAssertEnd:
       case Op::kAssertNotEnd:
-      case Op::kGroupRef: break;
+      case Op::kGroupRef:
+        break;
     }
     return First::everything();
   }
@@ -177,7 +199,8 @@ class Optimiser {
         f.high = false;
         if (newline) f.low.add('\n');
         return f;
-      default: return f;
+      default:
+        return f;
     }
   }
 
@@ -200,13 +223,16 @@ class Optimiser {
   bool ends_at_once(Word pc) const {
     for (;; ++pc) {
       switch (program_.insts[pc].op) {
-        case Op::kMark: break;
+        case Op::kMark:
+          break;
         case Op::kAccept:
         case Op::kAssertEnd:
         case Op::kAssertNotEnd:
         case Op::kAtomicEnd:
-        case Op::kPossessiveEnd: return true;
-        default: return false;
+        case Op::kPossessiveEnd:
+          return true;
+        default:
+          return false;
       }
     }
   }
@@ -244,7 +270,8 @@ class Optimiser {
         }
         break;
       }
-      default: break;
+      default:
+        break;
     }
   }
 
@@ -254,11 +281,13 @@ class Optimiser {
       CharClass nothing{};
       tables_.place({}, &nothing.table, &nothing.mask);
       program_.classes.push_back(nothing);
+      program_.class_sets.push_back({});
     }
     CharClass c{};
     tables_.place(low, &c.table, &c.mask);
     c.wide = CharClass::kNever;
     program_.classes.push_back(c);
+    program_.class_sets.push_back(low);
     return static_cast<Word>(program_.classes.size() - 1);
   }
 
@@ -304,6 +333,8 @@ class Optimiser {
 
 }  // namespace
 
-void optimise(Program* program) { Optimiser(program).run(); }
+void optimise(Program* program) {
+  Optimiser(program).run();
+}
 
 }  // namespace amphis::sre

@@ -22,7 +22,8 @@ bool read_index(PyObject* value, Py_ssize_t* out) {
   return *out != -1 || !PyErr_Occurred();
 }
 
-bool read_range(const char* function, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, Range* out) {
+bool read_range(const char* function, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames,
+                Range* out) {
   if (nargs == 1 && kwnames == nullptr) {
     out->string = args[0];
     return true;
@@ -146,8 +147,8 @@ PyObject* pattern_scanner(PyObject* self, PyObject* const* args, Py_ssize_t narg
   return make_scanner(as_pattern(self), range.string, range.pos, range.end_pos);
 }
 
-PyObject* substitute_with(const char* name, bool with_count, PyObject* self, PyObject* const* args, Py_ssize_t nargs,
-                          PyObject* kwnames) {
+PyObject* substitute_with(const char* name, bool with_count, PyObject* self, PyObject* const* args,
+                          Py_ssize_t nargs, PyObject* kwnames) {
   static const char* const names[] = {"repl", "string", "count"};
   PyObject* given[3];
   if (!bind_arguments({name, names, 3, 0, 3, 2}, args, nargs, kwnames, given)) return nullptr;
@@ -164,7 +165,9 @@ PyObject* pattern_subn(PyObject* self, PyObject* const* args, Py_ssize_t nargs, 
   return substitute_with("subn", true, self, args, nargs, kwnames);
 }
 
-PyObject* pattern_copy(PyObject* self, PyObject*) { return Py_NewRef(self); }
+PyObject* pattern_copy(PyObject* self, PyObject*) {
+  return Py_NewRef(self);
+}
 
 // --- The object
 
@@ -260,10 +263,12 @@ PyMethodDef pattern_methods[] = {
      "Scan through string looking for a match, and return a corresponding match object instance.\n\n"
      "Return None if no position in the string matches."},
     {"sub", AMPHIS_METHOD(pattern_sub), METH_FASTCALL | METH_KEYWORDS,
-     "sub($self, /, repl, string, count=0)\n--\n\nReturn the string obtained by replacing the leftmost non-overlapping "
+     "sub($self, /, repl, string, count=0)\n--\n\nReturn the string obtained by replacing the leftmost "
+     "non-overlapping "
      "occurrences of pattern in string by the replacement repl."},
     {"subn", AMPHIS_METHOD(pattern_subn), METH_FASTCALL | METH_KEYWORDS,
-     "subn($self, /, repl, string, count=0)\n--\n\nReturn the tuple (new_string, number_of_subs_made) found by replacing "
+     "subn($self, /, repl, string, count=0)\n--\n\nReturn the tuple (new_string, number_of_subs_made) found "
+     "by replacing "
      "the leftmost non-overlapping occurrences of pattern with the replacement repl."},
     {"findall", AMPHIS_METHOD(pattern_findall), METH_FASTCALL | METH_KEYWORDS,
      "findall($self, /, string, pos=0, endpos=sys.maxsize)\n--\n\n"
@@ -271,7 +276,8 @@ PyMethodDef pattern_methods[] = {
     {"split", AMPHIS_METHOD(pattern_split), METH_FASTCALL | METH_KEYWORDS,
      "split($self, /, string, maxsplit=0)\n--\n\nSplit string by the occurrences of pattern."},
     {"finditer", AMPHIS_METHOD(pattern_finditer), METH_FASTCALL | METH_KEYWORDS,
-     "finditer($self, /, string, pos=0, endpos=sys.maxsize)\n--\n\nReturn an iterator over all non-overlapping matches "
+     "finditer($self, /, string, pos=0, endpos=sys.maxsize)\n--\n\nReturn an iterator over all "
+     "non-overlapping matches "
      "for the RE pattern in string.\n\nFor each match, the iterator returns a match object."},
     {"scanner", AMPHIS_METHOD(pattern_scanner), METH_FASTCALL | METH_KEYWORDS,
      "scanner($self, /, string, pos=0, endpos=sys.maxsize)\n--\n\n"},
@@ -286,12 +292,14 @@ PyMemberDef pattern_members[] = {
     {"pattern", Py_T_OBJECT_EX, offsetof(Pattern, pattern), Py_READONLY,
      "The pattern string from which the RE object was compiled."},
     {"flags", Py_T_INT, offsetof(Pattern, flags), Py_READONLY, "The regex matching flags."},
-    {"groups", Py_T_PYSSIZET, offsetof(Pattern, groups), Py_READONLY, "The number of capturing groups in the pattern."},
+    {"groups", Py_T_PYSSIZET, offsetof(Pattern, groups), Py_READONLY,
+     "The number of capturing groups in the pattern."},
     {},
 };
 
 PyGetSetDef pattern_getset[] = {
-    {"groupindex", pattern_groupindex, nullptr, "A dictionary mapping group names to group numbers.", nullptr},
+    {"groupindex", pattern_groupindex, nullptr, "A dictionary mapping group names to group numbers.",
+     nullptr},
     {},
 };
 
@@ -304,14 +312,14 @@ extern "C" {
 using namespace amphis::sre;
 
 PyTypeObject SrePattern_Type = {
-    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
-    .tp_name = "re.Pattern",
+    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0).tp_name = "re.Pattern",
     .tp_basicsize = sizeof(Pattern),
     .tp_dealloc = pattern_dealloc,
     .tp_repr = pattern_repr,
     .tp_hash = pattern_hash,
     .tp_getattro = PyObject_GenericGetAttr,
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+                Py_TPFLAGS_IMMUTABLETYPE,
     .tp_doc = "Compiled regular expression object.",
     .tp_traverse = pattern_traverse,
     .tp_clear = pattern_clear,

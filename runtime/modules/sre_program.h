@@ -1,7 +1,9 @@
-// The program that a pattern's code list is translated into, once, when the pattern is made. Immutable afterwards.
+// The program that a pattern's code list is translated into, once, when the pattern is made. Immutable
+// afterwards.
 //
-// An instruction goes on to the next one unless it says otherwise; Inst::next and jump targets are indices into `insts`.
-// A Filter says which character may come next if the rest of a program is to match; it may say yes too often, never no.
+// An instruction goes on to the next one unless it says otherwise; Inst::next and jump targets are indices
+// into `insts`. A Filter says which character may come next if the rest of a program is to match; it may say
+// yes too often, never no.
 #pragma once
 
 #include <memory>
@@ -12,36 +14,36 @@
 namespace amphis::sre {
 
 enum class Op : uint8_t {
-  kAccept,      // the whole pattern has matched
+  kAccept,  // the whole pattern has matched
   kFail,
-  kAny,         // one character other than a newline
-  kAnyAll,      // one character
-  kLiteral,     // the character `arg`
+  kAny,      // one character other than a newline
+  kAnyAll,   // one character
+  kLiteral,  // the character `arg`
   kNotLiteral,
-  kClass,       // a character of class `arg`
-  kString,      // the `count` characters at `arg` of `literals`
-  kAt,          // the position is At(arg)
-  kMark,        // marks[arg] = position
-  kJump,        // to `target`
-  kAlt,         // what follows, or else what is at `target`
-  kLazyAlt,     // what is at `target`, or else what follows
-  kRepeatOne,   // the item, min to max times, as often as possible
+  kClass,      // a character of class `arg`
+  kString,     // the `count` characters at `arg` of `literals`
+  kAt,         // the position is At(arg)
+  kMark,       // marks[arg] = position
+  kJump,       // to `target`
+  kAlt,        // what follows, or else what is at `target`
+  kLazyAlt,    // what is at `target`, or else what follows
+  kRepeatOne,  // the item, min to max times, as often as possible
   kRepeatOneLazy,
   kRepeatOnePossessive,
-  kLoop,        // begins loop `arg` whose end is at `target`
-  kLoopEnd,     // the end of a greedy loop's body, which is at `target`
+  kLoop,     // begins loop `arg` whose end is at `target`
+  kLoopEnd,  // the end of a greedy loop's body, which is at `target`
   kLoopEndLazy,
-  kPossessive,  // begins possessive loop `arg`
+  kPossessive,      // begins possessive loop `arg`
   kPossessiveNext,  // another round of what follows, or else on to `target`
   kPossessiveEnd,
-  kAssert,      // what follows until kAssertEnd matches, `count` characters back; `arg` numbers the barrier
+  kAssert,  // what follows until kAssertEnd matches, `count` characters back; `arg` numbers the barrier
   kAssertEnd,
-  kAssertNot,   // what follows until kAssertNotEnd does not match; then on to `target`
+  kAssertNot,  // what follows until kAssertNotEnd does not match; then on to `target`
   kAssertNotEnd,
   kAtomic,
   kAtomicEnd,
-  kGroupRef,    // the text of group `arg` again, compared under fold `item_fold`
-  kGroupIf,     // what follows if group `arg` has matched, or else on to `target`
+  kGroupRef,  // the text of group `arg` again, compared under fold `item_fold`
+  kGroupIf,   // what follows if group `arg` has matched, or else on to `target`
 };
 
 // The items of single-character repeats.
@@ -51,14 +53,15 @@ struct Inst {
   Op op;
   Item item = Item::kAny;
   Fold fold = Fold::kNone;
-  bool simple = false;  // loops: no upper bound and no empty rounds, so exact counts beyond the minimum do not matter
+  bool simple =
+      false;  // loops: no upper bound and no empty rounds, so exact counts beyond the minimum do not matter
   Word arg = 0;
   Word count = 0;
   Word min = 0, max = 0;
   Word target = 0;
-  Word filter = 0;       // alternatives: of what follows; loops: of the body; repeats of one: of what comes after
+  Word filter = 0;  // alternatives: of what follows; loops: of the body; repeats of one: of what comes after
   Word tail_filter = 0;  // alternatives: of what is at the target; loops: of what comes after
-  Word skip_class = 0;   // lazy repeats of one: the items at which what comes after cannot match; 0: not known
+  Word skip_class = 0;  // lazy repeats of one: the items at which what comes after cannot match; 0: not known
 };
 
 struct Filter {
@@ -83,7 +86,8 @@ struct Program {
   std::vector<Word> code;  // the code list; rules point into it
   std::vector<Inst> insts;
   std::vector<CharClass> classes;
-  std::vector<Filter> filters;  // [0] lets everything pass
+  std::vector<LowSet> class_sets;  // the same as sets, while the program is made
+  std::vector<Filter> filters;     // [0] lets everything pass
   std::vector<Char> literals;
   std::vector<uint8_t> literals8;  // the same, where they fit
   std::vector<std::unique_ptr<uint8_t[]>> tables;
@@ -105,13 +109,6 @@ bool translate(Program* program);
 // Fills in filters, the possessive repeats that they prove, and the start of searches.
 void optimise(Program* program);
 
-// A set of characters below U+0100, during translation.
-struct LowSet {
-  uint64_t bits[4] = {0, 0, 0, 0};
-  void add(Char ch) { bits[ch >> 6] |= uint64_t{1} << (ch & 63); }
-  bool has(Char ch) const { return (bits[ch >> 6] >> (ch & 63)) & 1; }
-  bool operator==(const LowSet&) const = default;
-};
 // The place of a set in the program's tables, shared with an equal one.
 class TableBuilder {
  public:
@@ -128,8 +125,5 @@ class TableBuilder {
   std::vector<Placed> placed_;
   int free_bit_ = 8;
 };
-
-// Visits the code units of a class's or an item's low characters.
-LowSet low_set(const CharClass& c);
 
 }  // namespace amphis::sre

@@ -1,7 +1,7 @@
 // What goes through a string match by match: the scanner object and finditer()'s iterator.
 //
-// Both hold a Session, which is not for two at once: whoever comes while a match is being looked for (another thread, or
-// a signal handler) gets ValueError.
+// Both hold a Session, which is not for two at once: whoever comes while a match is being looked for (another
+// thread, or a signal handler) gets ValueError.
 #include <new>
 
 #include "modules/sre.h"
@@ -11,15 +11,16 @@ namespace amphis::sre {
 namespace {
 
 struct Scanner {
-  PyObject_HEAD
-  PyObject* pattern;
+  PyObject_HEAD PyObject* pattern;
   PyObject* string;
   Session* session;
   bool busy;
   bool done;
 };
 
-Scanner* as_scanner(PyObject* op) { return reinterpret_cast<Scanner*>(op); }
+Scanner* as_scanner(PyObject* op) {
+  return reinterpret_cast<Scanner*>(op);
+}
 
 PyObject* make(PyTypeObject* type, Pattern* pattern, PyObject* string, Py_ssize_t pos, Py_ssize_t end_pos) {
   auto* scanner = make_gc_object<Scanner>(type);
@@ -80,7 +81,9 @@ PyObject* scanner_next(PyObject* self, PyObject*) {
   return match;
 }
 
-PyObject* iterator_next(PyObject* self) { return next(self, How::kSearch); }
+PyObject* iterator_next(PyObject* self) {
+  return next(self, How::kSearch);
+}
 
 PyMethodDef scanner_methods[] = {
     {"match", scanner_next<How::kMatch>, METH_NOARGS, "match($self, /)\n--\n\n"},
@@ -110,12 +113,12 @@ extern "C" {
 using namespace amphis::sre;
 
 PyTypeObject SreScanner_Type = {
-    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
-    .tp_name = "_sre.SRE_Scanner",
+    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0).tp_name = "_sre.SRE_Scanner",
     .tp_basicsize = sizeof(Scanner),
     .tp_dealloc = scanner_dealloc,
     .tp_getattro = PyObject_GenericGetAttr,
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+                Py_TPFLAGS_IMMUTABLETYPE,
     .tp_traverse = scanner_traverse,
     .tp_methods = scanner_methods,
     .tp_members = scanner_members,
@@ -124,12 +127,12 @@ PyTypeObject SreScanner_Type = {
 };
 
 PyTypeObject SreMatchIterator_Type = {
-    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
-    .tp_name = "callable_iterator",
+    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0).tp_name = "callable_iterator",
     .tp_basicsize = sizeof(Scanner),
     .tp_dealloc = scanner_dealloc,
     .tp_getattro = PyObject_GenericGetAttr,
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+                Py_TPFLAGS_IMMUTABLETYPE,
     .tp_traverse = scanner_traverse,
     .tp_iter = PyObject_SelfIter,
     .tp_iternext = iterator_next,

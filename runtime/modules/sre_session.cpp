@@ -1,4 +1,5 @@
-// Subject and the parts of Session that do not depend on the width of characters: opening, registers, results.
+// Subject and the parts of Session that do not depend on the width of characters: opening, registers,
+// results.
 #include "modules/sre.h"
 #include "objects/str.h"
 
@@ -23,7 +24,8 @@ bool Subject::open(PyObject* string) {
     return true;
   }
   if (!PyObject_CheckBuffer(string)) {
-    PyErr_Format(PyExc_TypeError, "expected string or bytes-like object, got '%.200s'", Py_TYPE(string)->tp_name);
+    PyErr_Format(PyExc_TypeError, "expected string or bytes-like object, got '%.200s'",
+                 Py_TYPE(string)->tp_name);
     return false;
   }
   if (PyObject_GetBuffer(string, &view_, PyBUF_SIMPLE) != 0) return false;

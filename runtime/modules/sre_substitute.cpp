@@ -1,7 +1,7 @@
 // sub() and subn(), and the templates that replacement strings are compiled to.
 //
-// The result is built directly, piece after piece. Pieces are counted, for a replacement of the wrong type is reported by
-// its place among them.
+// The result is built directly, piece after piece. Pieces are counted, for a replacement of the wrong type is
+// reported by its place among them.
 #include "modules/sre.h"
 #include "objects/bytes_span.h"
 #include "objects/str_writer.h"
@@ -62,7 +62,8 @@ class BytesResult {
 
 // `span(index, &start, &end)` gives a group's span, false if it has not matched.
 template <class Result, class Span>
-bool add_template(Result& out, const Template* parts, const Subject& subject, Py_ssize_t groups, Span&& span) {
+bool add_template(Result& out, const Template* parts, const Subject& subject, Py_ssize_t groups,
+                  Span&& span) {
   if (parts->literal != nullptr && !out.add(parts->literal)) return false;
   const Py_ssize_t n = Py_SIZE(parts);
   for (Py_ssize_t i = 0; i < n; ++i) {
@@ -92,7 +93,8 @@ bool is_literal(PyObject* text) {
     return false;
   }
   if (!subject.is_bytes()) return PyUnicode_FindChar(text, '\\', 0, subject.length(), 1) == -1;
-  return subject.length() == 0 || memchr(subject.data(), '\\', static_cast<size_t>(subject.length())) == nullptr;
+  return subject.length() == 0 ||
+         memchr(subject.data(), '\\', static_cast<size_t>(subject.length())) == nullptr;
 }
 
 bool read_replacement(Pattern* pattern, PyObject* given, Replacement* out) {
@@ -108,9 +110,10 @@ bool read_replacement(Pattern* pattern, PyObject* given, Replacement* out) {
   if (Py_SIZE(out->object.get()) == 0) {
     // An escape without a group.
     PyObject* literal = as_template(out->object.get())->literal;
-    out->object = literal != nullptr ? Ref<>::share(literal)
-                                     : Ref<>::steal(pattern->is_bytes > 0 ? PyBytes_FromStringAndSize(nullptr, 0)
-                                                                          : PyUnicode_New(0, 0));
+    out->object = literal != nullptr
+                      ? Ref<>::share(literal)
+                      : Ref<>::steal(pattern->is_bytes > 0 ? PyBytes_FromStringAndSize(nullptr, 0)
+                                                           : PyUnicode_New(0, 0));
     return static_cast<bool>(out->object);
   }
   out->kind = Replacement::kTemplate;
@@ -120,9 +123,11 @@ bool read_replacement(Pattern* pattern, PyObject* given, Replacement* out) {
 template <class Result>
 bool add_replacement(Result& out, const Replacement& replacement, const Session& session) {
   switch (replacement.kind) {
-    case Replacement::kLiteral: return out.add(replacement.object.get());
+    case Replacement::kLiteral:
+      return out.add(replacement.object.get());
     case Replacement::kTemplate:
-      return add_template(out, as_template(replacement.object.get()), session.subject(), session.pattern()->groups + 1,
+      return add_template(out, as_template(replacement.object.get()), session.subject(),
+                          session.pattern()->groups + 1,
                           [&](Py_ssize_t index, Py_ssize_t* start, Py_ssize_t* end) {
                             if (index > 0) return session.group(index, start, end);
                             *start = session.match_start();
@@ -171,8 +176,9 @@ PyObject* substitute(Pattern* pattern, PyObject* given, PyObject* string, Py_ssi
   Session session;
   if (!read_replacement(pattern, given, &replacement) || !session.begin(pattern, string)) return nullptr;
   Py_ssize_t n = 0;
-  Ref<> result = Ref<>::steal(session.subject().is_bytes() ? substitute_in<BytesResult>(session, replacement, count, &n)
-                                                           : substitute_in<StrResult>(session, replacement, count, &n));
+  Ref<> result =
+      Ref<>::steal(session.subject().is_bytes() ? substitute_in<BytesResult>(session, replacement, count, &n)
+                                                : substitute_in<StrResult>(session, replacement, count, &n));
   if (!result || !with_count) return result.release();
   PyObject* number = PyLong_FromSsize_t(n);
   return number != nullptr ? pack_pair(result.release(), number) : nullptr;
@@ -219,7 +225,8 @@ PyObject* compile_template(PyObject* pattern, PyObject* text) {
     result = Ref<>::steal(PyObject_Vectorcall(compile, args, 2, nullptr));
   }
   if (result && !Py_IS_TYPE(result.get(), &SreTemplate_Type)) {
-    PyErr_Format(PyExc_RuntimeError, "the result of compiling a replacement string is %.200s, not Template object",
+    PyErr_Format(PyExc_RuntimeError,
+                 "the result of compiling a replacement string is %.200s, not Template object",
                  Py_TYPE(result.get())->tp_name);
     return nullptr;
   }
@@ -229,7 +236,8 @@ PyObject* compile_template(PyObject* pattern, PyObject* text) {
 namespace {
 
 bool is_empty_text(PyObject* text) {
-  return (PyUnicode_Check(text) && PyUnicode_GET_LENGTH(text) == 0) || (PyBytes_Check(text) && PyBytes_GET_SIZE(text) == 0);
+  return (PyUnicode_Check(text) && PyUnicode_GET_LENGTH(text) == 0) ||
+         (PyBytes_Check(text) && PyBytes_GET_SIZE(text) == 0);
 }
 
 int template_traverse(PyObject* self, visitproc visit, void* arg) {
@@ -286,13 +294,13 @@ extern "C" {
 using namespace amphis::sre;
 
 PyTypeObject SreTemplate_Type = {
-    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
-    .tp_name = "_sre.SRE_Template",
+    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0).tp_name = "_sre.SRE_Template",
     .tp_basicsize = offsetof(Template, items),
     .tp_itemsize = sizeof(Template::Item),
     .tp_dealloc = template_dealloc,
     .tp_getattro = PyObject_GenericGetAttr,
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+                Py_TPFLAGS_IMMUTABLETYPE,
     .tp_traverse = template_traverse,
     .tp_clear = template_clear,
     .tp_alloc = PyType_GenericAlloc,

@@ -1,5 +1,5 @@
-// Translates the code list of re._compiler into a Program, checking it on the way: a list that is not well formed raises
-// RuntimeError and never reaches the matcher.
+// Translates the code list of re._compiler into a Program, checking it on the way: a list that is not well
+// formed raises RuntimeError and never reaches the matcher.
 #include <new>
 
 #include "modules/sre_program.h"
@@ -11,7 +11,9 @@ namespace {
 
 constexpr Word kMaxWidth = 0xFFFFFFFF;
 
-Word add_width(Word a, Word b) { return a > kMaxWidth - b ? kMaxWidth : a + b; }
+Word add_width(Word a, Word b) {
+  return a > kMaxWidth - b ? kMaxWidth : a + b;
+}
 Word times_width(Word a, Word n) {
   const uint64_t product = static_cast<uint64_t>(a) * n;
   return product > kMaxWidth ? kMaxWidth : static_cast<Word>(product);
@@ -80,22 +82,18 @@ class Translator {
     CharClass c{};
     c.rule = rule;
     c.locale = rule.depends_on_locale();
-    LowSet set;
-    if (!c.locale) {
-      for (Char ch = 0; ch < 256; ++ch) {
-        if (rule(ch)) set.add(ch);
-      }
-    }
+    const LowSet set = c.locale ? LowSet() : rule.low_set();
     tables_.place(set, &c.table, &c.mask);
     c.wide = wide_rule(rule);
     for (Word i = 0; i < program_.classes.size(); ++i) {
       const CharClass& other = program_.classes[i];
-      if (!c.locale && !other.locale && other.table == c.table && other.mask == c.mask && other.wide == c.wide &&
-          c.wide != CharClass::kByRule) {
+      if (!c.locale && !other.locale && other.table == c.table && other.mask == c.mask &&
+          other.wide == c.wide && c.wide != CharClass::kByRule) {
         return i;
       }
     }
     program_.classes.push_back(c);
+    program_.class_sets.push_back(c.locale ? LowSet::all() : set);
     return static_cast<Word>(program_.classes.size() - 1);
   }
 
@@ -115,8 +113,12 @@ class Translator {
         case code::kFailure:
           if (others != 0) return CharClass::kByRule;
           if (words == 0) return negated ? CharClass::kAlways : CharClass::kNever;
-          return words > 1 ? CharClass::kByRule : not_word != negated ? CharClass::kNotUnicodeWord : CharClass::kUnicodeWord;
-        case code::kNegate: negated = !negated; break;
+          return words > 1             ? CharClass::kByRule
+                 : not_word != negated ? CharClass::kNotUnicodeWord
+                                       : CharClass::kUnicodeWord;
+        case code::kNegate:
+          negated = !negated;
+          break;
         case code::kLiteral:
           others += *p++ >= 256;
           break;
@@ -124,19 +126,28 @@ class Translator {
           others += p[1] >= 256;
           p += 2;
           break;
-        case code::kCharset: p += 8; break;
+        case code::kCharset:
+          p += 8;
+          break;
         case code::kCategory:
           switch (static_cast<Category>(*p++)) {
             case Category::kDigit:
             case Category::kSpace:
             case Category::kWord:
-            case Category::kLinebreak: break;
-            case Category::kUniNotWord: not_word = true; [[fallthrough]];
-            case Category::kUniWord: ++words; break;
-            default: ++others;
+            case Category::kLinebreak:
+              break;
+            case Category::kUniNotWord:
+              not_word = true;
+              [[fallthrough]];
+            case Category::kUniWord:
+              ++words;
+              break;
+            default:
+              ++others;
           }
           break;
-        default: return CharClass::kByRule;
+        default:
+          return CharClass::kByRule;
       }
     }
   }
@@ -165,26 +176,43 @@ class Translator {
       return after;
     };
     switch (op) {
-      case code::kAny: *kind = Item::kAny; return p;
-      case code::kAnyAll: *kind = Item::kAnyAll; return p;
-      case code::kLiteral: return literal(CharRule::kLiteral, Fold::kNone);
-      case code::kNotLiteral: return literal(CharRule::kNotLiteral, Fold::kNone);
-      case code::kLiteralIgnore: return literal(CharRule::kLiteral, Fold::kAscii);
-      case code::kNotLiteralIgnore: return literal(CharRule::kNotLiteral, Fold::kAscii);
-      case code::kLiteralUniIgnore: return literal(CharRule::kLiteral, Fold::kUnicode);
-      case code::kNotLiteralUniIgnore: return literal(CharRule::kNotLiteral, Fold::kUnicode);
-      case code::kLiteralLocIgnore: return literal(CharRule::kLiteral, Fold::kLocale);
-      case code::kNotLiteralLocIgnore: return literal(CharRule::kNotLiteral, Fold::kLocale);
-      case code::kIn: return set(Fold::kNone);
-      case code::kInIgnore: return set(Fold::kAscii);
-      case code::kInUniIgnore: return set(Fold::kUnicode);
-      case code::kInLocIgnore: return set(Fold::kLocale);
+      case code::kAny:
+        *kind = Item::kAny;
+        return p;
+      case code::kAnyAll:
+        *kind = Item::kAnyAll;
+        return p;
+      case code::kLiteral:
+        return literal(CharRule::kLiteral, Fold::kNone);
+      case code::kNotLiteral:
+        return literal(CharRule::kNotLiteral, Fold::kNone);
+      case code::kLiteralIgnore:
+        return literal(CharRule::kLiteral, Fold::kAscii);
+      case code::kNotLiteralIgnore:
+        return literal(CharRule::kNotLiteral, Fold::kAscii);
+      case code::kLiteralUniIgnore:
+        return literal(CharRule::kLiteral, Fold::kUnicode);
+      case code::kNotLiteralUniIgnore:
+        return literal(CharRule::kNotLiteral, Fold::kUnicode);
+      case code::kLiteralLocIgnore:
+        return literal(CharRule::kLiteral, Fold::kLocale);
+      case code::kNotLiteralLocIgnore:
+        return literal(CharRule::kNotLiteral, Fold::kLocale);
+      case code::kIn:
+        return set(Fold::kNone);
+      case code::kInIgnore:
+        return set(Fold::kAscii);
+      case code::kInUniIgnore:
+        return set(Fold::kUnicode);
+      case code::kInLocIgnore:
+        return set(Fold::kLocale);
       case code::kCategory:
         if (p >= end || *p >= static_cast<Word>(Category::kCount)) return nullptr;
         *kind = Item::kClass;
         *arg = add_category(*p);
         return p + 1;
-      default: return nullptr;
+      default:
+        return nullptr;
     }
   }
   Word add_category(Word category) {
@@ -281,10 +309,10 @@ class Translator {
         case code::kGroupRefLocIgnore:
           if (end - p < 2 || p[1] >= program_.groups) return nullptr;
           emit({.op = Op::kGroupRef,
-                .fold = op == code::kGroupRef           ? Fold::kNone
-                        : op == code::kGroupRefIgnore   ? Fold::kAscii
+                .fold = op == code::kGroupRef            ? Fold::kNone
+                        : op == code::kGroupRefIgnore    ? Fold::kAscii
                         : op == code::kGroupRefUniIgnore ? Fold::kUnicode
-                                                        : Fold::kLocale,
+                                                         : Fold::kLocale,
                 .arg = p[1]});
           p += 2;
           break;
@@ -394,7 +422,8 @@ class Translator {
     const Word loop = program_.loops++;
     const Word barrier = program_.barriers++;
     emit({.op = Op::kPossessive, .arg = loop});
-    const Word next = emit({.op = Op::kPossessiveNext, .arg = loop, .count = barrier, .min = min, .max = max});
+    const Word next =
+        emit({.op = Op::kPossessiveNext, .arg = loop, .count = barrier, .min = min, .max = max});
     Word body_width;
     if (!sequence(p + 3, after, &body_width)) return nullptr;
     emit({.op = Op::kPossessiveEnd, .arg = loop, .count = barrier, .target = next});
@@ -418,7 +447,8 @@ class Translator {
   Ptr assertion(Ptr p, Ptr end) {
     const bool negative = *p++ == code::kAssertNot;
     Ptr after = skip_target(p, end);
-    if (after == nullptr || after - p < 3 || after[-1] != code::kSuccess || (p[1] & 0x80000000)) return nullptr;
+    if (after == nullptr || after - p < 3 || after[-1] != code::kSuccess || (p[1] & 0x80000000))
+      return nullptr;
     const Word barrier = program_.barriers++;
     const Word begin = emit({.op = negative ? Op::kAssertNot : Op::kAssert, .arg = barrier, .count = p[1]});
     Word body_width;
@@ -463,6 +493,7 @@ bool translate(Program* program) try {
     return false;
   }
   optimise(program);
+  program->class_sets = {};
   return true;
 } catch (const std::bad_alloc&) {
   PyErr_NoMemory();
@@ -483,20 +514,10 @@ void TableBuilder::place(const LowSet& set, const uint8_t** table, uint8_t* mask
   }
   uint8_t* bytes = program_->tables.back().get();
   const auto own = static_cast<uint8_t>(1 << free_bit_++);
-  for (Char ch = 0; ch < 256; ++ch) {
-    if (set.has(ch)) bytes[ch] |= own;
-  }
+  set.each([&](Char ch) { bytes[ch] |= own; });
   *table = bytes;
   *mask = own;
   placed_.push_back({set, bytes, own});
-}
-
-LowSet low_set(const CharClass& c) {
-  LowSet set;
-  for (Char ch = 0; ch < 256; ++ch) {
-    if (c.locale || c.low(ch)) set.add(ch);
-  }
-  return set;
 }
 
 }  // namespace amphis::sre

@@ -75,4 +75,6 @@ PyModuleDef suggestions_def = {
 
 }  // namespace amphis
 
-PyMODINIT_FUNC PyInit__suggestions(void) { return PyModuleDef_Init(&amphis::suggestions_def); }
+PyMODINIT_FUNC PyInit__suggestions(void) {
+  return PyModuleDef_Init(&amphis::suggestions_def);
+}
