@@ -1,11 +1,11 @@
 // The end of a process that cannot go on.
-#include "interp/frame.h"
 #include "lifecycle/runtime_state.h"
-#include "objects/code.h"
+#include "modules/traceback_dump.h"
 #include "sync/interpreter_state.h"
 
 #include <cstdio>
 #include <cstdlib>
+#include <unistd.h>
 
 namespace amphis {
 
@@ -21,17 +21,6 @@ const char* phase_name() {
   }
 }
 
-// Plain writes only: the heap may be what is broken.
-void dump_frames(ThreadState* ts) {
-  fprintf(stderr, "Current thread 0x%016lx (most recent call first):\n", ts->thread_id);
-  int shown = 0;
-  for (Frame* f = current_frame(ts); f != nullptr && shown < 100; f = f->prev, ++shown) {
-    auto text = [](PyObject* s) { return s != nullptr && PyUnicode_Check(s) && PyUnicode_IS_ASCII(s) ? static_cast<const char*>(PyUnicode_DATA(s)) : "???"; };
-    fprintf(stderr, "  File \"%s\", line %d in %s\n", text(f->code->co_filename), code_position(f->code, f->index()).line, text(f->code->co_name));
-  }
-  if (shown == 0) fprintf(stderr, "  <no Python frame>\n");
-}
-
 [[noreturn]] void fatal(const char* function, const char* message, int status) {
   static bool reentered = false;
   fflush(stdout);
@@ -40,12 +29,13 @@ void dump_frames(ThreadState* ts) {
   if (!reentered) {
     reentered = true;
     fprintf(stderr, "Python runtime state: %s\n\n", phase_name());
+    fflush(stderr);
     ThreadState* ts = current_thread();
     if (ts != nullptr && phase >= Phase::kCore) {
       if (PyErr_Occurred() != nullptr) {
         PyErr_Print();
       } else {
-        dump_frames(ts);
+        dump_thread(STDERR_FILENO, ts, true);
       }
     }
   }
