@@ -81,6 +81,12 @@ Ref<> Compiler::function_annotate(ast::stmt* s, arguments* args, ast::expr* retu
   unit->argcount = unit->posonly = 1;
   Ref<> name = Ref<>::steal(check(PyUnicode_InternFromString("__annotate__")));
   enter_unit(unit, scope, name, s->lineno);
+  // It is called after the function it belongs to.
+  Ref<> owner = Ref<>::steal(check(PyUnicode_Substring(
+      unit->qualname, 0, PyUnicode_GET_LENGTH(unit->qualname.get()) - PyUnicode_GET_LENGTH(name.get()))));
+  Identifier function_name = s->is<FunctionDef>() ? s->as<FunctionDef>()->name : s->as<AsyncFunctionDef>()->name;
+  unit->qualname = Ref<>::steal(
+      check(PyUnicode_FromFormat("%U%U.%U", owner.get(), names_.str(function_name), name.get())));
   begin_body(false);
   at(s->location());
   begin_lazy("format");
@@ -198,7 +204,7 @@ void Compiler::ann_assign(AnnAssign* s) {
       break;
   }
   set_top(base);
-  if (!s->simple && namespace_body && !future_annotations()) {
+  if (!s->simple) {
     // Never evaluated, but it has to be right.
     code().mute(true);
     expr(s->annotation);

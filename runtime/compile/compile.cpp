@@ -200,6 +200,9 @@ bool parse_source(std::string_view source, PyObject* filename, const CompileOpti
       SyntaxErrorInfo error;
       error.kind = SyntaxErrorKind::SyntaxError;
       error.message = warning.message;
+      // As an error it says less about the future.
+      constexpr std::string_view kFuture = " Such sequences will not work in the future.";
+      if (size_t at = error.message.find(kFuture); at != std::string::npos) error.message.erase(at, kFuture.size());
       error.lineno = warning.lineno;
       error.offset = warning.offset;
       error.end_lineno = warning.end_lineno;

@@ -161,11 +161,7 @@ bool op_dict_merge(Frame* f, const Word* pc) {
       PyObject* key = PyTuple_GET_ITEM(args.get(), 0);
       Ref<> name = Ref<>::steal(_PyObject_FunctionStr(callable));
       if (!name) return false;
-      if (PyUnicode_Check(key)) {
-        PyErr_Format(PyExc_TypeError, "%U got multiple values for keyword argument '%S'", name.get(), key);
-      } else {
-        PyErr_Format(PyExc_TypeError, "%U keywords must be strings", name.get());
-      }
+      PyErr_Format(PyExc_TypeError, "%U got multiple values for keyword argument '%S'", name.get(), key);
     } else {
       PyErr_SetRaisedException(exc.release());
     }

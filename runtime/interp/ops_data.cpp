@@ -308,7 +308,14 @@ bool op_list_append(Frame* f, const Word* pc) {
 bool op_set_add(Frame* f, const Word* pc) {
   Regs x(f, pc);
   Operand value(x.B());
-  if (value.get() == nullptr || PySet_Add(pointer_of(x.A()), value) < 0) return false;
+  PyObject* set = pointer_of(x.A());
+  if (value.get() == nullptr) return false;
+  if (!PySet_Check(set)) {
+    // Only a program that rebinds __conditional_annotations__ gets here.
+    PyErr_Format(PyExc_TypeError, "'%T' object is not a set", set);
+    return false;
+  }
+  if (PySet_Add(set, value) < 0) return false;
   x.kill_b();
   return true;
 }

@@ -171,8 +171,10 @@ bool op_check_eg_match(Frame* f, const Word* pc) {
       if (!list) return false;
       match = Ref<>::steal(PyObject_CallFunction(PyExc_BaseExceptionGroup, "sO", "", list.get()));
       if (!match) return false;
-      Ref<> traceback = Ref<>::steal(PyException_GetTraceback(exc));
-      if (traceback && PyException_SetTraceback(match, traceback) < 0) return false;
+      // The group comes from here.
+      PyErr_SetRaisedException(match.release());
+      add_traceback(f);
+      match = Ref<>::steal(PyErr_GetRaisedException());
     }
     rest = Ref<>::share(Py_None);
   } else if (is_group_type(reinterpret_cast<PyObject*>(Py_TYPE(exc)))) {

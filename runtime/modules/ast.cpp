@@ -6,6 +6,17 @@
 
 namespace amphis {
 
+namespace {
+
+bool optimized(const CompileOptions& options) {
+  return (options.flags & PyCF_OPTIMIZED_AST) == PyCF_OPTIMIZED_AST;
+}
+int optimize_level(const CompileOptions& options) {
+  return options.optimize >= 0 ? options.optimize : Py_OptimizeFlag;
+}
+
+}  // namespace
+
 int ast_check(PyObject* o) {
   if (ast_types_ready() < 0) return -1;
   return PyObject_IsInstance(o, ast_base_class());
@@ -15,6 +26,7 @@ PyObject* parse_to_ast_object(std::string_view source, PyObject* filename, const
   Arena arena;
   ast::mod* tree = nullptr;
   if (!parse_source(source, filename, options, arena, &tree)) return nullptr;
+  if (optimized(options) && !ast_optimize(tree, arena, optimize_level(options))) return nullptr;
   return ast_to_object(tree, filename);
 }
 
@@ -24,7 +36,11 @@ PyObject* compile_ast_object(PyObject* object, PyObject* filename, const Compile
   Arena arena;
   ast::mod* tree = ast_from_object(object, static_cast<int>(options.mode), arena, keep);
   if (tree == nullptr || !ast_validate(tree)) return nullptr;
-  if ((options.flags & PyCF_ONLY_AST) != 0) return Py_NewRef(object);
+  if ((options.flags & PyCF_ONLY_AST) != 0) {
+    if (!optimized(options)) return Py_NewRef(object);
+    if (!ast_optimize(tree, arena, optimize_level(options))) return nullptr;
+    return ast_to_object(tree, filename);
+  }
   return compile_tree(tree, arena, filename, options);
 }
 

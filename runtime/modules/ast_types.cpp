@@ -99,8 +99,8 @@ int set_missing_field(PyObject* self, PyObject* name, PyObject* field_types) {
 }
 
 int ast_init(PyObject* self, PyObject* args, PyObject* kwargs) {
-  Ref<> fields;
-  if (class_attribute(self, classes.fields, &fields) < 0) return -1;
+  Ref<> fields = Ref<>::steal(PyObject_GetAttr(reinterpret_cast<PyObject*>(Py_TYPE(self)), classes.fields));
+  if (!fields) return -1;
   Py_ssize_t count = 0;
   if (fields) {
     count = PySequence_Size(fields);
@@ -159,10 +159,10 @@ int ast_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   return 0;
 }
 
-// Fields as positional arguments as far as they are set; what else there is goes to the instance's dict.
 PyObject* ast_reduce(PyObject* self, PyObject*) {
   Ref<> dict = Ref<>::steal(PyObject_GenericGetDict(self, nullptr));
   if (!dict) return nullptr;
+  // The state holds everything; the arguments are there only so that the constructor finds nothing missing.
   Ref<> rest = Ref<>::steal(PyDict_Copy(dict));
   Ref<> fields;
   if (!rest || class_attribute(self, classes.fields, &fields) < 0) return nullptr;
@@ -173,12 +173,10 @@ PyObject* ast_reduce(PyObject* self, PyObject*) {
   for (Py_ssize_t i = 0; i < count; ++i) {
     Ref<> name = Ref<>::steal(PySequence_GetItem(fields, i));
     if (!name) return nullptr;
-    PyObject* value = nullptr;
-    int found = PyDict_Pop(rest, name, &value);
+    int found = PyDict_Contains(rest, name);
     if (found < 0) return nullptr;
-    Ref<> holder = Ref<>::steal(value);
     if (found == 0) break;
-    if (PyList_Append(positional, value) < 0) return nullptr;
+    if (PyList_Append(positional, Py_None) < 0) return nullptr;
   }
   Ref<> args = Ref<>::steal(PyList_AsTuple(positional));
   return args ? PyTuple_Pack(3, Py_TYPE(self), args.get(), rest.get()) : nullptr;

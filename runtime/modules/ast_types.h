@@ -26,6 +26,8 @@ PyObject* ast_to_object(ast::mod* tree, PyObject* filename);
 // The tree for an object, checked for its shape, in the arena; references that constants borrow are kept in `keep`
 // (a list). Null with an exception.
 ast::mod* ast_from_object(PyObject* object, int mode, Arena& arena, PyObject* keep);
+// What the compiler simplifies in the tree itself, for PyCF_OPTIMIZED_AST. False with an exception.
+bool ast_optimize(ast::mod* tree, Arena& arena, int level);
 // Refuses trees that no source text gives. False with an exception.
 bool ast_validate(ast::mod* tree);
 

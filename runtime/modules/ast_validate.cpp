@@ -578,7 +578,7 @@ void Validator::statement(stmt* s) {
       auto* t = s->as<Try>();
       body(t->body, "Try");
       if (t->handlers.empty() && t->finalbody.empty()) {
-        fail(PyExc_ValueError, "Try has neither handlers nor finalbody");
+        fail(PyExc_ValueError, "Try has neither except handlers nor finalbody");
       }
       if (t->handlers.empty() && !t->orelse.empty()) fail(PyExc_ValueError, "Try has orelse but no except handlers");
       handlers(t->handlers);
@@ -590,7 +590,7 @@ void Validator::statement(stmt* s) {
       auto* t = s->as<TryStar>();
       body(t->body, "TryStar");
       if (t->handlers.empty() && t->finalbody.empty()) {
-        fail(PyExc_ValueError, "TryStar has neither handlers nor finalbody");
+        fail(PyExc_ValueError, "TryStar has neither except handlers nor finalbody");
       }
       if (t->handlers.empty() && !t->orelse.empty()) {
         fail(PyExc_ValueError, "TryStar has orelse but no except handlers");
@@ -606,10 +606,18 @@ void Validator::statement(stmt* s) {
       break;
     case stmt_kind::Import:
       not_empty(s->as<Import>()->names, "names", "Import");
+      for (alias* a : s->as<Import>()->names) {
+        name(a->name);
+        name(a->asname);
+      }
       break;
     case stmt_kind::ImportFrom:
       if (s->as<ImportFrom>()->level < 0) fail(PyExc_ValueError, "Negative ImportFrom level");
       not_empty(s->as<ImportFrom>()->names, "names", "ImportFrom");
+      for (alias* a : s->as<ImportFrom>()->names) {
+        name(a->name);
+        name(a->asname);
+      }
       break;
     case stmt_kind::Global:
       not_empty(s->as<Global>()->names, "names", "Global");

@@ -62,6 +62,48 @@ PyType_Spec entry_spec = {"symtable entry", sizeof(Entry), 0,
 
 constexpr int kScopeShift = 12;
 
+// Whether an inlined comprehension uses a name of the scope around it.
+bool used_in_comprehensions(const compile::Scope& scope, Identifier name) {
+  for (const compile::Scope* child : scope.children) {
+    if (!child->inlined) continue;
+    const compile::Symbol* symbol = child->find(name);
+    if (symbol != nullptr && (symbol->flags & compile::kDefBound)) continue;
+    if (symbol != nullptr && (symbol->flags & compile::kUse)) return true;
+    if (used_in_comprehensions(*child, name)) return true;
+  }
+  return false;
+}
+
+// What only inlined comprehensions use shows in the scope that they are part of.
+void add_from_comprehensions(const compile::Scope& scope, compile::Names& names, PyObject* symbols) {
+  for (const compile::Scope* child : scope.children) {
+    if (!child->inlined) continue;
+    for (const compile::Symbol& symbol : child->symbols) {
+      if (symbol.flags & compile::kDefParam) continue;
+      const bool cell = (symbol.flags & compile::kDefBound) && symbol.scope == compile::Resolved::kCell;
+      auto value = static_cast<long>(symbol.flags | (cell ? uint32_t{compile::kDefCompCell} : 0u)) |
+                   static_cast<long>(symbol.scope) << kScopeShift;
+      Ref<> number = Ref<>::steal(compile::check(PyLong_FromLong(value)));
+      compile::check(PyDict_SetDefaultRef(symbols, names.str(symbol.name), number, nullptr));
+    }
+    add_from_comprehensions(*child, names, symbols);
+  }
+}
+
+Ref<> entry(const compile::Scope& scope, compile::Names& names);
+
+// Inlined comprehensions are no blocks of their own: theirs count as blocks of the scope around.
+void add_children(const compile::Scope& scope, compile::Names& names, PyObject* list) {
+  for (const compile::Scope* child : scope.children) {
+    if (child->inlined) {
+      add_children(*child, names, list);
+      continue;
+    }
+    Ref<> made = entry(*child, names);
+    compile::check(PyList_Append(list, made));
+  }
+}
+
 Ref<> entry(const compile::Scope& scope, compile::Names& names) {
   compile::check_stack();
   auto* type = reinterpret_cast<PyTypeObject*>(entry_type);
@@ -72,27 +114,16 @@ Ref<> entry(const compile::Scope& scope, compile::Names& names) {
   e->symbols = compile::check(PyDict_New());
   for (const compile::Symbol& symbol : scope.symbols) {
     uint32_t flags = symbol.flags;
-    // A comprehension's variable shows where the comprehension was inlined from, not what it is.
+    if (scope.kind != compile::ScopeKind::kClass && used_in_comprehensions(scope, symbol.name)) flags |= compile::kUse;
     auto where = static_cast<long>(symbol.scope);
     Ref<> value = Ref<>::steal(compile::check(PyLong_FromLong(static_cast<long>(flags) | where << kScopeShift)));
     compile::check(PyDict_SetItem(e->symbols, names.str(symbol.name), value));
   }
+  add_from_comprehensions(scope, names, e->symbols);
   e->varnames = compile::check(PyList_New(0));
   for (Identifier id : scope.parameters) compile::check(PyList_Append(e->varnames, names.str(id)));
   e->children = compile::check(PyList_New(0));
-  for (const compile::Scope* child : scope.children) {
-    // Annotation blocks without annotations are not there for anyone to see.
-    if (child->kind == compile::ScopeKind::kAnnotation && child->symbols.size() <= 2) {
-      bool used = child->children.size() > 0;
-      for (const compile::Symbol& s : child->symbols) {
-        std::string_view text = s.name->view();
-        used |= text != ".format" && text != "__classdict__";
-      }
-      if (!used) continue;
-    }
-    Ref<> made = entry(*child, names);
-    compile::check(PyList_Append(e->children, made));
-  }
+  add_children(scope, names, e->children);
   e->nested = scope.nested;
   e->type = static_cast<int>(scope.kind);
   e->lineno = scope.location.lineno;
