@@ -362,11 +362,13 @@ PyObject* abc_instancecheck(PyObject*, PyObject* const* args, Py_ssize_t nargs) 
   PyObject* cls = args[0];
   Ref<> data = data_of(cls);
   if (!data) return nullptr;
-  PyObject* type = as_object(Py_TYPE(args[1]));
-  if (as_data(data.get())->cache.contains(type)) Py_RETURN_TRUE;
+  PyObject* type_now = as_object(Py_TYPE(args[1]));
+  if (as_data(data.get())->cache.contains(type_now)) Py_RETURN_TRUE;
+  // The code that is asked below may change the instance's class.
+  Ref<> type = Ref<>::share(type_now);
   Ref<> claimed = class_of(args[1]);
   if (!claimed) return nullptr;
-  if (claimed.get() == type) {
+  if (claimed == type) {
     if (negative_is_current(data) && as_data(data.get())->negative.contains(type)) Py_RETURN_FALSE;
     return ask_subclasscheck(cls, type).release();
   }

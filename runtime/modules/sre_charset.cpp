@@ -58,50 +58,54 @@ bool bit(const Word* bitmap, Char index) {
 
 }  // namespace
 
-bool in_charset(const Word* set, Char ch) {
+bool in_charset(const Word* set, Char ch, Char other) {
   bool found = true;  // what a hit means; NEGATE turns it around
+  auto either = [=](auto matches) { return matches(ch) || (other != ch && matches(other)); };
   for (;;) {
+    bool hit = false;
     switch (*set++) {
       case code::kFailure:
         return !found;
-      case code::kLiteral:
-        if (ch == set[0]) return found;
-        set += 1;
-        break;
-      case code::kCategory:
-        if (in_category(static_cast<Category>(set[0]), ch)) return found;
-        set += 1;
-        break;
-      case code::kCharset:
-        if (ch < 256 && bit(set, ch)) return found;
-        set += kBitmapWords;
-        break;
-      case code::kRange:
-        if (set[0] <= ch && ch <= set[1]) return found;
-        set += 2;
-        break;
-      case code::kRangeUniIgnore: {
-        if (set[0] <= ch && ch <= set[1]) return found;
-        const Char upper = Py_UNICODE_TOUPPER(ch);
-        if (set[0] <= upper && upper <= set[1]) return found;
-        set += 2;
-        break;
-      }
       case code::kNegate:
         found = !found;
         break;
+      case code::kLiteral:
+        hit = either([=](Char c) { return c == set[0]; });
+        set += 1;
+        break;
+      case code::kCategory:
+        hit = either([=](Char c) { return in_category(static_cast<Category>(set[0]), c); });
+        set += 1;
+        break;
+      case code::kCharset:
+        hit = either([=](Char c) { return c < 256 && bit(set, c); });
+        set += kBitmapWords;
+        break;
+      case code::kRange:
+        hit = either([=](Char c) { return set[0] <= c && c <= set[1]; });
+        set += 2;
+        break;
+      case code::kRangeUniIgnore:
+        hit = either([=](Char c) {
+          const Char upper = Py_UNICODE_TOUPPER(c);
+          return (set[0] <= c && c <= set[1]) || (set[0] <= upper && upper <= set[1]);
+        });
+        set += 2;
+        break;
       case code::kBigCharset: {
         const Word chunks = *set++;
-        if (ch < 65536) {
-          const Char chunk = reinterpret_cast<const uint8_t*>(set)[ch >> 8];
-          if (bit(set + kChunkIndexWords, chunk * 256 + (ch & 255))) return found;
-        }
+        hit = either([=](Char c) {
+          if (c >= 65536) return false;
+          const Char chunk = reinterpret_cast<const uint8_t*>(set)[c >> 8];
+          return bit(set + kChunkIndexWords, chunk * 256 + (c & 255));
+        });
         set += kChunkIndexWords + chunks * kBitmapWords;
         break;
       }
       default:
         return false;  // not in a set that valid_charset has seen
     }
+    if (hit) return found;
   }
 }
 
@@ -170,15 +174,13 @@ bool CharRule::operator()(Char ch) const {
   }
   switch (fold) {
     case Fold::kNone:
-      return in_charset(set, ch);
+      return in_charset(set, ch, ch);
     case Fold::kAscii:
-      return in_charset(set, lower_ascii(ch));
+      return in_charset(set, lower_ascii(ch), lower_ascii(ch));
     case Fold::kUnicode:
-      return in_charset(set, lower_unicode(ch));
-    case Fold::kLocale: {
-      const Char lower = lower_locale(ch), upper = upper_locale(ch);
-      return in_charset(set, lower) || (upper != lower && in_charset(set, upper));
-    }
+      return in_charset(set, lower_unicode(ch), lower_unicode(ch));
+    case Fold::kLocale:
+      return in_charset(set, lower_locale(ch), upper_locale(ch));
   }
   return false;
 }

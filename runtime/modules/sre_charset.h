@@ -40,8 +40,9 @@ inline Char lower_unicode(Char ch) {
 }
 
 bool in_category(Category category, Char ch);
-// Whether the set, which starts after its skip word and ends with FAILURE, has the character.
-bool in_charset(const Word* set, Char ch);
+// Whether the set, which starts after its skip word and ends with FAILURE, has a member for the character or for its
+// other spelling (the same, where case matters).
+bool in_charset(const Word* set, Char ch, Char other);
 // Whether [set, end) is a well-formed set that ends with FAILURE at its end.
 bool valid_charset(const Word* set, const Word* end);
 

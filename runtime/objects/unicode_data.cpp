@@ -202,14 +202,19 @@ int _PyUnicode_IsDigit(Py_UCS4 ch) {
 int _PyUnicode_IsNumeric(Py_UCS4 ch) {
   return has(ch, kNumeric);
 }
+// Where the mapping has several characters, these give the first of them.
 Py_UCS4 _PyUnicode_ToLowercase(Py_UCS4 ch) {
   return shifted(ch, case_of(ch).lower);
 }
 Py_UCS4 _PyUnicode_ToUppercase(Py_UCS4 ch) {
-  return shifted(ch, case_of(ch).upper);
+  Py_UCS4 full[3];
+  to_upper_full(ch, full);
+  return full[0];
 }
 Py_UCS4 _PyUnicode_ToTitlecase(Py_UCS4 ch) {
-  return shifted(ch, case_of(ch).title);
+  Py_UCS4 full[3];
+  to_title_full(ch, full);
+  return full[0];
 }
 int _PyUnicode_ToDecimalDigit(Py_UCS4 ch) {
   return has(ch, kDecimal) ? record(ch).decimal : -1;
