@@ -5,6 +5,7 @@
 #include <string>
 
 #include "Python.h"
+#include "objects/error_display.h"
 #include "objects/names.h"
 #include "source/decode.h"
 #include "sync/ref.h"
@@ -132,6 +133,18 @@ int system_exit_status(PyObject* exc) {
   }
   PyErr_Clear();
   return 1;
+}
+
+int write_source_line(PyObject* file, PyObject* line, int indent) {
+  Ref<> text = Ref<>::steal(PyObject_CallMethod(line, "strip", "s", " \t\n\r\f"));
+  if (!text) return -1;
+  Ref<> shown = Ref<>::steal(PyUnicode_FromFormat("%*s%U\n", indent, "", text.get()));
+  return shown ? PyFile_WriteObject(shown, file, Py_PRINT_RAW) : -1;
+}
+
+int display_source_line(PyObject* file, PyObject* filename, int lineno, int indent) {
+  Ref<> line = Ref<>::steal(PyErr_ProgramTextObject(filename, lineno));
+  return line ? write_source_line(file, line, indent) : 0;
 }
 
 }  // namespace amphis
