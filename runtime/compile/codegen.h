@@ -332,7 +332,6 @@ class Compiler {
   // The beginning of a function that takes the format of annotations: refuses all but VALUE and its fake form.
   void begin_lazy(const char* parameter);
   Ref<> function_annotate(ast::stmt* s, ast::arguments* args, ast::expr* returns);
-  unsigned push_future_annotations(ast::arguments* args, ast::expr* returns);
   // The string of an annotation under `from __future__ import annotations`.
   Ref<> annotation_text(ast::expr* annotation);
   Ref<> deferred_annotate();
@@ -371,6 +370,7 @@ class Compiler {
   Unit* unit_ = nullptr;
   ast::Location future_{};           // of the last legal `from __future__` import
   ast::stmt* statement_ = nullptr;   // being compiled
+  bool checking_annotation_ = false;  // an annotation that is never evaluated
   int quiet_ = 0;  // inside the second copy of a finally body: warned already
 };
 

@@ -56,21 +56,6 @@ void each_annotation(arguments* args, expr* returns, Names& names, F&& visit) {
 
 }  // namespace
 
-unsigned Compiler::push_future_annotations(arguments* args, ast::expr* returns) {
-  const uint32_t t = top();
-  uint32_t count = 0;
-  each_annotation(args, returns, names_, [&](Identifier name, ast::expr* annotation) {
-    emit_const(push(), names_.str(scope_mangle(names_, unit_->scope, name)));
-    Ref<> text = annotation_text(annotation);
-    emit_const(push(), text);
-    ++count;
-  });
-  if (count == 0) return 0;
-  emit(Op::BUILD_MAP, t, t, count);
-  set_top(t + 1);
-  return kFuncAnnotations;
-}
-
 // The code of a function's __annotate__; null if it has no annotations.
 Ref<> Compiler::function_annotate(ast::stmt* s, arguments* args, ast::expr* returns) {
   uint32_t count = 0;
@@ -94,7 +79,12 @@ Ref<> Compiler::function_annotate(ast::stmt* s, arguments* args, ast::expr* retu
   each_annotation(args, returns, names_, [&](Identifier id, ast::expr* annotation) {
     at(annotation->location());
     emit_const(push(), names_.str(scope_mangle(names_, unit_->scope, id)));
-    annotation_value(annotation);
+    if (future_annotations()) {
+      Ref<> text = annotation_text(annotation);
+      emit_const(push(), text);
+    } else {
+      annotation_value(annotation);
+    }
   });
   at(s->location());
   need(t + 1);
@@ -207,7 +197,9 @@ void Compiler::ann_assign(AnnAssign* s) {
   if (!s->simple) {
     // Never evaluated, but it has to be right.
     code().mute(true);
+    checking_annotation_ = true;
     expr(s->annotation);
+    checking_annotation_ = false;
     code().mute(false);
     set_top(base);
   }

@@ -8,6 +8,8 @@ using namespace ast;
 
 namespace {
 
+constexpr const char* kAsyncOutside = "asynchronous comprehension outside of an asynchronous function";
+
 Op container_op(Comprehension kind) {
   switch (kind) {
     case Comprehension::kList:
@@ -179,8 +181,9 @@ Operand Compiler::comprehension(ast::expr* e, int dst) {
     const Scope* outer = unit_->scope;
     const bool top_level = (ctx_.flags & PyCF_ALLOW_TOP_LEVEL_AWAIT) != 0 && outer->kind == ScopeKind::kModule;
     const bool async_function = outer->is_function_like() && outer->coroutine;
+    if (checking_annotation_) fail(e->location(), kAsyncOutside);
     if (!async_function && outer->comprehension == Comprehension::kNone && !top_level) {
-      fail(e->location(), "asynchronous comprehension outside of an asynchronous function");
+      fail(e->location(), kAsyncOutside);
     }
   }
   if (!scope->inlined) {

@@ -167,12 +167,7 @@ void Compiler::function_stmt(ast::stmt* s, Identifier name, arguments* args, Seq
   }
   if (params.empty()) {
     unsigned parts = push_defaults(args);
-    Ref<> annotate;
-    if (future_annotations()) {
-      parts |= push_future_annotations(args, returns);
-    } else {
-      annotate = function_annotate(s, args, returns);
-    }
+    Ref<> annotate = function_annotate(s, args, returns);
     at(where);
     Ref<> object = function_code(s, symbols_.of(s), name, args, statements, firstlineno);
     parts |= push_closure(object);

@@ -151,12 +151,7 @@ void Compiler::generic_function(ast::stmt* s, Identifier name, arguments* args, 
     load_name(names_.intern(".kwdefaults"), static_cast<int>(top()));
     push();
   }
-  Ref<> annotate;
-  if (future_annotations()) {
-    inner_parts |= push_future_annotations(args, returns);
-  } else {
-    annotate = function_annotate(s, args, returns);
-  }
+  Ref<> annotate = function_annotate(s, args, returns);
   at(where);
   Ref<> object = function_code(s, symbols_.of(s), name, args, statements, firstlineno);
   inner_parts |= push_closure(object);

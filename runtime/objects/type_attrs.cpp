@@ -191,7 +191,7 @@ PyObject* get_text_signature(PyObject* self, void*) {
 PyObject* get_annotate(PyObject* self, void*) {
   PyTypeObject* type = as_type(self);
   if (!is_heap_type(type)) return raise_no_entry(type, "__annotate__");
-  for (PyObject* name : {names.dunder_annotate_func, names.dunder_annotate}) {
+  for (PyObject* name : {names.dunder_annotate, names.dunder_annotate_func}) {
     bool error;
     Ref<> annotate = own_entry(type, name, &error);
     if (error) return nullptr;
