@@ -201,6 +201,10 @@ PyMappingMethods context_as_mapping = {context_length, context_subscript, nullpt
 // --- ContextVar
 
 PyObject* var_tp_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
+  if (PyTuple_GET_SIZE(args) == 0) {
+    PyErr_SetString(PyExc_TypeError, "ContextVar() takes exactly 1 positional argument (0 given)");
+    return nullptr;
+  }
   static const char* const keywords[] = {"", "default", nullptr};
   PyObject *name, *fallback = nullptr;
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:ContextVar", const_cast<char**>(keywords), &name, &fallback)) {
@@ -210,11 +214,13 @@ PyObject* var_tp_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
     PyErr_SetString(PyExc_TypeError, "context variable name must be a str");
     return nullptr;
   }
+  const Py_hash_t name_hash = PyObject_Hash(name);
+  if (name_hash == -1) return nullptr;
   auto* v = PyObject_GC_New(ContextVar, &PyContextVar_Type);
   if (v == nullptr) return nullptr;
   v->name = Py_NewRef(name);
   v->fallback = Py_XNewRef(fallback);
-  v->hash = Py_HashPointer(v) ^ PyObject_Hash(name);
+  v->hash = Py_HashPointer(v) ^ name_hash;
   if (v->hash == -1) v->hash = -2;
   PyObject_GC_Track(v);
   return reinterpret_cast<PyObject*>(v);

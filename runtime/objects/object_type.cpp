@@ -111,6 +111,10 @@ PyObject* tp_new_wrapper(PyObject* self, PyObject* const* args, Py_ssize_t nargs
   PyTypeObject* native = subtype;
   while (native != nullptr && native->tp_new == slot_new) native = native->tp_base;
   if (native != nullptr && native->tp_new != owner->tp_new) {
+    if (native->tp_new == nullptr) {
+      PyErr_Format(PyExc_TypeError, "cannot create '%s' instances", subtype->tp_name);
+      return nullptr;
+    }
     PyErr_Format(PyExc_TypeError, "%s.__new__(%s) is not safe, use %s.__new__()", owner->tp_name, subtype->tp_name,
                  native->tp_name);
     return nullptr;

@@ -7,6 +7,7 @@
 
 #include "interp/frame.h"
 #include "objects/names.h"
+#include "objects/type.h"
 #include "objects/typing_types.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
@@ -75,12 +76,11 @@ PyObject* call_typing(const char* function, PyObject* const* args, size_t nargs)
 
 // The module of the code that creates the object: new reference or null.
 PyObject* caller_module() {
-  for (Frame* f = current_frame(current_thread()); f != nullptr; f = f->prev) {
-    PyObject* module;
-    if (PyDict_GetItemRef(f->globals(), names.dunder_name, &module) < 0) PyErr_Clear();
-    else if (module != nullptr) return module;
-  }
-  return nullptr;
+  Frame* f = current_frame(current_thread());
+  if (f == nullptr) return nullptr;
+  PyObject* module;
+  if (PyDict_GetItemRef(f->globals(), names.dunder_name, &module) < 0) PyErr_Clear();
+  return module;
 }
 
 int set_module(PyObject* self) {
@@ -114,9 +114,14 @@ PyObject* evaluated(PyObject* self, PyObject** field, PyObject* evaluator, PyObj
   if (evaluator == nullptr) return Py_NewRef(fallback);
   Ref<> value = Ref<>::steal(evaluate(evaluator));
   if (!value) return nullptr;
-  ObjectLock lock(self);
-  if (*field == nullptr) *field = Py_NewRef(value.get());
-  return Py_NewRef(*field);
+  // An evaluation that asked for the field itself has set it meanwhile: the outermost one counts.
+  Ref<> earlier;
+  {
+    ObjectLock lock(self);
+    earlier = Ref<>::steal(*field);
+    *field = Py_NewRef(value.get());
+  }
+  return value.release();
 }
 
 // An evaluator for a value that is known already: a callable that returns it for VALUE and describes it otherwise.
@@ -846,6 +851,7 @@ PyTypeObject Generic_Type = {
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
     .tp_doc = "Abstract base class for generic types.",
     .tp_methods = generic_methods,
+    .tp_new = object_new,
 };
 
 PyTypeObject ConstEvaluator_Type = {
