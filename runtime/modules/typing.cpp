@@ -15,6 +15,8 @@ PyMethodDef methods[] = {
 };
 
 int typing_exec(PyObject* module) {
+  PyObject* generic = generic_type();
+  if (generic == nullptr) return -1;
   const struct {
     const char* name;
     PyObject* value;
@@ -25,7 +27,7 @@ int typing_exec(PyObject* module) {
       {"ParamSpecArgs", reinterpret_cast<PyObject*>(&ParamSpecArgs_Type)},
       {"ParamSpecKwargs", reinterpret_cast<PyObject*>(&ParamSpecKwargs_Type)},
       {"TypeAliasType", reinterpret_cast<PyObject*>(&TypeAliasType_Type)},
-      {"Generic", reinterpret_cast<PyObject*>(&Generic_Type)},
+      {"Generic", generic},
       {"Union", reinterpret_cast<PyObject*>(&_PyUnion_Type)},
       {"NoDefault", &no_default_object},
   };

@@ -111,7 +111,7 @@ PyObject* annotations_of(PyObject* self) {
     dict = Ref<>::steal(PyObject_CallOneArg(annotate, format));
     if (!dict) return nullptr;
     if (!PyDict_Check(dict.get())) {
-      PyErr_Format(PyExc_TypeError, "__annotate__() must return a dict, not %T", dict.get());
+      PyErr_Format(PyExc_TypeError, "__annotate__ returned non-dict of type '%.100s'", Py_TYPE(dict.get())->tp_name);
       return nullptr;
     }
   } else {

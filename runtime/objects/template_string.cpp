@@ -278,6 +278,11 @@ PyObject* interpolation_new(PyObject* value, PyObject* expression, int conversio
   return reinterpret_cast<PyObject*>(self);
 }
 
+int init_template_strings() {
+  Ref<> fields = Ref<>::steal(Py_BuildValue("(ssss)", "value", "expression", "conversion", "format_spec"));
+  return fields ? PyDict_SetItem(Interpolation_Type.tp_dict, names.dunder_match_args, fields) : -1;
+}
+
 PyObject* template_new(PyObject* strings, PyObject* interpolations) {
   auto* self = PyObject_GC_New(Template, &Template_Type);
   if (self == nullptr) return nullptr;

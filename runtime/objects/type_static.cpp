@@ -1,4 +1,5 @@
 // Makes every built-in static type ready, in the order of static_types.def (bases first).
+#include "objects/template_string.h"
 #include "objects/type.h"
 #include "objects/type_slots.h"
 
@@ -22,7 +23,7 @@ int init_static_types() {
     type->tp_flags |= _Py_TPFLAGS_STATIC_BUILTIN;
     if (PyType_Ready(type) < 0) return -1;
   }
-  return 0;
+  return init_template_strings();
 }
 
 }  // namespace amphis

@@ -5,6 +5,9 @@
 // typing.py; the slots here call it.
 #include "objects/typevar.h"
 
+#include <atomic>
+
+
 #include "interp/frame.h"
 #include "objects/names.h"
 #include "objects/type.h"
@@ -692,6 +695,27 @@ PyMethodDef generic_methods[] = {
 
 }  // namespace
 
+PyObject* generic_type() {
+  static std::atomic<PyObject*> type{nullptr};
+  if (PyObject* known = type.load(std::memory_order_acquire)) return known;
+  static PyType_Slot slots[] = {
+      {Py_tp_doc, const_cast<char*>("Abstract base class for generic types.")},
+      {Py_tp_methods, generic_methods},
+      {},
+  };
+  static PyType_Spec spec = {
+      .name = "typing.Generic",
+      .basicsize = sizeof(PyObject),
+      .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+      .slots = slots,
+  };
+  Ref<> made = Ref<>::steal(PyType_FromSpec(&spec));
+  if (!made) return nullptr;
+  PyObject* expected = nullptr;
+  if (type.compare_exchange_strong(expected, made.get(), std::memory_order_acq_rel)) return made.release();
+  return expected;
+}
+
 PyObject* paramspec_part_new(PyTypeObject* type, PyObject* origin) {
   auto* part = as_part(type->tp_alloc(type, 0));
   if (part == nullptr) return nullptr;
@@ -761,7 +785,8 @@ PyObject* subscript_generic(PyObject* params) {
   if (!module) return nullptr;
   Ref<> make = Ref<>::steal(PyObject_GetAttrString(module, "_GenericAlias"));
   if (!make) return nullptr;
-  return PyObject_CallFunctionObjArgs(make, reinterpret_cast<PyObject*>(&Generic_Type), unpacked.get(), nullptr);
+  PyObject* generic = generic_type();
+  return generic != nullptr ? PyObject_CallFunctionObjArgs(make, generic, unpacked.get(), nullptr) : nullptr;
 }
 
 }  // namespace amphis
@@ -841,17 +866,6 @@ PyTypeObject TypeAliasType_Type = {
     .tp_members = alias_members,
     .tp_getset = alias_getsets,
     .tp_new = alias_tp_new,
-};
-
-PyTypeObject Generic_Type = {
-    .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
-    .tp_name = "typing.Generic",
-    .tp_basicsize = sizeof(PyObject),
-    .tp_getattro = PyObject_GenericGetAttr,
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
-    .tp_doc = "Abstract base class for generic types.",
-    .tp_methods = generic_methods,
-    .tp_new = object_new,
 };
 
 PyTypeObject ConstEvaluator_Type = {
