@@ -14,7 +14,9 @@ def main(run, default, check):
     parser.add_argument("--threads", type=int, default=0, help="map over this many threads")
     parser.add_argument("--tasks", type=int, default=0, help="number of tasks to map (default: threads)")
     options = parser.parse_args()
-    begin = time.perf_counter()
+    # One thread: processor time, which other processes do not lengthen. Threads: what the clock on the wall says.
+    clock = time.perf_counter if options.threads else time.process_time
+    begin = clock()
     if options.threads:
         from concurrent.futures import ThreadPoolExecutor
         tasks = options.tasks or options.threads
@@ -25,7 +27,7 @@ def main(run, default, check):
             sys.exit("the tasks do not agree")
     else:
         result = run(options.n)
-    elapsed = time.perf_counter() - begin
+    elapsed = clock() - begin
     if options.n in check and result != check[options.n]:
         sys.exit(f"wrong result: {result!r}, expected {check[options.n]!r}")
     print(f"{result!r} in {elapsed:.3f} s")
