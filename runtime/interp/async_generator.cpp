@@ -5,6 +5,7 @@
 #include "gc/roots.h"
 #include "interp/generator.h"
 #include "interp/generator_methods.h"
+#include "modules/warnings.h"
 #include "objects/names.h"
 #include "sync/ref.h"
 
@@ -19,7 +20,7 @@ struct WrappedValue {
 
 enum AwaitState : uint8_t { kAwaitInit, kAwaitIterating, kAwaitClosed };
 
-// asend(value) / __anext__(): `argument` is what is sent (null: None). athrow / aclose: the exception, or null for aclose.
+// asend(value) / __anext__(): `argument` is what is sent (null: None). athrow: the tuple of its arguments; aclose: null.
 struct Awaitable {
   PyObject_HEAD
   GeneratorObject* gen;
@@ -138,11 +139,8 @@ PyObject* asend_send(PyObject* self, PyObject* value) {
 }
 PyObject* asend_iternext(PyObject* self) { return asend_send(self, nullptr); }
 
-PyObject* thrown_exception(PyObject* const* args, Py_ssize_t nargs) {
-  if (nargs < 1) {
-    PyErr_SetString(PyExc_TypeError, "throw expected at least 1 argument, got 0");
-    return nullptr;
-  }
+PyObject* thrown_exception(const char* method, PyObject* const* args, Py_ssize_t nargs) {
+  if (!_PyArg_CheckPositional(method, nargs, 1, 3)) return nullptr;
   if (PyExceptionInstance_Check(args[0])) return Py_NewRef(args[0]);
   if (!PyExceptionClass_Check(args[0])) {
     PyErr_Format(PyExc_TypeError, "exceptions must be classes or instances deriving from BaseException, not %s",
@@ -168,7 +166,7 @@ PyObject* asend_throw(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
     a->state = kAwaitIterating;
     a->gen->ag_running_async = true;
   }
-  Ref<> exc = Ref<>::steal(thrown_exception(args, nargs));
+  Ref<> exc = Ref<>::steal(thrown_exception("throw", args, nargs));
   if (!exc) return nullptr;
   PyObject* result = unwrap(a->gen, throw_into(a->gen, exc));
   if (result == nullptr) a->state = kAwaitClosed;
@@ -196,6 +194,11 @@ PyObject* await_close(PyObject* self, PyObject*) {
     Py_RETURN_NONE;
   }
   return nullptr;
+}
+
+int warn_about(PyObject* message, PyObject* source) {
+  Ref<> done = Ref<>::steal(warn_at_level(PyExc_RuntimeWarning, message, 1, source, nullptr));
+  return done ? 0 : -1;
 }
 
 // --- athrow, aclose
@@ -231,7 +234,7 @@ PyObject* athrow_send(PyObject* self, PyObject* value) {
   GeneratorObject* gen = a->gen;
   if (gen->state == kGenFinished) {
     a->state = kAwaitClosed;
-    PyErr_SetNone(closing ? PyExc_StopIteration : PyExc_StopAsyncIteration);
+    PyErr_SetNone(PyExc_StopIteration);
     return nullptr;
   }
   if (a->state == kAwaitInit) {
@@ -258,7 +261,14 @@ PyObject* athrow_send(PyObject* self, PyObject* value) {
       if (!exit) return nullptr;
       return finish_aclose(a, throw_into(gen, exit));
     }
-    PyObject* result = unwrap(gen, throw_into(gen, a->argument));
+    Ref<> exc = Ref<>::steal(
+        thrown_exception("athrow", &PyTuple_GET_ITEM(a->argument, 0), PyTuple_GET_SIZE(a->argument)));
+    if (!exc) {
+      gen->ag_running_async = false;
+      a->state = kAwaitClosed;
+      return nullptr;
+    }
+    PyObject* result = unwrap(gen, throw_into(gen, exc));
     if (result == nullptr) a->state = kAwaitClosed;
     return result;
   }
@@ -284,7 +294,7 @@ PyObject* athrow_throw(PyObject* self, PyObject* const* args, Py_ssize_t nargs) 
     a->state = kAwaitIterating;
     a->gen->ag_running_async = true;
   }
-  Ref<> exc = Ref<>::steal(thrown_exception(args, nargs));
+  Ref<> exc = Ref<>::steal(thrown_exception("throw", args, nargs));
   if (!exc) return nullptr;
   PyObject* result = throw_into(a->gen, exc);
   if (closing) return finish_aclose(a, result);
@@ -293,7 +303,23 @@ PyObject* athrow_throw(PyObject* self, PyObject* const* args, Py_ssize_t nargs) 
   return result;
 }
 
+// An awaitable that nobody awaited is a mistake like a coroutine that nobody awaited.
+void awaitable_finalize(PyObject* self) {
+  Awaitable* a = as_awaitable(self);
+  if (a->state != kAwaitInit) return;
+  Ref<> saved = Ref<>::steal(PyErr_GetRaisedException());
+  auto* gen = reinterpret_cast<PyObject*>(a->gen);
+  const char* method = !a->throws ? "asend" : a->argument != nullptr ? "athrow" : "aclose";
+  Ref<> message = Ref<>::steal(
+      PyUnicode_FromFormat("coroutine method '%s' of %R was never awaited", method, a->gen->qualname));
+  if (!message || warn_about(message.get(), gen) < 0) {
+    PyErr_FormatUnraisable("Exception ignored while finalizing async generator %R", gen);
+  }
+  PyErr_SetRaisedException(saved.release());
+}
+
 void awaitable_dealloc(PyObject* self) {
+  if (PyObject_CallFinalizerFromDealloc(self) < 0) return;
   PyObject_GC_UnTrack(self);
   Awaitable* a = as_awaitable(self);
   Py_CLEAR(a->gen);
@@ -342,9 +368,9 @@ PyObject* gen_athrow(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
     return nullptr;
   }
   if (init_hooks(as_gen(self)) < 0) return nullptr;
-  Ref<> exc = Ref<>::steal(thrown_exception(args, nargs));
-  if (!exc) return nullptr;
-  return reinterpret_cast<PyObject*>(new_awaitable(&AsyncGenAThrow_Type, as_gen(self), exc, true));
+  Ref<> tuple = Ref<>::steal(_PyTuple_FromArray(args, nargs));
+  if (!tuple) return nullptr;
+  return reinterpret_cast<PyObject*>(new_awaitable(&AsyncGenAThrow_Type, as_gen(self), tuple, true));
 }
 
 PyObject* gen_repr(PyObject* self) {
@@ -539,6 +565,7 @@ PyTypeObject AsyncGenASend_Type = {
     .tp_iter = PyObject_SelfIter,
     .tp_iternext = asend_iternext,
     .tp_methods = asend_methods,
+    .tp_finalize = awaitable_finalize,
 };
 
 PyTypeObject AsyncGenAThrow_Type = {
@@ -553,6 +580,7 @@ PyTypeObject AsyncGenAThrow_Type = {
     .tp_iter = PyObject_SelfIter,
     .tp_iternext = athrow_iternext,
     .tp_methods = athrow_methods,
+    .tp_finalize = awaitable_finalize,
 };
 
 PyTypeObject AnextAwaitable_Type = {

@@ -154,10 +154,15 @@ extern "C" {
 using namespace amphis;
 
 void PyErr_DisplayException(PyObject* exc) {
-  Ref<> file = Ref<>::steal(stream("stderr"));
-  if (!file) return;
   Ref<> keep = Ref<>::share(exc);
-  display(exc, file);
+  Ref<> file = Ref<>::share(PySys_GetObject("stderr"));
+  if (!file) {
+    _PyObject_Dump(exc);
+    fprintf(stderr, "lost sys.stderr\n");
+    return;
+  }
+  // A program without a standard error stream (sys.stderr is None) has nowhere to show anything.
+  if (file.get() != Py_None) display(exc, file);
 }
 
 void PyErr_Display(PyObject*, PyObject* value, PyObject* traceback) {

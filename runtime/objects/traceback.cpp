@@ -1,9 +1,12 @@
 // Traceback objects: the chain from the frame that caught to the frame that raised.
 #include "Python.h"
 #include "frameobject.h"
+#include "objects/error_display.h"
 #include "objects/names.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
+
+#include <climits>
 
 namespace amphis {
 
@@ -147,6 +150,17 @@ int write_text(PyObject* file, PyObject* text) {
   return status;
 }
 
+constexpr long kTracebackLimit = 1000;
+constexpr long kSameLines = 3;
+
+int write_repeated(PyObject* file, long same) {
+  if (same <= kSameLines) return 0;
+  const long more = same - kSameLines;
+  return write_text(file, PyUnicode_FromFormat("  [Previous line repeated %ld more time%s]\n", more, more > 1 ? "s" : ""));
+}
+
+bool same_text(PyObject* a, PyObject* b) { return a == b || PyUnicode_Compare(a, b) == 0; }
+
 }  // namespace
 
 }  // namespace amphis
@@ -191,15 +205,46 @@ int PyTraceBack_Print(PyObject* traceback, PyObject* file) {
     PyErr_BadInternalCall();
     return -1;
   }
-  if (write_text(file, PyUnicode_FromString("Traceback (most recent call last):\n")) < 0) return -1;
-  for (TracebackObject* tb = as_tb(traceback); tb != nullptr; tb = tb->next) {
-    PyCodeObject* code = PyFrame_GetCode(reinterpret_cast<PyFrameObject*>(tb->frame));
-    int status = write_text(file, PyUnicode_FromFormat("  File \"%U\", line %d, in %U\n", code->co_filename,
-                                                       line_of(tb), code->co_name));
-    Py_DECREF(code);
-    if (status < 0) return -1;
+  long limit = kTracebackLimit;
+  Ref<> wanted = Ref<>::share(PySys_GetObject("tracebacklimit"));
+  if (wanted && PyLong_Check(wanted.get())) {
+    int overflow;
+    limit = PyLong_AsLongAndOverflow(wanted, &overflow);
+    if (overflow > 0) {
+      limit = LONG_MAX;
+    } else if (limit <= 0 || overflow < 0) {
+      return 0;
+    }
   }
-  return 0;
+  if (write_text(file, PyUnicode_FromString("Traceback (most recent call last):\n")) < 0) return -1;
+  long depth = 0;
+  for (TracebackObject* tb = as_tb(traceback); tb != nullptr; tb = tb->next) ++depth;
+  TracebackObject* tb = as_tb(traceback);
+  for (; depth > limit; --depth) tb = tb->next;
+  // A line of a recursive function is shown a few times, then counted.
+  Ref<PyCodeObject> last;
+  int last_line = -1;
+  long same = 0;
+  for (; tb != nullptr; tb = tb->next) {
+    auto code = Ref<PyCodeObject>::steal(PyFrame_GetCode(reinterpret_cast<PyFrameObject*>(tb->frame)));
+    const int line = line_of(tb);
+    if (last && last_line == line && same_text(last.get()->co_filename, code.get()->co_filename) &&
+        same_text(last.get()->co_name, code.get()->co_name)) {
+      ++same;
+    } else {
+      if (write_repeated(file, same) < 0) return -1;
+      last = Ref<PyCodeObject>::share(code.get());
+      last_line = line;
+      same = 1;
+    }
+    if (same > kSameLines) continue;
+    if (write_text(file, PyUnicode_FromFormat("  File \"%U\", line %d, in %U\n", code.get()->co_filename, line,
+                                              code.get()->co_name)) < 0 ||
+        display_source_line(file, code.get()->co_filename, line, 4) < 0 || PyErr_CheckSignals() < 0) {
+      return -1;
+    }
+  }
+  return write_repeated(file, same);
 }
 
 }  // extern "C"

@@ -60,15 +60,6 @@ int report(PyObject* file, PyObject* type, PyObject* value, PyObject* traceback,
   } else if (has_message) {
     if (PyFile_WriteObject(message, file, Py_PRINT_RAW) < 0 || write(file, ":\n") < 0) return -1;
   }
-  // The traceback module shows the error if it can be used.
-  if (value != nullptr && value != Py_None) {
-    Ref<> print = Ref<>::steal(PyImport_ImportModuleAttrString("traceback", "_print_exception_bltin"));
-    if (print) {
-      Ref<> done = Ref<>::steal(PyObject_CallOneArg(print, value));
-      if (done) return 0;
-    }
-    PyErr_Clear();
-  }
   if (traceback != nullptr && traceback != Py_None && PyTraceBack_Print(traceback, file) < 0) PyErr_Clear();
   if (type == nullptr || type == Py_None) return -1;
   if (write_type_name(file, type) < 0) return -1;
