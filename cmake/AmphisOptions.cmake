@@ -39,7 +39,7 @@ add_library(amphis_options INTERFACE)
 target_include_directories(amphis_options INTERFACE
   "${AMPHIS_GENERATED_INCLUDE}" "${CMAKE_SOURCE_DIR}/abi")
 target_compile_options(amphis_options INTERFACE
-  -Wall -Wextra -Wno-missing-field-initializers -Wno-cast-function-type -fno-strict-aliasing
+  -Wall -Wextra -Wno-missing-field-initializers -Wno-cast-function-type -fno-strict-aliasing -fno-semantic-interposition
   $<$<BOOL:${AMPHIS_WERROR}>:-Werror>
   # GCC 12 at -O3 sees overlaps and uninitialised values that are not there (bugs 105651, 105562).
   $<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wno-restrict>

@@ -280,6 +280,7 @@ bool op_build_string(Frame* f, const Word* pc) {
   constexpr uint32_t kSmall = 24;
   if (n <= kSmall) {
     PyObject* pieces[kSmall];
+    pieces[0] = nullptr;
     uint32_t taken = 0;
     while (taken < n && (pieces[taken] = x.take(x.b() + taken)) != nullptr) ++taken;
     PyObject* text = taken == n ? str_join_array(nullptr, pieces, static_cast<Py_ssize_t>(n)) : nullptr;

@@ -67,7 +67,7 @@ typedef PyObject* (*StatefulDecoder)(const char*, Py_ssize_t, const char*, Py_ss
 
 PyObject* decode_stateful(const char* name, StatefulDecoder decoder, PyObject* const* args, Py_ssize_t nargs,
                           bool default_final, bool text_allowed) {
-  const char* errors;
+  const char* errors = nullptr;
   bool final_input = default_final;
   Input input;
   if (!check_str_positional(name, nargs, 1, 3) || !input.open(args[0], text_allowed) ||
@@ -81,7 +81,7 @@ PyObject* decode_stateful(const char* name, StatefulDecoder decoder, PyObject* c
 
 PyObject* decode_simple(const char* name, PyObject* (*decoder)(const char*, Py_ssize_t, const char*),
                         PyObject* const* args, Py_ssize_t nargs) {
-  const char* errors;
+  const char* errors = nullptr;
   Input input;
   if (!check_str_positional(name, nargs, 1, 2) || !input.open(args[0], false) ||
       !errors_argument(name, args, nargs, 1, &errors)) {
@@ -94,7 +94,7 @@ typedef PyObject* (*OrderedDecoder)(const char*, Py_ssize_t, const char*, int*, 
 
 PyObject* decode_ordered(const char* name, OrderedDecoder decoder, int order, PyObject* const* args,
                          Py_ssize_t nargs) {
-  const char* errors;
+  const char* errors = nullptr;
   bool final_input = false;
   Input input;
   if (!check_str_positional(name, nargs, 1, 3) || !input.open(args[0], false) ||
@@ -108,7 +108,7 @@ PyObject* decode_ordered(const char* name, OrderedDecoder decoder, int order, Py
 
 // (text, consumed, byte order found)
 PyObject* decode_ex(const char* name, OrderedDecoder decoder, PyObject* const* args, Py_ssize_t nargs) {
-  const char* errors;
+  const char* errors = nullptr;
   bool final_input = false;
   int order = 0;
   Input input;
@@ -133,14 +133,14 @@ bool text_to_encode(const char* name, PyObject* const* args, Py_ssize_t nargs, P
 
 PyObject* encode_simple(const char* name, PyObject* (*encoder)(PyObject*, const char*), PyObject* const* args,
                         Py_ssize_t nargs) {
-  const char* errors;
+  const char* errors = nullptr;
   if (!text_to_encode(name, args, nargs, 2, &errors)) return nullptr;
   return with_length(encoder(args[0], errors), PyUnicode_GET_LENGTH(args[0]));
 }
 
 PyObject* encode_ordered(const char* name, PyObject* (*encoder)(PyObject*, const char*, int), int order,
                          bool order_given, PyObject* const* args, Py_ssize_t nargs) {
-  const char* errors;
+  const char* errors = nullptr;
   if (!text_to_encode(name, args, nargs, order_given ? 2 : 3, &errors)) return nullptr;
   if (!order_given && !int_argument(args, nargs, 2, &order)) return nullptr;
   return with_length(encoder(args[0], errors, order), PyUnicode_GET_LENGTH(args[0]));
@@ -213,7 +213,7 @@ PyObject* utf_32_ex_decode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
 }
 
 PyObject* charmap_decode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
-  const char* errors;
+  const char* errors = nullptr;
   Input input;
   if (!check_str_positional("charmap_decode", nargs, 1, 3) || !input.open(args[0], false) ||
       !errors_argument("charmap_decode", args, nargs, 1, &errors)) {
@@ -224,7 +224,7 @@ PyObject* charmap_decode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
 }
 
 PyObject* charmap_encode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
-  const char* errors;
+  const char* errors = nullptr;
   if (!text_to_encode("charmap_encode", args, nargs, 3, &errors)) return nullptr;
   return with_length(encode_charmap(args[0], nargs > 2 ? args[2] : nullptr, errors),
                      PyUnicode_GET_LENGTH(args[0]));
@@ -239,7 +239,7 @@ PyObject* charmap_build(PyObject*, PyObject* table) {
 }
 
 PyObject* readbuffer_encode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
-  const char* errors;
+  const char* errors = nullptr;
   Input input;
   if (!check_str_positional("readbuffer_encode", nargs, 1, 2) || !input.open(args[0], true) ||
       !errors_argument("readbuffer_encode", args, nargs, 1, &errors)) {
@@ -249,7 +249,7 @@ PyObject* readbuffer_encode(PyObject*, PyObject* const* args, Py_ssize_t nargs) 
 }
 
 PyObject* escape_decode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
-  const char* errors;
+  const char* errors = nullptr;
   Input input;
   if (!check_str_positional("escape_decode", nargs, 1, 2) || !input.open(args[0], true) ||
       !errors_argument("escape_decode", args, nargs, 1, &errors)) {
@@ -259,7 +259,7 @@ PyObject* escape_decode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
 }
 
 PyObject* escape_encode(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
-  const char* errors;
+  const char* errors = nullptr;
   if (!check_str_positional("escape_encode", nargs, 1, 2)) return nullptr;
   if (!PyBytes_Check(args[0])) {
     bad_argument("escape_encode", "argument 1", "bytes", args[0]);

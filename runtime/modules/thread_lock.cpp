@@ -372,7 +372,7 @@ extern "C" int PyThread_ParseTimeoutArg(PyObject* arg, int blocking, long long* 
     PyErr_SetString(PyExc_ValueError, "can't specify a timeout for a non-blocking call");
     return -1;
   }
-  int64_t ns;
+  int64_t ns = 0;
   if (!amphis::thread_module::seconds_to_ns(arg, &ns)) return -1;
   if (ns < 0) {
     PyErr_SetString(PyExc_ValueError, "timeout value must be a non-negative number");
