@@ -263,6 +263,7 @@ class Compiler {
   void ann_assign(ast::AnnAssign* s);
   void store(ast::expr* target, Operand value);
   void unpack(ast::Seq<ast::expr*> targets, Operand value, const ast::Location& where);
+  bool unpack_to_variables(ast::Seq<ast::expr*> targets, Operand value);
   bool assign_pairwise(ast::Seq<ast::expr*> targets, ast::Seq<ast::expr*> values);
   void del(ast::expr* target);
   void if_stmt(ast::If* s);
@@ -296,6 +297,7 @@ class Compiler {
   void unbind_handler_name(Identifier name);
   // The end of a handler block: an exception inside restores the one handled before.
   void end_handler(uint32_t pair);
+  void raise_again(uint32_t pair);
   void with_stmt(ast::Seq<ast::withitem*> items, size_t index, ast::Seq<ast::stmt*> body, bool is_async);
   void call_exit(uint32_t pair, bool is_async);
 

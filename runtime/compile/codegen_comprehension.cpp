@@ -68,7 +68,6 @@ void Compiler::comprehension_element(ast::expr* elt, ast::expr* value, Comprehen
         emit(Op::INTRINSIC_1, t, t, static_cast<uint32_t>(Intrinsic1::kAsyncGenWrap), kKillB);
       }
       emit(Op::YIELD_VALUE, t, t);
-      emit(Op::CLEAR, t);
       break;
     }
   }

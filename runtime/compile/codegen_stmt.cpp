@@ -121,7 +121,6 @@ void Compiler::stmt(ast::stmt* s) {
       expression_statement(s->as<Expr>()->value);
       break;
     case stmt_kind::Pass:
-      emit(Op::NOP);
       break;
     case stmt_kind::Break:
       break_or_continue(s, true);
@@ -157,7 +156,8 @@ void Compiler::expression_statement(ast::expr* e) {
   }
   if (e->is<Constant>()) return;
   Operand o = expr(e);
-  if (o.temp) emit(Op::CLEAR, o.reg);
+  // What is sent into a generator where nobody wants it (hardly ever anything) may stay until it is overwritten.
+  if (o.temp && !e->is<Yield>()) emit(Op::CLEAR, o.reg);
   set_top(base);
 }
 
@@ -280,6 +280,23 @@ void Compiler::store(ast::expr* target, Operand value) {
   set_top(height);
 }
 
+// Variables in consecutive registers are filled without a detour: the items are all there before the first is stored.
+bool Compiler::unpack_to_variables(Seq<ast::expr*> targets, Operand value) {
+  const auto n = static_cast<uint32_t>(targets.size);
+  int first = -1;
+  for (uint32_t i = 0; i < n; ++i) {
+    const int reg = local_register(targets[i]);
+    if (reg < 0 || (i > 0 && reg != first + static_cast<int>(i))) return false;
+    if (i == 0) first = reg;
+  }
+  if (n == 0) return false;
+  emit(Op::UNPACK_SEQUENCE, static_cast<uint32_t>(first), value.reg, n, kKillB);
+  if (code().reachable()) {
+    for (uint32_t i = 0; i < n; ++i) set_bound(static_cast<uint32_t>(first) + i);
+  }
+  return true;
+}
+
 void Compiler::unpack(Seq<ast::expr*> targets, Operand value, const Location& where) {
   const auto n = static_cast<uint32_t>(targets.size);
   int star = -1;
@@ -291,6 +308,7 @@ void Compiler::unpack(Seq<ast::expr*> targets, Operand value, const Location& wh
   if (star >= 256 || (star >= 0 && n - static_cast<uint32_t>(star) - 1 >= 256)) {
     fail(where, "too many expressions in star-unpacking assignment");
   }
+  if (star < 0 && value.temp && unpack_to_variables(targets, value)) return;
   const uint32_t run = top();
   for (uint32_t i = 0; i < n; ++i) push();
   if (star >= 0) {

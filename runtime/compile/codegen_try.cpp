@@ -78,6 +78,16 @@ void Compiler::unwind_block(const Block& b) {
   code().position = here;
 }
 
+// The handled exception goes on, with the one before handled again. The place is where the frame stands afterwards.
+void Compiler::raise_again(uint32_t pair) {
+  Block b = pop_block();
+  need(pair + 3);
+  emit(Op::MOVE, pair + 2, pair);
+  emit(Op::POP_EXCEPT, pair);
+  emit(Op::RERAISE, pair + 2);
+  push_block(b);
+}
+
 // After the code of a handler that keeps its exception in the pair: pops its block and adds the way out for exceptions.
 void Compiler::end_handler(uint32_t pair) {
   Block b = pop_block();
@@ -121,7 +131,6 @@ void Compiler::try_stmt(Seq<ast::stmt*> statements, Seq<excepthandler*> handlers
     return;
   }
   const uint32_t h = top();
-  if (handlers.empty()) emit(Op::NOP);
   Bits before = interrupted(unit_->assigned);
   Block protect{Block::kFinallyTry};
   protect.finalbody = finalbody;
@@ -142,7 +151,6 @@ void Compiler::try_stmt(Seq<ast::stmt*> statements, Seq<excepthandler*> handlers
   unit_->finally_or_loop.pop_back();
   if (!code().reachable()) unreachable_state();
   Bits after = unit_->assigned;
-  if (!done.covered) return;
   if (code().reachable()) jump(end);
 
   // With an exception.
@@ -160,8 +168,7 @@ void Compiler::try_stmt(Seq<ast::stmt*> statements, Seq<excepthandler*> handlers
   ++quiet_;
   body(finalbody);
   --quiet_;
-  code().position = Position{};
-  emit(Op::RERAISE, h);
+  raise_again(h);
   end_handler(h);
   set_top(h);
   bind(end);
@@ -170,7 +177,6 @@ void Compiler::try_stmt(Seq<ast::stmt*> statements, Seq<excepthandler*> handlers
 
 void Compiler::try_except(Seq<ast::stmt*> statements, Seq<excepthandler*> handlers, Seq<ast::stmt*> orelse) {
   const uint32_t h = top();
-  emit(Op::NOP);
   Bits before = interrupted(unit_->assigned);
   Label end = new_label();
   Block protect{Block::kTry};
@@ -184,11 +190,6 @@ void Compiler::try_except(Seq<ast::stmt*> statements, Seq<excepthandler*> handle
   if (!code().reachable()) unreachable_state();
   Bits after = unit_->assigned;
   jump(end);
-  if (!done.covered) {
-    bind(end);
-    unit_->assigned = after;
-    return;
-  }
   bind_handler(done);
   unit_->assigned = before;
   code().position = Position{};
@@ -228,8 +229,8 @@ void Compiler::try_except(Seq<ast::stmt*> statements, Seq<excepthandler*> handle
     bind(next);
     unit_->assigned = at_entry;
   }
-  code().position = Position{};
-  emit(Op::RERAISE, h);
+  at(handlers.back()->location());
+  raise_again(h);
   end_handler(h);
   set_top(h);
   bind(end);
@@ -278,7 +279,6 @@ void Compiler::handler_body(ExceptHandler* handler, uint32_t exception, bool con
 //   R[h+3]        the part of the group that is not handled yet
 void Compiler::try_except_star(Seq<ast::stmt*> statements, Seq<excepthandler*> handlers, Seq<ast::stmt*> orelse) {
   const uint32_t h = top();
-  emit(Op::NOP);
   Bits before = interrupted(unit_->assigned);
   Label end = new_label();
   Block protect{Block::kTry};
@@ -292,11 +292,6 @@ void Compiler::try_except_star(Seq<ast::stmt*> statements, Seq<excepthandler*> h
   if (!code().reachable()) unreachable_state();
   Bits after = unit_->assigned;
   jump(end);
-  if (!done.covered) {
-    bind(end);
-    unit_->assigned = after;
-    return;
-  }
   bind_handler(done);
   unit_->assigned = before;
   code().position = Position{};

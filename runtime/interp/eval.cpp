@@ -1145,6 +1145,7 @@ unwind: {
     }
   }
   // Nobody handles it here: the frame ends.
+  if (f->object != nullptr && op_info(word_op(*f->pc)).general == Op::RERAISE) place_of_raise(f);
   Frame* done = f;
   f = done->prev;
   bool entry = done->flags & kFrameEntry;

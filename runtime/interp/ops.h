@@ -111,6 +111,8 @@ void raise_unbound(Frame* f, uint32_t reg);
 void raise_init_result(Value result);
 // Adds the frame to the traceback of the exception that is set.
 void add_traceback(Frame* f);
+// A frame that ends by re-raising from code without a line stands, for whoever looks at it later, where the exception was raised in it.
+void place_of_raise(Frame* f);
 
 // Writes another form of the same instruction over its opcode; operands and flags stay.
 inline void rewrite_op(Word* word, Op op) {

@@ -22,6 +22,21 @@ void add_traceback(Frame* f) {
   Py_DECREF(object);
 }
 
+void place_of_raise(Frame* f) {
+  if (code_position(f->code, f->index()).line >= 0) return;
+  Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
+  Ref<> traceback = exc ? Ref<>::steal(PyException_GetTraceback(exc)) : Ref<>();
+  if (traceback && PyTraceBack_Check(traceback.get())) {
+    auto* entry = reinterpret_cast<PyTracebackObject*>(traceback.get());
+    const uint32_t index = static_cast<uint32_t>(entry->tb_lasti) / 2;
+    if (entry->tb_frame == reinterpret_cast<PyFrameObject*>(f->object) && entry->tb_lasti >= 0 &&
+        index < code_extra(f->code)->word_count) {
+      f->pc = code_words(f->code) + index;
+    }
+  }
+  PyErr_SetRaisedException(exc.release());
+}
+
 bool op_raise(Frame* f, const Word* pc) {
   Regs x(f, pc);
   if (x.c() == 0) {

@@ -62,16 +62,28 @@ bool op_unpack_sequence(Frame* f, const Word* pc) {
   Ref<> items;
   Py_ssize_t count;
   if (PyList_CheckExact(o)) {
-    // The registers of the run are dead temporaries: filling them under the lock runs no code.
-    Ref<> keep = Ref<>::share(o);
-    ObjectLock lock(o);
-    count = PyList_GET_SIZE(o);
+    // The run may be variables, whose old values run code when they go: the items are taken out first.
+    constexpr uint32_t kFew = 8;
+    Value few[kFew];
+    if (n > kFew) {
+      items = Ref<>::steal(PyList_AsTuple(o));
+      if (!items) return false;
+      count = PyTuple_GET_SIZE(items.get());
+    } else {
+      ObjectLock lock(o);
+      count = PyList_GET_SIZE(o);
+      if (count == static_cast<Py_ssize_t>(n)) {
+        for (uint32_t i = 0; i < n; ++i) few[i] = value_shared(PyList_GET_ITEM(o, i));
+      }
+    }
     if (count != static_cast<Py_ssize_t>(n)) {
       raise_unpack_count(n, count);
       return false;
     }
-    unpack_items(x, n, [o](uint32_t i) { return value_shared(PyList_GET_ITEM(o, i)); });
-    return true;
+    if (n <= kFew) {
+      unpack_items(x, n, [&few](uint32_t i) { return few[i]; });
+      return true;
+    }
   } else {
     Ref<> iterator = Ref<>::steal(PyObject_GetIter(o));
     if (!iterator) return raise_not_unpackable(o);
