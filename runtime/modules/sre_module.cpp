@@ -130,6 +130,16 @@ PyMethodDef methods[] = {
 };
 
 int exec(PyObject* module) {
+  const struct {
+    PyTypeObject* type;
+    const char* module;
+  } homes[] = {{&SrePattern_Type, "re"}, {&SreMatch_Type, "re"}, {&SreTemplate_Type, "_sre"}, {&SreScanner_Type, "_sre"}};
+  for (const auto& home : homes) {
+    // Instances have it as well.
+    Ref<> name = Ref<>::steal(PyUnicode_InternFromString(home.module));
+    if (!name || PyDict_SetItemString(home.type->tp_dict, "__module__", name) < 0) return -1;
+    PyType_Modified(home.type);
+  }
   return PyModule_AddIntConstant(module, "MAGIC", kMagic) < 0 ||
                  PyModule_AddIntConstant(module, "CODESIZE", sizeof(Word)) < 0 ||
                  PyModule_Add(module, "MAXREPEAT", PyLong_FromUnsignedLong(kMaxRepeat)) < 0 ||

@@ -91,7 +91,7 @@ bool substitute_one(PyObject* result, PyObject* arg, PyObject* parameters, PyObj
   if (substitute) {
     const Py_ssize_t at = index_of(parameters, arg);
     if (at < 0) {
-      PyErr_Format(PyExc_TypeError, "%R is not one of the type parameters", arg);
+      PyErr_Format(PyExc_TypeError, "argument %R with __typing_subst__ was not found in __parameters__", arg);
       return false;
     }
     value = Ref<>::steal(PyObject_CallOneArg(substitute, PyTuple_GET_ITEM(values, at)));

@@ -2,6 +2,7 @@
 #include "objects/template_string.h"
 #include "objects/type.h"
 #include "objects/type_slots.h"
+#include "objects/typevar.h"
 
 extern "C" {
 #define AMPHIS_STATIC_TYPE(Name) extern PyTypeObject Name;
@@ -23,7 +24,7 @@ int init_static_types() {
     type->tp_flags |= _Py_TPFLAGS_STATIC_BUILTIN;
     if (PyType_Ready(type) < 0) return -1;
   }
-  return init_template_strings();
+  return init_template_strings() < 0 ? -1 : init_type_parameters();
 }
 
 }  // namespace amphis

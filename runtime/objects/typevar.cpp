@@ -12,6 +12,7 @@
 #include "objects/names.h"
 #include "objects/type.h"
 #include "objects/typing_types.h"
+#include "objects/union.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
 
@@ -88,7 +89,7 @@ PyObject* caller_module() {
 
 int set_module(PyObject* self) {
   Ref<> module = Ref<>::steal(caller_module());
-  return module ? PyObject_SetAttr(self, names.dunder_module, module) : 0;
+  return PyObject_SetAttr(self, names.dunder_module, module ? module.get() : Py_None);
 }
 
 // What an argument of a type parameter must be: a type or something that can stand for one; strings become forward
@@ -177,7 +178,7 @@ PyObject* const_evaluator(PyObject* value) {
 // The evaluate_x attribute: the function, or a constant evaluator over the known value, or None.
 PyObject* evaluator_of(PyObject* function, PyObject* value) {
   if (function != nullptr) return Py_NewRef(function);
-  if (value != nullptr && value != Py_None && value != &no_default_object) return const_evaluator(value);
+  if (value != nullptr && value != Py_None) return const_evaluator(value);
   return Py_NewRef(Py_None);
 }
 
@@ -281,12 +282,18 @@ PyObject* typevar_prepare_subst(PyObject* self, PyObject* const* given, Py_ssize
       return extra ? PySequence_Concat(arg_tuple, extra) : nullptr;
     }
   }
-  PyErr_Format(PyExc_TypeError, "Too few arguments for %S", alias);
+  PyErr_Format(PyExc_TypeError, "Too few arguments for %S; actual %zd, expected at least %zd", alias, given_count,
+               index + 1);
   return nullptr;
 }
 
 PyObject* union_or(PyObject* a, PyObject* b) { return _Py_union_type_or(a, b); }
-PyNumberMethods param_as_number = {.nb_or = union_or};
+// Union[a, b]: unlike classes, type parameters make unions with anything that typing takes for a type.
+PyObject* param_or(PyObject* a, PyObject* b) {
+  Ref<> members = Ref<>::steal(PyTuple_Pack(2, a, b));
+  return members ? union_from_tuple(members) : nullptr;
+}
+PyNumberMethods param_as_number = {.nb_or = param_or};
 
 PyObject* typevar_tp_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   static const char* const keywords[] = {"bound", "default", "covariant", "contravariant", "infer_variance", nullptr};
@@ -303,7 +310,7 @@ PyObject* typevar_tp_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     name_kw = Ref<>::steal(found);
     name = found;
     if (name == nullptr) {
-      PyErr_SetString(PyExc_TypeError, "TypeVar() missing required argument 'name' (pos 1)");
+      PyErr_SetString(PyExc_TypeError, "typevar() missing required argument 'name' (pos 1)");
       return nullptr;
     }
   }
@@ -339,13 +346,8 @@ PyObject* typevar_tp_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       PyErr_SetString(PyExc_TypeError, "Constraints cannot be combined with bound=...");
       return nullptr;
     }
-    constraints = Ref<>::steal(PyTuple_New(count - 1));
+    constraints = Ref<>::steal(PyTuple_GetSlice(args, 1, count));
     if (!constraints) return nullptr;
-    for (Py_ssize_t i = 1; i < count; ++i) {
-      PyObject* c = type_check(PyTuple_GET_ITEM(args, i), "TypeVar(name, constraint, ...): constraints must be types.");
-      if (c == nullptr) return nullptr;
-      PyTuple_SET_ITEM(constraints.get(), i - 1, c);
-    }
   }
   TypeParam* p = param_alloc(type, name);
   if (p == nullptr) return nullptr;
@@ -376,15 +378,10 @@ PyObject* paramspec_tp_new(PyTypeObject* type, PyObject* args, PyObject* kwargs)
     PyErr_SetString(PyExc_ValueError, "Variance cannot be specified with infer_variance.");
     return nullptr;
   }
-  Ref<> checked;
-  if (bound != Py_None) {
-    checked = Ref<>::steal(type_check(bound, "Bound must be a type."));
-    if (!checked) return nullptr;
-  }
   TypeParam* p = param_alloc(type, name);
   if (p == nullptr) return nullptr;
   Ref<> self = Ref<>::steal(p);
-  p->bound = checked.release();
+  p->bound = Py_NewRef(bound);
   p->default_value = Py_NewRef(default_value);
   p->covariant = covariant != 0;
   p->contravariant = contravariant != 0;
@@ -695,6 +692,15 @@ PyMethodDef generic_methods[] = {
 
 }  // namespace
 
+int init_type_parameters() {
+  Ref<> module = Ref<>::steal(PyUnicode_InternFromString("typing"));
+  if (!module) return -1;
+  for (PyTypeObject* type : {&TypeVar_Type, &ParamSpec_Type, &TypeVarTuple_Type}) {
+    if (PyDict_SetItem(type->tp_dict, names.dunder_module, module) < 0) return -1;
+  }
+  return 0;
+}
+
 PyObject* generic_type() {
   static std::atomic<PyObject*> type{nullptr};
   if (PyObject* known = type.load(std::memory_order_acquire)) return known;
@@ -729,23 +735,20 @@ PyObject* typevar_new(PyObject* name, PyObject* evaluate_bound, PyObject* evalua
   p->evaluate_bound = Py_XNewRef(evaluate_bound);
   p->evaluate_constraints = Py_XNewRef(evaluate_constraints);
   p->infer_variance = true;
-  Ref<> self = Ref<>::steal(p);
-  return set_module(self) < 0 ? nullptr : self.release();
+  return reinterpret_cast<PyObject*>(p);
 }
 
 PyObject* paramspec_new(PyObject* name) {
   TypeParam* p = param_alloc(&ParamSpec_Type, name);
   if (p == nullptr) return nullptr;
   p->infer_variance = true;
-  Ref<> self = Ref<>::steal(p);
-  return set_module(self) < 0 ? nullptr : self.release();
+  return reinterpret_cast<PyObject*>(p);
 }
 
 PyObject* typevartuple_new(PyObject* name) {
   TypeParam* p = param_alloc(&TypeVarTuple_Type, name);
   if (p == nullptr) return nullptr;
-  Ref<> self = Ref<>::steal(p);
-  return set_module(self) < 0 ? nullptr : self.release();
+  return reinterpret_cast<PyObject*>(p);
 }
 
 PyObject* typeparam_set_default(PyObject* typeparam, PyObject* evaluate_default) {

@@ -16,4 +16,8 @@ PyObject* typealias_new(PyObject* name, PyObject* type_params, PyObject* evaluat
 // typing.Generic[params].
 PyObject* subscript_generic(PyObject* params);
 
+// Gives type parameters the module that they have where the creating code names none. At start-up, after the static
+// types; 0 or -1.
+int init_type_parameters();
+
 }  // namespace amphis
