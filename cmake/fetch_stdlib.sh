@@ -22,7 +22,7 @@ mirror() {
     /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null
 }
 uri=$(mirror | head -n 1 || true)
-[ -n "$uri" ] || uri=http://deb.debian.org/debian
+[ -n "$uri" ] || { echo "fetch_stdlib: no Debian mirror in this machine's package sources; set AMPHIS_STDLIB to a CPython 3.14 library" >&2; exit 1; }
 keyring=$(find /usr/share/keyrings -name 'debian-archive-keyring.*' 2>/dev/null | sort | head -n 1)
 signed=${keyring:+[signed-by=$keyring] }
 
@@ -43,9 +43,9 @@ export APT_CONFIG=$state/apt.conf
 apt-get -qq update
 cd "$state/deb"
 apt-get -qq download libpython3.14-minimal libpython3.14-stdlib
-mkdir "$state/root"
-for package in *.deb; do dpkg -x "$package" "$state/root"; done
+mkdir "$state/tree"
+for package in *.deb; do dpkg -x "$package" "$state/tree"; done
 # The shared objects are CPython's own and of no use here.
-rm -rf "$state/root/usr/lib/python3.14/lib-dynload"
-cp -a "$state/root/usr" "$folder/"
+rm -rf "$state/tree/usr/lib/python3.14/lib-dynload"
+cp -a "$state/tree/usr" "$folder/"
 [ -e "$folder/usr/lib/python3.14/os.py" ]
