@@ -53,6 +53,8 @@ struct CommandLine {
 PyStatus config_parse_argv(PyConfig* config, CommandLine* what);    // command_line.cpp
 PyStatus config_read_environment(PyConfig* config);                 // environment.cpp
 PyStatus config_compute_paths(PyConfig* config);                    // paths.cpp
+// What the paths are and came from, to stderr: for a runtime that cannot start.
+void dump_path_configuration(const PyConfig* config);
 void print_usage(bool error, const wchar_t* program);
 void print_help(int which, const wchar_t* program);
 

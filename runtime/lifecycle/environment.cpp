@@ -118,10 +118,11 @@ PyStatus read_import_time(PyConfig* c) {
   const wchar_t* option = config_xoption(c, L"importtime");
   if (option == nullptr && env == nullptr) return status_ok();
   std::wstring value = option != nullptr ? std::wstring(option) : decode_bytes(env);
-  if (value.empty() || value == L"1") {
-    c->import_time = 1;
-  } else if (value == L"2") {
-    c->import_time = 2;
+  // What is no number switches it on, as the empty value does.
+  long long number = 1;
+  if (!value.empty() && !parse_int(value.c_str(), &number)) number = 1;
+  if (number == 1 || number == 2) {
+    c->import_time = static_cast<int>(number);
   } else {
     return status_error("config_init_import_time", option != nullptr
                                                        ? "-X importtime: values other than 1 and 2 are reserved for future use."
@@ -269,6 +270,7 @@ PyStatus config_read_environment(PyConfig* c) {
   if (config_env(c, "PYTHONDEVMODE") != nullptr || config_xoption(c, L"dev") != nullptr) c->dev_mode = 1;
   if (c->dev_mode < 0) c->dev_mode = 0;
   if (c->dev_mode) c->faulthandler = 1;
+  if (c->parser_debug > 1) c->parser_debug = 1;
   for (int* field : {&c->parser_debug, &c->verbose, &c->optimization_level, &c->inspect, &c->interactive, &c->bytes_warning,
                      &c->quiet, &c->faulthandler, &c->perf_profiling}) {
     if (*field < 0) *field = 0;

@@ -131,6 +131,7 @@ int Py_FinalizeEx(void) {
   finalize_modules();
   if (flush_standard_streams() < 0) status = -1;
   audit_clear();
+  if (running_config.malloc_stats) sys_print_malloc_stats();
   // Process exit gives the memory back; C functions registered with Py_AtExit run last.
   while (exit_function_count > 0) exit_functions[--exit_function_count]();
   fflush(stdout);

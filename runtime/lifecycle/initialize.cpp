@@ -127,7 +127,10 @@ PyStatus init_main() {
   if (gil_request == 1) sync::enable_gil(true);
   if (c.site_import) {
     Ref<> site = Ref<>::steal(PyImport_ImportModule("site"));
-    if (!site) return status_error("init_import_site", "Failed to import the site module");
+    if (!site) {
+      if (PyErr_ExceptionMatches(PyExc_ImportError)) dump_path_configuration(&c);
+      return status_error("init_import_site", "Failed to import the site module");
+    }
   }
   return status_ok();
 }

@@ -200,4 +200,33 @@ PyStatus config_compute_paths(PyConfig* c) {
   return status;
 }
 
+void dump_path_configuration(const PyConfig* c) {
+  auto text = [](const char* name, const wchar_t* value) {
+    if (value == nullptr) {
+      fprintf(stderr, "  %s = (not set)\n", name);
+    } else {
+      fprintf(stderr, "  %s = '%s'\n", name, encode_bytes(value).c_str());
+    }
+  };
+  fprintf(stderr, "Python path configuration:\n");
+  text("PYTHONHOME", c->home);
+  text("PYTHONPATH", c->pythonpath_env);
+  text("program name", c->program_name);
+  fprintf(stderr, "  isolated = %i\n  environment = %i\n  user site = %i\n  safe_path = %i\n  import site = %i\n", c->isolated,
+          c->use_environment, c->user_site_directory, c->safe_path, c->site_import);
+  text("stdlib dir", c->stdlib_dir);
+  text("sys._base_executable", c->base_executable);
+  text("sys.base_prefix", c->base_prefix);
+  text("sys.base_exec_prefix", c->base_exec_prefix);
+  text("sys.platlibdir", c->platlibdir);
+  text("sys.executable", c->executable);
+  text("sys.prefix", c->prefix);
+  text("sys.exec_prefix", c->exec_prefix);
+  fprintf(stderr, "  sys.path = [\n");
+  for (Py_ssize_t i = 0; i < c->module_search_paths.length; ++i) {
+    fprintf(stderr, "    '%s',\n", encode_bytes(c->module_search_paths.items[i]).c_str());
+  }
+  fprintf(stderr, "  ]\n");
+}
+
 }  // namespace amphis

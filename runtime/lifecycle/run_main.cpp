@@ -144,7 +144,9 @@ int run_command(const wchar_t* command, PyCompilerFlags* flags) {
   PyObject* dict = main_namespace();
   Ref<> name = Ref<>::steal(PyUnicode_FromString("<string>"));
   if (dict == nullptr || !name) return report();
-  Ref<> code = Ref<>::steal(Py_CompileStringObject(source.c_str(), name, Py_file_input, flags, -1));
+  // The text came from the command line's encoding: a cookie in it means nothing.
+  PyCompilerFlags compile_flags = {flags->cf_flags | PyCF_IGNORE_COOKIE | PyCF_SOURCE_IS_UTF8, flags->cf_feature_version};
+  Ref<> code = Ref<>::steal(Py_CompileStringObject(source.c_str(), name, Py_file_input, &compile_flags, -1));
   if (!code || PySys_Audit("exec", "O", code.get()) < 0) return report();
   if (Ref<> linecache = Ref<>::steal(PyImport_ImportModule("linecache"))) {
     Ref<> done = Ref<>::steal(PyObject_CallMethod(linecache, "_register_code", "OsO", code.get(), source.c_str(), name.get()));

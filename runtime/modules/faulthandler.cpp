@@ -111,13 +111,13 @@ void dump(int fd, bool all_threads) {
   if (all_threads) {
     dump_all_threads(fd, ts);
   } else if (ts != nullptr) {
-    dump_thread(fd, ts, true);
+    dump_stack(fd, ts);
   }
 }
 
 void dump_native_stack(int fd) {
   void* addresses[32];
-  dump_text(fd, "\nCurrent thread's C stack trace (most recent call first):\n");
+  dump_text(fd, "Current thread's C stack trace (most recent call first):\n");
   int n = backtrace(addresses, 32);
   for (int i = 0; i < n; ++i) {
     dump_text(fd, "  ");
@@ -145,7 +145,11 @@ void on_fatal_signal(int number) {
   dump_text(fatal.fd, handler != nullptr ? handler->name : "signal");
   dump_text(fatal.fd, "\n\n");
   dump(fatal.fd, fatal.all_threads);
-  if (fatal.c_stack) dump_native_stack(fatal.fd);
+  dump_extension_modules(fatal.fd);
+  if (fatal.c_stack) {
+    dump_text(fatal.fd, "\n");
+    dump_native_stack(fatal.fd);
+  }
   errno = saved;
   // The signal comes again, to whoever handled it before; abort() needs help with that.
   raise(number);
@@ -229,8 +233,7 @@ PyObject* dump_traceback(PyObject*, PyObject* args, PyObject* kwargs) {
   if (all_threads) {
     dump_all_threads(fd, current_thread());
   } else {
-    dump_text(fd, "Stack (most recent call first):\n");
-    dump_thread(fd, current_thread(), true);
+    dump_stack(fd, current_thread());
   }
   if (PyErr_CheckSignals() < 0) return nullptr;
   Py_RETURN_NONE;

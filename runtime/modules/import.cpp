@@ -85,12 +85,22 @@ struct ImportClock {
 };
 ImportClock import_clock;
 
+void clock_header() {
+  if (import_clock.header) return;
+  fputs("import time: self [us] | cumulative | imported package\n", stderr);
+  import_clock.header = true;
+}
+
+// The end of a line: the name, escaped where the terminal could not show it.
+void clock_name(int indent, PyObject* name) {
+  Ref<> bytes = Ref<>::steal(PyUnicode_AsEncodedString(name, "utf-8", "backslashreplace"));
+  PyErr_Clear();
+  fprintf(stderr, "%*s%s\n", indent * 2, "", bytes ? PyBytes_AS_STRING(bytes.get()) : "?");
+}
+
 PyObject* timed_load(PyObject* name) {
   ImportClock& clock = import_clock;
-  if (!clock.header) {
-    fputs("import time: self [us] | cumulative | imported package\n", stderr);
-    clock.header = true;
-  }
+  clock_header();
   clock.level++;
   int64_t before = clock.accumulated;
   clock.accumulated = 0;
@@ -103,8 +113,11 @@ PyObject* timed_load(PyObject* name) {
   PyObject* module = PyObject_CallFunctionObjArgs(find_and_load, name, interpreter_builtins(), nullptr);
   int64_t total = now() - start;
   clock.level--;
-  fprintf(stderr, "import time: %9lld | %10lld | %*s%s\n", static_cast<long long>((total - clock.accumulated + 999) / 1000),
-          static_cast<long long>((total + 999) / 1000), clock.level * 2, "", PyUnicode_AsUTF8(name));
+  PyObject* error = PyErr_GetRaisedException();
+  fprintf(stderr, "import time: %9lld | %10lld | ", static_cast<long long>((total - clock.accumulated + 999) / 1000),
+          static_cast<long long>((total + 999) / 1000));
+  clock_name(clock.level, name);
+  PyErr_SetRaisedException(error);
   clock.accumulated = before + total;
   return module;
 }
@@ -282,6 +295,11 @@ PyObject* import_level(PyObject* name, PyObject* globals, PyObject* fromlist, in
   if (!module && PyErr_Occurred()) return nullptr;
   if (module && module.get() != Py_None) {
     if (ensure_initialized(module, full) < 0) return nullptr;
+    if (running_config.import_time == 2) [[unlikely]] {
+      clock_header();
+      fputs("import time: cached    | cached     | ", stderr);
+      clock_name(import_clock.level, full);
+    }
   } else {
     module = Ref<>::steal(load(full));
     if (!module) return nullptr;

@@ -200,7 +200,7 @@ PyObject* sys_make_flags() {
   const PyConfig& c = running_config;
   PyObject* gil = sync::gil_enabled() ? PyLong_FromLong(1) : PyLong_FromLong(0);
   PyObject* values[] = {
-      PyLong_FromLong(c.parser_debug),
+      PyLong_FromLong(c.parser_debug != 0),
       PyLong_FromLong(c.inspect),
       PyLong_FromLong(c.interactive),
       PyLong_FromLong(c.optimization_level),
@@ -210,7 +210,7 @@ PyObject* sys_make_flags() {
       PyLong_FromLong(!c.use_environment),
       PyLong_FromLong(c.verbose),
       PyLong_FromLong(c.bytes_warning),
-      PyLong_FromLong(c.quiet),
+      PyLong_FromLong(c.quiet != 0),
       PyLong_FromLong(c.use_hash_seed == 0 || c.hash_seed != 0),
       PyLong_FromLong(c.isolated),
       PyBool_FromLong(c.dev_mode),

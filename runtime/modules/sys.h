@@ -28,6 +28,9 @@ int sys_add_info(PyObject* dict);        // float_info and its kin
 int sys_add_monitoring(PyObject* dict);  // sys.monitoring
 extern PyTypeObject* asyncgen_hooks_type;
 
+// What sys._debugmallocstats() and PYTHONMALLOCSTATS write to stderr.
+void sys_print_malloc_stats();
+
 // Drops the audit hooks as the runtime ends.
 void audit_clear();
 

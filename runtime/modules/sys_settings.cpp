@@ -128,6 +128,10 @@ PyObject* clear_type_cache(PyObject*, PyObject*) {
   Py_RETURN_NONE;
 }
 PyObject* nothing(PyObject*, PyObject*) { Py_RETURN_NONE; }
+PyObject* debugmallocstats(PyObject*, PyObject*) {
+  sys_print_malloc_stats();
+  Py_RETURN_NONE;
+}
 
 PyObject* getdlopenflags(PyObject*, PyObject*) { return PyLong_FromLong(import_dlopen_flags()); }
 PyObject* setdlopenflags(PyObject*, PyObject* arg) {
@@ -157,6 +161,10 @@ PyObject* baserepl(PyObject*, PyObject*) {
 
 }  // namespace
 
+void sys_print_malloc_stats() {
+  fprintf(stderr, "Small block threshold = %zu, in size classes; above it mimalloc serves.\n", size_t{memory::kMaxSmall});
+}
+
 PyMethodDef sys_settings_methods[] = {
     {"_baserepl", baserepl, METH_NOARGS, "_baserepl($module, /)\n--\n\nPrivate function for getting the base REPL"},
     {"_clear_internal_caches", nothing, METH_NOARGS,
@@ -164,7 +172,7 @@ PyMethodDef sys_settings_methods[] = {
     {"_clear_type_cache", clear_type_cache, METH_NOARGS,
      "_clear_type_cache($module, /)\n--\n\nClear the internal type lookup cache."},
     {"_clear_type_descriptors", clear_type_cache, METH_O, "_clear_type_descriptors($module, type, /)\n--\n\n"},
-    {"_debugmallocstats", nothing, METH_NOARGS,
+    {"_debugmallocstats", debugmallocstats, METH_NOARGS,
      "_debugmallocstats($module, /)\n--\n\nPrint debug info to stderr about the state of the memory allocator."},
     {"_get_cpu_count_config", cpu_count_config, METH_NOARGS,
      "_get_cpu_count_config($module, /)\n--\n\nPrivate function for getting PyConfig.cpu_count"},

@@ -2,7 +2,10 @@
 #include "modules/traceback_dump.h"
 
 #include "interp/frame.h"
+#include "modules/import_state.h"
+#include "modules/sys.h"
 #include "objects/code.h"
+#include "objects/module.h"
 #include "sync/interpreter_state.h"
 
 #include <cstring>
@@ -69,20 +72,7 @@ void put_str(int fd, PyObject* text) {
   if (cut) dump_text(fd, "...");
 }
 
-}  // namespace
-
-void dump_text(int fd, const char* text) { put(fd, text, strlen(text)); }
-
-void dump_thread(int fd, ThreadState* ts, bool current) {
-  dump_text(fd, current ? "Current thread 0x" : "Thread 0x");
-  put_hex(fd, ts->thread_id, 16);
-  char name[32];
-  if (pthread_getname_np(static_cast<pthread_t>(ts->thread_id), name, sizeof name) == 0 && name[0] != '\0') {
-    dump_text(fd, " [");
-    for (const char* p = name; *p != '\0'; ++p) put(fd, *p >= ' ' && *p < 127 ? p : "?", 1);
-    dump_text(fd, "]");
-  }
-  dump_text(fd, " (most recent call first):\n");
+void dump_frames(int fd, ThreadState* ts) {
   Frame* f = current_frame(ts);
   if (f == nullptr) dump_text(fd, "  <no Python frame>\n");
   for (int depth = 0; f != nullptr; f = f->prev, ++depth) {
@@ -104,6 +94,48 @@ void dump_thread(int fd, ThreadState* ts, bool current) {
     put_str(fd, code->co_name);
     dump_text(fd, "\n");
   }
+}
+
+}  // namespace
+
+void dump_text(int fd, const char* text) { put(fd, text, strlen(text)); }
+
+void dump_thread(int fd, ThreadState* ts, bool current) {
+  dump_text(fd, current ? "Current thread 0x" : "Thread 0x");
+  put_hex(fd, ts->thread_id, 16);
+  char name[32];
+  if (pthread_getname_np(static_cast<pthread_t>(ts->thread_id), name, sizeof name) == 0 && name[0] != '\0') {
+    dump_text(fd, " [");
+    for (const char* p = name; *p != '\0'; ++p) put(fd, *p >= ' ' && *p < 127 ? p : "?", 1);
+    dump_text(fd, "]");
+  }
+  dump_text(fd, " (most recent call first):\n");
+  dump_frames(fd, ts);
+}
+
+void dump_stack(int fd, ThreadState* ts) {
+  dump_text(fd, "Stack (most recent call first):\n");
+  dump_frames(fd, ts);
+}
+
+void dump_extension_modules(int fd) {
+  PyObject* modules = import_modules();
+  if (modules == nullptr || !PyDict_CheckExact(modules) || current_thread() == nullptr) return;
+  PyObject* known = nullptr;
+  if (PyObject* dict = sys_dict()) known = PyDict_GetItemString(dict, "stdlib_module_names");
+  PyObject *name, *module;
+  unsigned long count = 0;
+  for (Py_ssize_t pos = 0; PyDict_Next(modules, &pos, &name, &module);) {
+    if (!PyUnicode_CheckExact(name) || !PyModule_Check(module) || reinterpret_cast<ModuleObject*>(module)->md_def == nullptr) continue;
+    if (known != nullptr && PyFrozenSet_Check(known) && PySet_Contains(known, name) > 0) continue;
+    dump_text(fd, count == 0 ? "\nExtension modules: " : ", ");
+    put_str(fd, name);
+    ++count;
+  }
+  if (count == 0) return;
+  dump_text(fd, " (total: ");
+  put_decimal(fd, count);
+  dump_text(fd, ")\n");
 }
 
 void dump_all_threads(int fd, ThreadState* current) {
