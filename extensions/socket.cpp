@@ -579,13 +579,13 @@ PyObject* sock_recvmsg(PyObject* op, PyObject* args) {
 class Vectors {
  public:
   bool get(PyObject* iterable, const char* error, int flags) {
-    list_ = Ref(PySequence_Fast(iterable, error));
+    list_ = as_tuple(iterable, error);
     if (!list_) return false;
-    const auto n = static_cast<size_t>(PySequence_Fast_GET_SIZE(list_.get()));
+    const auto n = static_cast<size_t>(PyTuple_GET_SIZE(list_.get()));
     views_ = std::make_unique<Buffer[]>(n + 1);
     vectors_ = std::make_unique<iovec[]>(n + 1);
     for (size_t i = 0; i < n; i++) {
-      if (!views_[i].get(PySequence_Fast_GET_ITEM(list_.get(), static_cast<Py_ssize_t>(i)), flags)) return false;
+      if (!views_[i].get(PyTuple_GET_ITEM(list_.get(), static_cast<Py_ssize_t>(i)), flags)) return false;
       vectors_[i] = {views_[i].writable(), static_cast<size_t>(views_[i].size())};
     }
     count_ = n;
@@ -669,13 +669,13 @@ PyObject* sock_sendto(PyObject* op, PyObject* args) {
 bool control_data(PyObject* object, std::unique_ptr<char[]>* memory, size_t* size) {
   *size = 0;
   if (object == nullptr || object == Py_None) return true;
-  Ref list(PySequence_Fast(object, "sendmsg() argument 2 must be an iterable"));
+  Ref list = as_tuple(object, "sendmsg() argument 2 must be an iterable");
   if (!list) return false;
-  const auto n = static_cast<size_t>(PySequence_Fast_GET_SIZE(list.get()));
+  const auto n = static_cast<size_t>(PyTuple_GET_SIZE(list.get()));
   auto views = std::make_unique<Buffer[]>(n + 1);
   auto levels = std::make_unique<int[]>(2 * n + 1);
   for (size_t i = 0; i < n; i++) {
-    PyObject* item = PySequence_Fast_GET_ITEM(list.get(), static_cast<Py_ssize_t>(i));
+    PyObject* item = PyTuple_GET_ITEM(list.get(), static_cast<Py_ssize_t>(i));
     PyObject* data;
     if (!PyTuple_Check(item) || PyTuple_GET_SIZE(item) != 3) {
       if (PyTuple_Check(item))

@@ -69,6 +69,13 @@ class Away {
   PyThreadState* state_;
 };
 
+// The items of an iterable, safe from changes by code that runs meanwhile; `message` says what is wrong with others.
+inline Ref as_tuple(PyObject* object, const char* message) {
+  Ref tuple(PySequence_Tuple(object));
+  if (!tuple && PyErr_ExceptionMatches(PyExc_TypeError)) PyErr_SetString(PyExc_TypeError, message);
+  return tuple;
+}
+
 template <class F>
 PyCFunction method(F f) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(f));

@@ -107,10 +107,7 @@ PyObject* getgrgid_(PyObject*, PyObject* args, PyObject* kwargs) {
   PyObject* arg;
   gid_t gid;
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:getgrgid", const_cast<char**>(keywords), &arg)) return nullptr;
-  if (!_Py_Gid_Converter(arg, &gid)) {
-    if (PyErr_ExceptionMatches(PyExc_OverflowError)) PyErr_SetString(PyExc_KeyError, "getgrgid(): gid not found");
-    return nullptr;
-  }
+  if (!_Py_Gid_Converter(arg, &gid)) return nullptr;
   struct group entry, *found = nullptr;
   std::unique_ptr<char[]> memory;
   if (!look_up([&](auto... a) { return getgrgid_r(gid, a...); }, &entry, &found, &memory)) return nullptr;

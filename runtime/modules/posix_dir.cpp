@@ -388,8 +388,7 @@ AMPHIS_POSIX_FUNCTION(link_, "link", 2, 2, "src", "dst", "src_dir_fd", "dst_dir_
   if (PySys_Audit("os.link", "OOii", from.object, to.object, from_fd == AT_FDCWD ? -1 : from_fd,
                   to_fd == AT_FDCWD ? -1 : to_fd) < 0)
     return nullptr;
-  // Without the argument the system's own default holds: a link to the symbolic link itself.
-  const int flags = a[4] != nullptr && follow ? AT_SYMLINK_FOLLOW : 0;
+  const int flags = follow ? AT_SYMLINK_FOLLOW : 0;
   if (detached([&] { return ::linkat(from_fd, from.text, to_fd, to.text, flags); }) < 0) return raise_paths(from, to);
   Py_RETURN_NONE;
 }

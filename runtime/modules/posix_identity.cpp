@@ -218,6 +218,11 @@ PyObject* sched_param_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) 
   return result.release();
 }
 
+PyObject* sched_param_reduce(PyObject* op, PyObject*) {
+  return Py_BuildValue("(O(O))", Py_TYPE(op), PyStructSequence_GetItem(op, 0));
+}
+PyMethodDef sched_param_reduce_def = {"__reduce__", sched_param_reduce, METH_NOARGS, nullptr};
+
 bool to_param(PyObject* value, sched_param* param) {
   if (!Py_IS_TYPE(value, sched_param_type)) {
     PyErr_SetString(PyExc_TypeError, "must have a sched_param object");
@@ -423,7 +428,9 @@ int add_schedule(PyObject* module) {
   sched_param_type = new_result_type(&sched_param_desc, module, "sched_param");
   if (sched_param_type == nullptr) return -1;
   sched_param_type->tp_new = sched_param_new;
-  return 0;
+  // Pickled by its constructor, which takes one number and no sequence.
+  Ref<> reduce = Ref<>::steal(PyDescr_NewMethod(sched_param_type, &sched_param_reduce_def));
+  return reduce ? PyObject_SetAttrString(reinterpret_cast<PyObject*>(sched_param_type), "__reduce__", reduce.get()) : -1;
 }
 
 }  // namespace amphis::posix

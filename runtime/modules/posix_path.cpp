@@ -98,7 +98,7 @@ bool Path::parse(const char* function, const char* argument, PyObject* given, in
       return index && descriptor(index.get(), &fd);
     }
     Ref<> method = Ref<>::steal(_PyObject_LookupSpecial(path, AMPHIS_STATIC_NAME("__fspath__")));
-    if (!method) {
+    if (!method || method.get() == Py_None) {
       if (PyErr_Occurred()) return false;
       PyErr_Format(PyExc_TypeError, "%s: %s should be %s, not %.200s", function, argument,
                    accept == (kFd | kNone) ? "string, bytes, os.PathLike, integer or None"

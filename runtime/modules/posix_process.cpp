@@ -185,13 +185,20 @@ bool arguments(PyObject* argv, Strings* out, const char* not_sequence, const cha
 }
 
 bool environment(PyObject* mapping, Strings* out) {
-  Ref<> items = Ref<>::steal(PyMapping_Items(mapping));
-  if (!items) return false;
-  Ref<> list = Ref<>::steal(PySequence_List(items.get()));
-  if (!list || !out->reserve(PyList_GET_SIZE(list.get()))) return false;
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list.get()); i++) {
-    PyObject *key, *value;
-    if (!PyArg_ParseTuple(PyList_GET_ITEM(list.get(), i), "OO", &key, &value)) return false;
+  // Copies: converting a path may change the mapping.
+  Ref<> key_list = Ref<>::steal(PyMapping_Keys(mapping));
+  Ref<> keys = key_list ? Ref<>::steal(PySequence_Tuple(key_list.get())) : nullptr;
+  Ref<> value_list = keys ? Ref<>::steal(PyMapping_Values(mapping)) : nullptr;
+  Ref<> values = value_list ? Ref<>::steal(PySequence_Tuple(value_list.get())) : nullptr;
+  if (!values) return false;
+  const Py_ssize_t n = PyTuple_GET_SIZE(keys.get());
+  if (PyTuple_GET_SIZE(values.get()) != n) {
+    PyErr_SetString(PyExc_ValueError, "env.keys() and env.values() have different lengths");
+    return false;
+  }
+  if (!out->reserve(n)) return false;
+  for (Py_ssize_t i = 0; i < n; i++) {
+    PyObject *key = PyTuple_GET_ITEM(keys.get(), i), *value = PyTuple_GET_ITEM(values.get(), i);
     PyObject* bytes = nullptr;
     if (!PyUnicode_FSConverter(key, &bytes)) return false;
     Ref<> name = Ref<>::steal(bytes);
@@ -359,6 +366,10 @@ bool spawn_attributes(const char* function, Spawn* spawn, PyObject* const* a) {
   }
   if (scheduler != nullptr && scheduler != Py_None) {
     PyObject *policy, *parameter;
+    if (!PyTuple_Check(scheduler)) {
+      PyErr_Format(PyExc_TypeError, "A scheduler tuple must have two elements, not %T", scheduler);
+      return false;
+    }
     if (!PyArg_ParseTuple(scheduler, "OO;A scheduler tuple must have two elements", &policy, &parameter)) return false;
     if (policy != Py_None) {
       int number = 0;

@@ -219,27 +219,45 @@ PyObject* strerror_(PyObject*, PyObject* arg) {
 
 // ---- devices ----
 
-bool to_device(PyObject* value, dev_t* device) {
-  if (PyLong_Check(value) && !PyLong_IsNegative(value)) {
-    *device = PyLong_AsUnsignedLongLong(value);
-    return !PyErr_Occurred();
+// -1 stands for "no device" and is its own major and minor number.
+constexpr dev_t kNoDevice = static_cast<dev_t>(-1);
+
+bool to_device(PyObject* value, dev_t* device, dev_t max = kNoDevice) {
+  Ref<> index = Ref<>::steal(PyNumber_Index(value));
+  if (!index) return false;
+  *device = kNoDevice;
+  if (PyLong_IsNegative(index.get())) {
+    const long long number = PyLong_AsLongLong(index.get());
+    if (number == -1) return !PyErr_Occurred();
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_OverflowError, "can't convert negative value to device number");
+    return false;
   }
-  const long long number = PyLong_AsLongLong(value);
-  *device = static_cast<dev_t>(number);
-  return number != -1 || !PyErr_Occurred();
+  *device = PyLong_AsUnsignedLongLong(index.get());
+  if (PyErr_Occurred()) return false;
+  if (*device > max) {
+    PyErr_SetString(PyExc_OverflowError, "Python int too large for a device number");
+    return false;
+  }
+  return true;
+}
+PyObject* device_part(unsigned part) {
+  return part == static_cast<unsigned>(-1) ? PyLong_FromLong(-1) : PyLong_FromUnsignedLong(part);
 }
 PyObject* major_(PyObject*, PyObject* arg) {
   dev_t device;
-  return to_device(arg, &device) ? PyLong_FromUnsignedLong(major(device)) : nullptr;
+  return to_device(arg, &device) ? device_part(major(device)) : nullptr;
 }
 PyObject* minor_(PyObject*, PyObject* arg) {
   dev_t device;
-  return to_device(arg, &device) ? PyLong_FromUnsignedLong(minor(device)) : nullptr;
+  return to_device(arg, &device) ? device_part(minor(device)) : nullptr;
 }
 PyObject* makedev_(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
+  constexpr dev_t kMax = static_cast<unsigned>(-1);
   dev_t high, low;
-  if (!check_positional("makedev", nargs, 2, 2) || !to_device(args[0], &high) || !to_device(args[1], &low)) return nullptr;
-  return PyLong_FromUnsignedLongLong(makedev(static_cast<unsigned>(high), static_cast<unsigned>(low)));
+  if (!check_positional("makedev", nargs, 2, 2) || !to_device(args[0], &high, kMax) || !to_device(args[1], &low, kMax))
+    return nullptr;
+  const dev_t device = makedev(static_cast<unsigned>(high), static_cast<unsigned>(low));
+  return device == kNoDevice ? PyLong_FromLong(-1) : PyLong_FromUnsignedLongLong(device);
 }
 
 PyObject* umask_(PyObject*, PyObject* arg) {
@@ -299,7 +317,7 @@ PyObject* timerfd_create_(PyObject*, PyObject* const* args, Py_ssize_t nargs, Py
   int clock = 0, flags = TFD_CLOEXEC;
   if (!bind_arguments(kParameters, args, nargs, kwnames, a) || !to_int(a[0], &clock) || !to_int(a[1], &flags))
     return nullptr;
-  const int fd = ::timerfd_create(clock, flags);
+  const int fd = ::timerfd_create(clock, flags | TFD_CLOEXEC);
   return fd < 0 ? raise_errno() : PyLong_FromLong(fd);
 }
 

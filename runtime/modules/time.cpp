@@ -88,6 +88,10 @@ bool duration_ns(PyObject* arg, int64_t* ns) {
     *ns = static_cast<int64_t>(scaled);
     return true;
   }
+  if (!PyIndex_Check(arg)) {
+    PyErr_Format(PyExc_TypeError, "'%T' object cannot be interpreted as an integer or float", arg);
+    return false;
+  }
   Ref<> index = Ref<>::steal(PyNumber_Index(arg));
   if (!index) return false;
   long long seconds = PyLong_AsLongLong(index);
@@ -314,6 +318,24 @@ PyObject* time_mktime(PyObject*, PyObject* arg) {
   return PyFloat_FromDouble(static_cast<double>(when));
 }
 
+bool is_plain(Py_UCS4 ch) { return ch != 0 && ch < 0x80; }
+
+// What the C library's strftime makes of an ASCII format.
+bool write_formatted(PyUnicodeWriter* writer, const std::string& format, const tm& t) {
+  // An empty result is not told from a buffer that is too small: a leading blank makes it so.
+  const std::string guarded = " " + format;
+  for (size_t size = 256; size <= size_t{1} << 24; size *= 4) {
+    std::string buffer(size, '\0');
+    const size_t n = strftime(buffer.data(), size, guarded.c_str(), &t);
+    if (n == 0) continue;
+    Ref<> text =
+        Ref<>::steal(PyUnicode_DecodeLocaleAndSize(buffer.data() + 1, static_cast<Py_ssize_t>(n - 1), "surrogateescape"));
+    return text && PyUnicodeWriter_WriteStr(writer, text.get()) == 0;
+  }
+  PyErr_NoMemory();
+  return false;
+}
+
 PyObject* time_strftime(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   if (!_PyArg_CheckPositional("strftime", nargs, 1, 2)) return nullptr;
   if (!PyUnicode_Check(args[0])) {
@@ -325,18 +347,25 @@ PyObject* time_strftime(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   if (!time_tuple_argument("strftime", nargs > 1 ? args[1] : nullptr, &t, &zone)) return nullptr;
   if (t.tm_isdst < -1) t.tm_isdst = -1;
   if (t.tm_isdst > 1) t.tm_isdst = 1;
-  Ref<> encoded = Ref<>::steal(PyUnicode_EncodeLocale(args[0], "surrogateescape"));
-  if (!encoded) return nullptr;
-  const char* format = PyBytes_AS_STRING(encoded.get());
-  if (*format == 0) return PyUnicode_FromString("");
-  // An empty result is not told from a buffer that is too small: a leading blank makes it so.
-  const std::string guarded = std::string(" ") + format;
-  for (size_t size = 256; size <= size_t{1} << 24; size *= 4) {
-    std::string buffer(size, '\0');
-    size_t n = strftime(buffer.data(), size, guarded.c_str(), &t);
-    if (n > 0) return PyUnicode_DecodeLocaleAndSize(buffer.data() + 1, static_cast<Py_ssize_t>(n - 1), "surrogateescape");
+  // The C library sees the ASCII parts; all other characters stand for themselves.
+  PyUnicodeWriter* writer = PyUnicodeWriter_Create(0);
+  if (writer == nullptr) return nullptr;
+  const Py_ssize_t n = PyUnicode_GET_LENGTH(args[0]);
+  bool ok = true;
+  for (Py_ssize_t i = 0; ok && i < n;) {
+    Py_ssize_t end = i;
+    while (end < n && is_plain(PyUnicode_READ_CHAR(args[0], end))) end++;
+    if (end == i) {
+      ok = PyUnicodeWriter_WriteChar(writer, PyUnicode_READ_CHAR(args[0], i++)) == 0;
+      continue;
+    }
+    std::string part;
+    for (; i < end; i++) part.push_back(static_cast<char>(PyUnicode_READ_CHAR(args[0], i)));
+    ok = write_formatted(writer, part, t);
   }
-  return PyErr_NoMemory();
+  if (ok) return PyUnicodeWriter_Finish(writer);
+  PyUnicodeWriter_Discard(writer);
+  return nullptr;
 }
 
 PyObject* time_strptime(PyObject*, PyObject* args) {
