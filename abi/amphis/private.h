@@ -247,7 +247,6 @@ PyAPI_FUNC(PyTime_t) _PyDeadline_Get(PyTime_t deadline);
 PyAPI_DATA(PyTypeObject) _PyNone_Type;
 PyAPI_DATA(PyTypeObject) _PyNotImplemented_Type;
 PyAPI_DATA(PyTypeObject) _PyUnion_Type;
-PyAPI_DATA(PyTypeObject) _PyExc_IncompleteInputError;
 PyAPI_DATA(unsigned char)
     _PyLong_DigitValue[256];      // value of an ASCII digit in bases up to 36, 37 for what is none
 PyAPI_DATA(int) _Py_SwappedOp[];  // Py_LT to Py_GT and so on

@@ -36,7 +36,7 @@ struct AnextDefault {
 };
 
 extern "C" PyTypeObject AsyncGenWrapped_Type;
-extern "C" PyTypeObject AsyncGenASend_Type;
+extern "C" PyTypeObject _PyAsyncGenASend_Type;
 extern "C" PyTypeObject AsyncGenAThrow_Type;
 extern "C" PyTypeObject AnextAwaitable_Type;
 
@@ -350,11 +350,11 @@ PyAsyncMethods awaitable_as_async = {.am_await = PyObject_SelfIter};
 
 PyObject* gen_anext(PyObject* self) {
   if (init_hooks(as_gen(self)) < 0) return nullptr;
-  return reinterpret_cast<PyObject*>(new_awaitable(&AsyncGenASend_Type, as_gen(self), nullptr, false));
+  return reinterpret_cast<PyObject*>(new_awaitable(&_PyAsyncGenASend_Type, as_gen(self), nullptr, false));
 }
 PyObject* gen_asend(PyObject* self, PyObject* value) {
   if (init_hooks(as_gen(self)) < 0) return nullptr;
-  return reinterpret_cast<PyObject*>(new_awaitable(&AsyncGenASend_Type, as_gen(self), value, false));
+  return reinterpret_cast<PyObject*>(new_awaitable(&_PyAsyncGenASend_Type, as_gen(self), value, false));
 }
 PyObject* gen_aclose(PyObject* self, PyObject*) {
   if (init_hooks(as_gen(self)) < 0) return nullptr;
@@ -553,7 +553,7 @@ PyTypeObject AsyncGenWrapped_Type = {
     .tp_traverse = wrapped_traverse,
 };
 
-PyTypeObject AsyncGenASend_Type = {
+PyTypeObject _PyAsyncGenASend_Type = {
     .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
     .tp_name = "async_generator_asend",
     .tp_basicsize = sizeof(Awaitable),

@@ -1,5 +1,7 @@
 // The Python-visible frame: created on demand over a running Frame, it takes the variables over when the frame ends
 // while somebody still refers to it (tracebacks, sys._getframe).
+#include <cstring>
+
 #include "interp/frame_variables.h"
 #include "interp/generator.h"
 #include "interp/load.h"
@@ -309,6 +311,49 @@ PyFrameObject* PyThreadState_GetFrame(PyThreadState* ts) {
   Frame* f = current_frame(thread_state(ts));
   return f == nullptr ? nullptr : reinterpret_cast<PyFrameObject*>(frame_object(f));
 }
+
+// A frame that never runs: extensions put such frames into tracebacks.
+PyFrameObject* PyFrame_New(PyThreadState*, PyCodeObject* code, PyObject* globals, PyObject* locals) {
+  Ref<> function = Ref<>::steal(PyFunction_New(reinterpret_cast<PyObject*>(code), globals));
+  if (!function) return nullptr;
+  auto* o = PyObject_GC_New(FrameObject, &PyFrame_Type);
+  if (o == nullptr) return nullptr;
+  memset(reinterpret_cast<char*>(o) + sizeof(PyObject), 0, sizeof(FrameObject) - sizeof(PyObject));
+  o->trace_lines = true;
+  o->detached = true;
+  o->frame = &o->kept;
+  o->kept.pc = code_words(code);
+  o->kept.code = code;
+  o->kept.function = value_owned(function.release());
+  o->kept.locals = Py_XNewRef(locals);
+  o->kept.constants = code_extra(code)->constants;
+  o->kept.variables = code_extra(code)->nlocalsplus;
+  PyObject_GC_Track(o);
+  return reinterpret_cast<PyFrameObject*>(o);
+}
+
+// f_locals of a function is a view of its variables: there is nothing to copy either way.
+int PyFrame_FastToLocalsWithError(PyFrameObject*) { return 0; }
+void PyFrame_FastToLocals(PyFrameObject*) {}
+void PyFrame_LocalsToFast(PyFrameObject*, int) {}
+
+int _PyFrame_IsEntryFrame(PyFrameObject* frame) {
+  FrameObject* o = as_frame(frame);
+  return !o->detached && (o->frame->prev == nullptr || (o->frame->flags & kFrameEntry) != 0);
+}
+
+// What PEP 523 hands to frame evaluators is the machine's own record.
+PyObject* PyUnstable_InterpreterFrame_GetCode(struct _PyInterpreterFrame* frame) {
+  return Py_NewRef(reinterpret_cast<PyObject*>(reinterpret_cast<Frame*>(frame)->code));
+}
+int PyUnstable_InterpreterFrame_GetLasti(struct _PyInterpreterFrame* frame) {
+  return static_cast<int>(reinterpret_cast<Frame*>(frame)->index()) * 2;
+}
+int PyUnstable_InterpreterFrame_GetLine(struct _PyInterpreterFrame* frame) {
+  return current_line(reinterpret_cast<Frame*>(frame));
+}
+const PyTypeObject* const PyUnstable_ExecutableKinds[PyUnstable_EXECUTABLE_KINDS + 1] = {
+    &_PyNone_Type, &PyCode_Type, &PyMethod_Type, &PyCFunction_Type, &PyMethodDescr_Type, nullptr};
 
 PyCodeObject* PyFrame_GetCode(PyFrameObject* frame) {
   return reinterpret_cast<PyCodeObject*>(Py_NewRef(reinterpret_cast<PyObject*>(record(frame)->code)));

@@ -4,6 +4,7 @@
 // first set() after it clones. Invariant: a dict that `shared` marks is never written.
 #include "Python.h"
 #include "objects/names.h"
+#include "objects/watchers.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
 #include "sync/thread_state.h"
@@ -11,6 +12,20 @@
 namespace amphis {
 
 namespace {
+
+WatcherTable<PyContext_WatchCallback> watchers({"no more context watcher IDs available", "Invalid context watcher ID %d",
+                                                "No context watcher set for ID %d"});
+
+// The thread's context is another one now, or none.
+void notify_switched(PyObject* context) {
+  if (!watchers.any()) return;
+  PyObject* shown = context != nullptr ? context : Py_None;
+  watchers.each([shown](PyContext_WatchCallback callback) { return callback(Py_CONTEXT_SWITCHED, shown); },
+                [shown] {
+                  PyErr_FormatUnraisable("Exception ignored in %s watcher callback for %R", "Py_CONTEXT_SWITCHED", shown);
+                });
+}
+
 
 struct Context {
   PyObject_HEAD
@@ -429,6 +444,9 @@ PyObject* PyContext_CopyCurrent(void) {
   return context != nullptr ? context_copy(context) : nullptr;
 }
 
+int PyContext_AddWatcher(PyContext_WatchCallback callback) { return watchers.add(callback); }
+int PyContext_ClearWatcher(int id) { return watchers.clear(id); }
+
 int PyContext_Enter(PyObject* context) {
   if (!Py_IS_TYPE(context, &PyContext_Type)) {
     PyErr_SetString(PyExc_TypeError, "an instance of Context was expected");
@@ -447,6 +465,7 @@ int PyContext_Enter(PyObject* context) {
   }
   ts->context = Py_NewRef(context);
   ++ts->context_ver;
+  notify_switched(context);
   return 0;
 }
 
@@ -466,6 +485,7 @@ int PyContext_Exit(PyObject* context) {
   c->entered = false;
   ts->context = previous;
   ++ts->context_ver;
+  notify_switched(previous);
   Py_DECREF(context);
   return 0;
 }

@@ -3,6 +3,7 @@
 
 #include "objects/code.h"
 #include "objects/names.h"
+#include "objects/watchers.h"
 #include "sync/deferred.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
@@ -31,6 +32,43 @@ PyObject* builtins_of(PyObject* globals) {
     return dict;
   }
   return Py_XNewRef(PyEval_GetBuiltins());
+}
+
+// --- watchers
+
+WatcherTable<PyFunction_WatchCallback> watchers({"no more func watcher IDs available", "invalid func watcher ID %d",
+                                                 "no func watcher set for ID %d"});
+
+[[gnu::cold]] void tell_watchers(PyFunction_WatchEvent event, PyObject* function, PyObject* value) {
+#define PY_EVENT_NAME(event) "PyFunction_EVENT_" #event,
+  static const char* const event_names[] = {PY_FOREACH_FUNC_EVENT(PY_EVENT_NAME)};
+#undef PY_EVENT_NAME
+  auto* f = as_function(function);
+  watchers.each([&](PyFunction_WatchCallback callback) { return callback(event, f, value); },
+                [&] {
+                  PyErr_FormatUnraisable("Exception ignored in %s watcher callback for function %U at %p",
+                                         event_names[event], f->func_qualname, function);
+                });
+}
+inline void notify(PyFunction_WatchEvent event, PyObject* function, PyObject* value) {
+  if (watchers.any()) tell_watchers(event, function, value);
+}
+
+// Frames borrow their code from the function that they run: code that was replaced lives on.
+PyObject* replaced_codes = nullptr;
+sync::Mutex replaced_codes_mutex;
+int keep_code(PyObject* code) {
+  if (replaced_codes == nullptr) {
+    PyObject* list = PyList_New(0);
+    if (list == nullptr) return -1;
+    sync::MutexLock lock(replaced_codes_mutex);
+    if (replaced_codes == nullptr) {
+      replaced_codes = list;
+    } else {
+      Py_DECREF(list);
+    }
+  }
+  return PyList_Append(replaced_codes, code);
 }
 
 // --- attributes
@@ -76,6 +114,8 @@ int set_code(PyObject* self, PyObject* value, void*) {
                  free_vars);
     return -1;
   }
+  notify(PyFunction_EVENT_MODIFY_CODE, self, value);
+  if (keep_code(f->func_code) < 0) return -1;
   replace_field<&PyFunctionObject::func_code>(self, value);
   return 0;
 }
@@ -86,6 +126,7 @@ int set_defaults(PyObject* self, PyObject* value, void*) {
     PyErr_SetString(PyExc_TypeError, "__defaults__ must be set to a tuple object");
     return -1;
   }
+  notify(PyFunction_EVENT_MODIFY_DEFAULTS, self, value);
   replace_field<&PyFunctionObject::func_defaults>(self, value);
   return 0;
 }
@@ -96,6 +137,7 @@ int set_kwdefaults(PyObject* self, PyObject* value, void*) {
     PyErr_SetString(PyExc_TypeError, "__kwdefaults__ must be set to a dict object");
     return -1;
   }
+  notify(PyFunction_EVENT_MODIFY_KWDEFAULTS, self, value);
   replace_field<&PyFunctionObject::func_kwdefaults>(self, value);
   return 0;
 }
@@ -278,6 +320,11 @@ int function_clear(PyObject* self) {
 void function_dealloc(PyObject* self) {
   PyFunctionObject* f = as_function(self);
   PyObject_GC_UnTrack(self);
+  if (watchers.any()) [[unlikely]] {
+    Py_SET_REFCNT(self, 1);
+    tell_watchers(PyFunction_EVENT_DESTROY, self, nullptr);
+    Py_SET_REFCNT(self, 0);
+  }
   if (f->func_weakreflist != nullptr) PyObject_ClearWeakRefs(self);
   function_clear(self);
   Py_CLEAR(f->func_name);
@@ -373,8 +420,12 @@ PyObject* PyFunction_NewWithQualName(PyObject* code, PyObject* globals, PyObject
   PyObject_GC_Track(f);
   // Functions of a module's or class's own are called by every thread; a closure usually dies where it was made.
   if ((co->co_flags & CO_NESTED) == 0) sync::set_deferred(reinterpret_cast<PyObject*>(f));
+  notify(PyFunction_EVENT_CREATE, reinterpret_cast<PyObject*>(f), nullptr);
   return reinterpret_cast<PyObject*>(f);
 }
+
+int PyFunction_AddWatcher(PyFunction_WatchCallback callback) { return watchers.add(callback); }
+int PyFunction_ClearWatcher(int id) { return watchers.clear(id); }
 
 PyObject* PyFunction_New(PyObject* code, PyObject* globals) {
   return PyFunction_NewWithQualName(code, globals, nullptr);

@@ -17,7 +17,7 @@ PyObject* builtin_by_name(PyObject* name) {
   return value;
 }
 
-extern "C" PyObject* _PyEval_GetBuiltin(PyObject* name) { return builtin_by_name(name); }
+extern "C" Py_EXPORTED_SYMBOL PyObject* _PyEval_GetBuiltin(PyObject* name) { return builtin_by_name(name); }
 
 namespace {
 

@@ -72,7 +72,7 @@ using namespace amphis;
 
 extern "C" {
 
-PyTypeObject PyNone_Type = {
+PyTypeObject _PyNone_Type = {
     .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
     .tp_name = "NoneType",
     .tp_dealloc = never_dealloc,
@@ -85,7 +85,7 @@ PyTypeObject PyNone_Type = {
     .tp_new = none_new,
 };
 
-PyTypeObject PyNotImplemented_Type = {
+PyTypeObject _PyNotImplemented_Type = {
     .ob_base = PyVarObject_HEAD_INIT(&PyType_Type, 0)
     .tp_name = "NotImplementedType",
     .tp_dealloc = never_dealloc,
@@ -108,8 +108,8 @@ PyTypeObject PyEllipsis_Type = {
     .tp_new = ellipsis_new,
 };
 
-constinit PyObject _Py_NoneStruct = immortal_of(&PyNone_Type);
-constinit PyObject _Py_NotImplementedStruct = immortal_of(&PyNotImplemented_Type);
+constinit PyObject _Py_NoneStruct = immortal_of(&_PyNone_Type);
+constinit PyObject _Py_NotImplementedStruct = immortal_of(&_PyNotImplemented_Type);
 constinit PyObject _Py_EllipsisObject = immortal_of(&PyEllipsis_Type);
 
 PyObject* Py_GetConstantBorrowed(unsigned int id) {
