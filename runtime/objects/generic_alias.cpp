@@ -86,7 +86,8 @@ int alias_traverse(PyObject* self, visitproc visit, void* arg) {
 
 int write_list(PyUnicodeWriter* writer, PyObject* list) {
   if (PyUnicodeWriter_WriteChar(writer, '[') < 0) return -1;
-  for (Py_ssize_t i = 0; i < PyList_Size(list); ++i) {
+  const Py_ssize_t n = PyList_Size(list);  // a list that shrinks meanwhile is an error
+  for (Py_ssize_t i = 0; i < n; ++i) {
     if (i > 0 && PyUnicodeWriter_WriteASCII(writer, ", ", 2) < 0) return -1;
     auto item = Ref<>::steal(PyList_GetItemRef(list, i));
     if (!item || write_type(writer, item) < 0) return -1;

@@ -3,6 +3,7 @@
 // (PEP 612, 646), and anything that has type variables inside says so with __parameters__.
 #include "objects/generic_alias.h"
 #include "sync/atomic_field.h"
+#include "sync/recursion.h"
 
 namespace amphis {
 namespace {
@@ -110,6 +111,7 @@ bool substitute_one(PyObject* result, PyObject* arg, PyObject* parameters, PyObj
 }  // namespace
 
 PyObject* generic_parameters(PyObject* args) {
+  if (RecursionGuard guard(" in __parameter__ calculation"); guard.refused()) return nullptr;
   Ref<> tuple = as_tuple(args);
   auto found = Ref<>::steal(PyList_New(0));
   if (!tuple || !found) return nullptr;
