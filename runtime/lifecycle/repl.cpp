@@ -76,6 +76,11 @@ bool read_statement(FILE* fp, PyObject* filename, PyCompilerFlags* flags, Ref<>*
     std::string text = line;
     PyMem_Free(line);
     const bool end = text.empty();
+    if (!end && text.back() != '\n') {
+      // The input ends within its last line: what is shown next starts on a line of its own.
+      text += '\n';
+      PySys_WriteStderr("\n");
+    }
     if (end && source->empty()) return false;
     const size_t first = text.find_first_not_of(" \t\r\n\f");
     if (source->empty() && (first == std::string::npos || text[first] == '#')) continue;

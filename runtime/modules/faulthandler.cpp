@@ -10,6 +10,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstring>
+#include <dlfcn.h>
 #include <execinfo.h>
 #include <pthread.h>
 #include <sys/mman.h>
@@ -120,8 +121,18 @@ void dump_native_stack(int fd) {
   dump_text(fd, "Current thread's C stack trace (most recent call first):\n");
   int n = backtrace(addresses, 32);
   for (int i = 0; i < n; ++i) {
-    dump_text(fd, "  ");
-    backtrace_symbols_fd(&addresses[i], 1, fd);
+    Dl_info info;
+    char line[1024];
+    const bool known = dladdr(addresses[i], &info) != 0 && info.dli_fname != nullptr;
+    auto offset = [&](const void* base) { return static_cast<size_t>(static_cast<char*>(addresses[i]) - static_cast<const char*>(base)); };
+    if (known && info.dli_sname != nullptr) {
+      snprintf(line, sizeof line, "  Binary file \"%s\", at %s+0x%zx [%p]\n", info.dli_fname, info.dli_sname, offset(info.dli_saddr), addresses[i]);
+    } else if (known) {
+      snprintf(line, sizeof line, "  Binary file \"%s\", at +0x%zx [%p]\n", info.dli_fname, offset(info.dli_fbase), addresses[i]);
+    } else {
+      snprintf(line, sizeof line, "  Binary file \"<unknown>\" [%p]\n", addresses[i]);
+    }
+    dump_text(fd, line);
   }
 }
 
