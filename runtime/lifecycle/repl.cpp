@@ -103,12 +103,36 @@ bool read_statement(FILE* fp, PyObject* filename, PyCompilerFlags* flags, Ref<>*
   }
 }
 
+// Errors that the compiler finds after parsing know their line but not its text, which only this file has.
+void add_source_text(const std::string& source) {
+  if (!PyErr_ExceptionMatches(PyExc_SyntaxError)) return;
+  PyObject* error = PyErr_GetRaisedException();
+  Ref<> text = Ref<>::steal(PyObject_GetAttrString(error, "text"));
+  Ref<> lineno = Ref<>::steal(PyObject_GetAttrString(error, "lineno"));
+  if (text.get() == Py_None && lineno && PyLong_Check(lineno.get())) {
+    size_t start = 0;
+    for (long line = PyLong_AsLong(lineno); line > 1 && start != std::string::npos; --line) {
+      start = source.find('\n', start);
+      if (start != std::string::npos) ++start;
+    }
+    if (start < source.size()) {
+      Ref<> found = Ref<>::steal(PyUnicode_FromString(source.substr(start, source.find('\n', start) - start + 1).c_str()));
+      if (found) PyObject_SetAttrString(error, "text", found);
+    }
+  }
+  PyErr_Clear();
+  PyErr_SetRaisedException(error);
+}
+
 Outcome run_one(FILE* fp, PyObject* filename, PyCompilerFlags* flags) {
   Ref<> code;
   std::string source;
   if (!read_statement(fp, filename, flags, &code, &source)) return Outcome::kEnd;
   PyObject* dict = main_namespace();
-  if (!code || dict == nullptr) return Outcome::kFailed;
+  if (!code || dict == nullptr) {
+    if (!code) add_source_text(source);
+    return Outcome::kFailed;
+  }
   // Tracebacks show the lines of what was typed.
   if (Ref<> linecache = Ref<>::steal(PyImport_ImportModule("linecache"))) {
     Ref<> done = Ref<>::steal(PyObject_CallMethod(linecache, "_register_code", "OsO", code.get(), source.c_str(), filename));

@@ -80,6 +80,7 @@ PyObject* gc_get_objects(PyObject*, PyObject* args, PyObject* kwargs) {
   static const char* const names[] = {"generation", nullptr};
   PyObject* which = Py_None;
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:get_objects", const_cast<char**>(names), &which)) return nullptr;
+  if (PySys_Audit("gc.get_objects", "O", which) < 0) return nullptr;
   auto age = gc::Age::kAll;
   if (which != Py_None) {
     if (!PyIndex_Check(which)) {
@@ -103,9 +104,13 @@ PyObject* gc_get_objects(PyObject*, PyObject* args, PyObject* kwargs) {
   return gc::list_objects(age);
 }
 
-PyObject* gc_get_referrers(PyObject*, PyObject* args) { return gc::list_referrers(args); }
+PyObject* gc_get_referrers(PyObject*, PyObject* args) {
+  if (PySys_Audit("gc.get_referrers", "(O)", args) < 0) return nullptr;
+  return gc::list_referrers(args);
+}
 
 PyObject* gc_get_referents(PyObject*, PyObject* args) {
+  if (PySys_Audit("gc.get_referents", "(O)", args) < 0) return nullptr;
   auto result = Ref<>::steal(PyList_New(0));
   if (!result) return nullptr;
   // Collected first: appending may run the collector, which an object being traversed would not expect.

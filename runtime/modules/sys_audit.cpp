@@ -71,6 +71,7 @@ PyObject* sys_addaudithook(PyObject*, PyObject* args, PyObject* kwargs) {
   if (list == nullptr) {
     PyObject* fresh = PyList_New(0);
     if (fresh == nullptr) return nullptr;
+    PyObject_GC_UnTrack(fresh);  // gc.get_objects() does not hand the hooks out
     if (python_hooks.compare_exchange_strong(list, fresh)) {
       list = fresh;
     } else {

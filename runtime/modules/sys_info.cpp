@@ -60,7 +60,7 @@ PyObject* make_thread_info() {
       3};
   Ref<> type = Ref<>::steal(PyStructSequence_NewType(&description));
   return record(reinterpret_cast<PyTypeObject*>(type.get()),
-                {PyUnicode_FromString("pthread"), PyUnicode_FromString("pymutex"),
+                {PyUnicode_FromString("pthread"), Py_NewRef(Py_None),
                  PyUnicode_FromFormat("NPTL %s", gnu_get_libc_version())});
 }
 

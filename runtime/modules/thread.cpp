@@ -75,7 +75,9 @@ PyObject* start_joinable_thread(PyObject* module, PyObject* args, PyObject* kwar
   } else {
     handle = Ref<>::share(given);
   }
-  if (PySys_Audit("_thread.start_joinable_thread", "OiO", function, daemon, handle.get()) < 0) return nullptr;
+  if (PySys_Audit("_thread.start_joinable_thread", "OiO", function, daemon, given != nullptr ? given : Py_None) < 0) {
+    return nullptr;
+  }
   Ref<> no_args = steal(PyTuple_New(0));
   if (!no_args) return nullptr;
   unsigned long ident;

@@ -109,6 +109,7 @@ bool duration_ns(PyObject* arg, int64_t* ns) {
 }
 
 PyObject* time_sleep(PyObject*, PyObject* arg) {
+  if (PySys_Audit("time.sleep", "O", arg) < 0) return nullptr;
   int64_t ns, now;
   if (!duration_ns(arg, &ns)) return nullptr;
   if (ns < 0) {

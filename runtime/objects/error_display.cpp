@@ -193,6 +193,14 @@ void PyErr_PrintEx(int set_sys_last) {
     }
   }
   Ref<> hook = Ref<>::share(PySys_GetObject("excepthook"));
+  if (PySys_Audit("sys.excepthook", "OOOO", hook ? hook.get() : Py_None, Py_TYPE(exc.get()), exc.get(), tb.get()) < 0) {
+    // A hook that refuses with RuntimeError silences the report.
+    if (PyErr_ExceptionMatches(PyExc_RuntimeError)) {
+      PyErr_Clear();
+      return;
+    }
+    PyErr_FormatUnraisable("Exception ignored in audit hook");
+  }
   if (!hook) {
     PySys_WriteStderr("sys.excepthook is missing\n");
     PyErr_DisplayException(exc);

@@ -30,7 +30,7 @@ bool may_set(PyTypeObject* type, PyObject* value, const char* name) {
     PyErr_Format(PyExc_TypeError, "cannot delete '%s' attribute of immutable type '%s'", name, type->tp_name);
     return false;
   }
-  return true;
+  return PySys_Audit("object.__setattr__", "OsO", as_object(type), name, value) == 0;
 }
 
 // An entry of the class's own dict: new reference or null; *error tells errors apart.
