@@ -62,8 +62,4 @@ PyObject* Py_CompileStringFlags(const char* text, const char* filename, int star
   return Py_CompileStringExFlags(text, filename, start, flags, -1);
 }
 
-// A register machine has no stack that instructions push on.
-int PyCompile_OpcodeStackEffect(int, int) { return PY_INVALID_STACK_EFFECT; }
-int PyCompile_OpcodeStackEffectWithJump(int, int, int) { return PY_INVALID_STACK_EFFECT; }
-
 }  // extern "C"
