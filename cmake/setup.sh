@@ -3,7 +3,7 @@
 set -euo pipefail
 
 packages=(cmake ninja-build g++ git libmimalloc-dev libabsl-dev catch2 libbenchmark-dev libgmp-dev zlib1g-dev
-  libssl-dev libedit-dev unicode-data ccache mold python3-minimal ca-certificates)
+  libssl-dev libedit-dev libexpat1-dev unicode-data ccache mold python3-minimal ca-certificates)
 
 missing=()
 for package in "${packages[@]}"; do

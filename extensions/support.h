@@ -69,6 +69,22 @@ class Away {
   PyThreadState* state_;
 };
 
+// The function f(self, ...) under self's critical section.
+template <auto f>
+struct Synchronized;
+template <class R, class... A, R (*f)(PyObject*, A...)>
+struct Synchronized<f> {
+  static R call(PyObject* self, A... args) {
+    R result;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    result = f(self, args...);
+    Py_END_CRITICAL_SECTION();
+    return result;
+  }
+};
+template <auto f>
+constexpr auto locked = &Synchronized<f>::call;
+
 // The items of an iterable, safe from changes by code that runs meanwhile; `message` says what is wrong with others.
 inline Ref as_tuple(PyObject* object, const char* message) {
   Ref tuple(PySequence_Tuple(object));

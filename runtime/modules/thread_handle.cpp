@@ -30,11 +30,13 @@ struct ThreadRecord {
   sync::Mutex join_mutex;        // one joiner of the native thread at a time
   unsigned long ident = 0;
   sync::Event ended;             // the thread has run to its end, as far as Python can see
-  // Every record whose thread was started is listed, for fork and shutdown.
+  // Every record whose thread was started is listed, for fork and shutdown. A thread that this module did not start is
+  // listed as long as it has a record: the list has no reference to that.
   ThreadRecord* next = nullptr;
   ThreadRecord* prev = nullptr;
   bool listed = false;
   bool daemon = true;
+  bool foreign = false;
 };
 
 namespace {
@@ -70,6 +72,7 @@ void keep(ThreadRecord* r) { r->refs.fetch_add(1, std::memory_order_relaxed); }
 void drop(ThreadRecord* r) {
   if (r->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   if (r->native_joinable) platform::detach_thread(r->ident);  // nobody can join it any more
+  if (r->foreign) list_remove(r);
   delete r;
 }
 
@@ -187,14 +190,14 @@ void after_fork_child() {
     r->join_mutex.reset();
     if (r->ident == me && r->stage == Stage::kRunning) {
       r->native_joinable = false;
-      alive++;
+      if (!r->foreign) alive++;
       continue;
     }
     r->stage = Stage::kDone;
     r->native_joinable = false;
     list_remove(r);
     r->ended.set();
-    drop(r);  // the reference of the thread that is no more
+    if (!r->foreign) drop(r);  // the reference of the thread that is no more
   }
   running.store(alive);
 }
@@ -279,9 +282,13 @@ unsigned long record_ident(ThreadRecord* r) {
 }
 
 void mark_foreign(ThreadRecord* r, unsigned long ident) {
-  sync::MutexLock lock(r->mutex);
-  r->ident = ident;
-  r->stage = Stage::kRunning;
+  {
+    sync::MutexLock lock(r->mutex);
+    r->ident = ident;
+    r->stage = Stage::kRunning;
+    r->foreign = true;
+  }
+  list_add(r);
 }
 
 bool start_thread(PyObject* function, PyObject* args, PyObject* kwargs, ThreadRecord* record, bool daemon,

@@ -1,6 +1,8 @@
 """Threads that share built-in containers, attributes and iterators: nothing is lost, nothing breaks."""
 import itertools
 import queue
+import subprocess
+import sys
 import threading
 import unittest
 from collections import deque
@@ -235,6 +237,26 @@ class Shared(unittest.TestCase):
         t.start()
         t.join()
         self.assertEqual(names, ["worker"])
+
+
+class Forks(unittest.TestCase):
+    def test_the_main_thread_has_ended_in_the_child_of_another_threads_fork(self):
+        program = """if True:
+            import os, threading
+            main = threading.current_thread()
+            def worker():
+                pid = os.fork()
+                if pid:
+                    os.waitpid(pid, 0)
+                    return
+                joiner = threading.Thread(target=main.join)
+                joiner.start()
+                joiner.join()
+                print("joined", flush=True)
+            threading.Thread(target=worker).start()
+        """
+        done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.stdout, done.stderr), ("joined\n", ""))
 
 
 if __name__ == "__main__":
