@@ -1,43 +1,53 @@
-// The module `_opcode`, which `opcode` and `dis` import. Those describe CPython's instructions by number; the machine's
-// own have a listing of their own (compile/dump.h). Properties of CPython's numbers are answered here so that the
-// modules work as far as they are about names and flags; a register machine has no stack effects.
+// The module `_opcode`: the instruction table of interp/opcodes.def and decoded instructions, for the modules `opcode` and
+// `dis` (library/). A register machine has no stack effects. The code of a running function is read word by word while
+// the interpreter may rewrite it; each word by itself is always a valid instruction or its cache.
+#include <cstring>
+
 #include "Python.h"
+#include "compile/dump.h"
+#include "objects/code.h"
+#include "objects/code_tables.h"
 #include "sync/ref.h"
 
 namespace amphis {
 
 namespace {
 
-struct Range {
-  int first, last;
-};
-
-template <size_t N>
-bool within(const Range (&ranges)[N], int opcode) {
-  for (const Range& r : ranges) {
-    if (opcode >= r.first && opcode <= r.last) return true;
-  }
-  return false;
+// Numbers are those of Op; the one between the general and the specialised instructions is none.
+bool valid(int opcode) {
+  return opcode >= 0 && opcode < static_cast<int>(Op::kCount) && opcode != static_cast<int>(Op::kFirstSpecial);
+}
+bool format_has(int opcode, const char* letters) {
+  return valid(opcode) && std::strpbrk(kOpInfo[opcode].format, letters) != nullptr;
 }
 
-// CPython 3.14's numbering, as its `opcode` module lists it.
-constexpr Range kHasArg[] = {{44, 120}, {128, 128}, {237, 237}, {239, 239}, {241, 245}, {247, 251},
-                             {253, 253}, {255, 255}, {257, 261}, {263, 266}};
-constexpr Range kHasConst[] = {{82, 82}};
-constexpr Range kHasName[] = {{61, 61}, {64, 65}, {72, 73},   {80, 80},   {91, 93},
-                              {96, 96}, {110, 110}, {115, 116}, {249, 249}};
-constexpr Range kHasJump[] = {{68, 68}, {70, 70}, {75, 77}, {100, 103}, {106, 106}, {237, 237}, {248, 248}, {257, 260}};
-constexpr Range kHasFree[] = {{62, 62}, {90, 90}, {97, 97}, {111, 111}};
-constexpr Range kHasLocal[] = {{63, 63}, {83, 89}, {112, 114}, {261, 261}, {266, 266}};
-constexpr Range kHasExc[] = {{263, 265}};
-constexpr Range kValid[] = {{0, 120}, {128, 266}};
+bool is_valid(int opcode) { return valid(opcode); }
+bool has_arg(int opcode) { return format_has(opcode, "ABCKINiUJ"); }
+bool has_const(int opcode) { return format_has(opcode, "K"); }
+bool has_name(int opcode) { return format_has(opcode, "N"); }
+bool has_jump(int opcode) { return format_has(opcode, "J"); }
+bool has_local(int opcode) { return format_has(opcode, "ABC"); }
+bool has_free(int opcode) {
+  if (!valid(opcode)) return false;
+  switch (kOpInfo[opcode].general) {
+    case Op::MAKE_CELL:
+    case Op::LOAD_DEREF:
+    case Op::STORE_DEREF:
+    case Op::DELETE_DEREF:
+    case Op::LOAD_FROM_DICT_OR_DEREF:
+      return true;
+    default:
+      return false;
+  }
+}
+bool has_exc(int) { return false; }  // ranges of instructions name their handlers
 
-template <const auto& Ranges>
-PyObject* has(PyObject*, PyObject* args, PyObject* kwargs) {
+template <bool (*Test)(int)>
+PyObject* answer(PyObject*, PyObject* args, PyObject* kwargs) {
   static const char* const keywords[] = {"opcode", nullptr};
   int opcode;
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "i", const_cast<char**>(keywords), &opcode)) return nullptr;
-  return PyBool_FromLong(within(Ranges, opcode));
+  return PyBool_FromLong(Test(opcode));
 }
 
 PyObject* stack_effect(PyObject*, PyObject*, PyObject*) {
@@ -47,77 +57,106 @@ PyObject* stack_effect(PyObject*, PyObject*, PyObject*) {
 
 PyObject* none(PyObject*, PyObject*) { Py_RETURN_NONE; }
 PyObject* no_executor(PyObject*, PyObject*, PyObject*) { Py_RETURN_NONE; }
+PyObject* empty_list(PyObject*, PyObject*) { return PyList_New(0); }
 
-template <size_t N>
-PyObject* list_of(const char* const (&names)[N]) {
+PyObject* special_method_names(PyObject*, PyObject*) {
+  return Py_BuildValue("[ssss]", "__enter__", "__exit__", "__aenter__", "__aexit__");
+}
+
+bool append(const Ref<>& list, PyObject* item) {
+  Ref<> owned = Ref<>::steal(item);
+  return owned && PyList_Append(list, owned) == 0;
+}
+
+// (name, number, number of the general form, cache words) of every instruction.
+PyObject* table(PyObject*, PyObject*) {
   Ref<> list = Ref<>::steal(PyList_New(0));
-  for (size_t i = 0; list && i < N; ++i) {
-    Ref<> s = Ref<>::steal(PyUnicode_FromString(names[i]));
-    if (!s || PyList_Append(list, s) < 0) return nullptr;
+  for (int i = 0; list && i < static_cast<int>(Op::kCount); ++i) {
+    if (!valid(i)) continue;
+    const OpInfo& info = kOpInfo[i];
+    if (!append(list, Py_BuildValue("(siii)", info.name, i, static_cast<int>(info.general), info.cache_words))) return nullptr;
   }
   return list.release();
 }
 
-PyObject* intrinsic1_descs(PyObject*, PyObject*) {
-  static const char* const names[] = {
-      "INTRINSIC_1_INVALID",       "INTRINSIC_PRINT",         "INTRINSIC_IMPORT_STAR", "INTRINSIC_STOPITERATION_ERROR",
-      "INTRINSIC_ASYNC_GEN_WRAP",  "INTRINSIC_UNARY_POSITIVE", "INTRINSIC_LIST_TO_TUPLE", "INTRINSIC_TYPEVAR",
-      "INTRINSIC_PARAMSPEC",       "INTRINSIC_TYPEVARTUPLE",  "INTRINSIC_SUBSCRIPT_GENERIC", "INTRINSIC_TYPEALIAS"};
-  return list_of(names);
-}
-
-PyObject* intrinsic2_descs(PyObject*, PyObject*) {
-  static const char* const names[] = {"INTRINSIC_2_INVALID",
-                                      "INTRINSIC_PREP_RERAISE_STAR",
-                                      "INTRINSIC_TYPEVAR_WITH_BOUND",
-                                      "INTRINSIC_TYPEVAR_WITH_CONSTRAINTS",
-                                      "INTRINSIC_SET_FUNCTION_TYPE_PARAMS",
-                                      "INTRINSIC_SET_TYPEPARAM_DEFAULT"};
-  return list_of(names);
-}
-
-PyObject* special_method_names(PyObject*, PyObject*) {
-  static const char* const names[] = {"__enter__", "__exit__", "__aenter__", "__aexit__"};
-  return list_of(names);
-}
-
-PyObject* nb_ops(PyObject*, PyObject*) {
-  static const char* const ops[][2] = {
-      {"NB_ADD", "+"},          {"NB_AND", "&"},       {"NB_FLOOR_DIVIDE", "//"}, {"NB_LSHIFT", "<<"},
-      {"NB_MATRIX_MULTIPLY", "@"}, {"NB_MULTIPLY", "*"}, {"NB_REMAINDER", "%"},  {"NB_OR", "|"},
-      {"NB_POWER", "**"},       {"NB_RSHIFT", ">>"},   {"NB_SUBTRACT", "-"},      {"NB_TRUE_DIVIDE", "/"},
-      {"NB_XOR", "^"}};
-  Ref<> list = Ref<>::steal(PyList_New(0));
-  for (int inplace = 0; list && inplace < 2; ++inplace) {
-    for (const auto& op : ops) {
-      Ref<> pair = Ref<>::steal(inplace ? Py_BuildValue("(NN)", PyUnicode_FromFormat("NB_INPLACE_%s", op[0] + 3),
-                                                        PyUnicode_FromFormat("%s=", op[1]))
-                                        : Py_BuildValue("(ss)", op[0], op[1]));
-      if (!pair || PyList_Append(list, pair) < 0) return nullptr;
-    }
+// (first word, next word, number, operands, arg, argval, target word) of every instruction.
+PyObject* instructions(PyObject*, PyObject* args) {
+  PyCodeObject* code;
+  int adaptive = 0;
+  if (!PyArg_ParseTuple(args, "O!|p:instructions", &PyCode_Type, &code, &adaptive)) return nullptr;
+  const uint32_t count = code_extra(code)->word_count;
+  std::string copy;
+  if (adaptive) {
+    copy.resize(count * sizeof(Word));
+    auto* to = reinterpret_cast<Word*>(copy.data());
+    for (uint32_t i = 0; i < count; ++i) to[i] = __atomic_load_n(&code_words(code)[i], __ATOMIC_RELAXED);
+  } else {
+    copy = code_general_words(code);
   }
-  Ref<> subscript = Ref<>::steal(list ? Py_BuildValue("(ss)", "NB_SUBSCR", "[]") : nullptr);
-  if (!subscript || PyList_Append(list, subscript) < 0) return nullptr;
+  const auto* words = reinterpret_cast<const Word*>(copy.data());
+  Ref<> list = Ref<>::steal(PyList_New(0));
+  for (uint32_t at = 0; list && at < count;) {
+    const Listed listed = list_instruction(code, words, at);
+    Ref<> operands = Ref<>::steal(PyTuple_New(static_cast<Py_ssize_t>(listed.operands.size())));
+    if (!operands) return nullptr;
+    for (size_t i = 0; i < listed.operands.size(); ++i) {
+      PyObject* text = PyUnicode_FromStringAndSize(listed.operands[i].data(), static_cast<Py_ssize_t>(listed.operands[i].size()));
+      if (!text) return nullptr;
+      PyTuple_SET_ITEM(operands.get(), static_cast<Py_ssize_t>(i), text);
+    }
+    Ref<> arg = listed.has_arg ? Ref<>::steal(PyLong_FromLongLong(listed.arg)) : Ref<>::share(Py_None);
+    Ref<> target = listed.target >= 0 ? Ref<>::steal(PyLong_FromLongLong(listed.target)) : Ref<>::share(Py_None);
+    if (!arg || !target) return nullptr;
+    PyObject* value = listed.value != nullptr ? listed.value : arg.get();
+    if (!append(list, Py_BuildValue("(IIiOOOO)", at, listed.next, static_cast<int>(word_op(words[at])), operands.get(),
+                                    arg.get(), value, target.get()))) {
+      return nullptr;
+    }
+    at = listed.next;
+  }
+  return list.release();
+}
+
+// (first word, end word, target word, register) of every exception range, innermost first.
+PyObject* exception_ranges(PyObject*, PyObject* code) {
+  if (!PyCode_Check(code)) {
+    PyErr_SetString(PyExc_TypeError, "exception_ranges() argument must be a code object");
+    return nullptr;
+  }
+  auto* c = reinterpret_cast<PyCodeObject*>(code);
+  const CodeExtra* extra = code_extra(c);
+  Ref<> list = Ref<>::steal(PyList_New(0));
+  for (uint32_t i = 0; list && i < extra->range_count; ++i) {
+    const ExceptionRange& r = extra->ranges[i];
+    const std::string where = register_name(c, r.depth);
+    if (!append(list, Py_BuildValue("(IIIs)", r.start, r.end, r.target, where.c_str()))) return nullptr;
+  }
   return list.release();
 }
 
 #define WITH_KEYWORDS(f) reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(f)), METH_VARARGS | METH_KEYWORDS
 PyMethodDef methods[] = {
     {"stack_effect", WITH_KEYWORDS(stack_effect), "stack_effect($module, opcode, oparg=None, /, *, jump=None)\n--\n\n"},
-    {"is_valid", WITH_KEYWORDS(has<kValid>), "is_valid($module, /, opcode)\n--\n\n"},
-    {"has_arg", WITH_KEYWORDS(has<kHasArg>), "has_arg($module, /, opcode)\n--\n\n"},
-    {"has_const", WITH_KEYWORDS(has<kHasConst>), "has_const($module, /, opcode)\n--\n\n"},
-    {"has_name", WITH_KEYWORDS(has<kHasName>), "has_name($module, /, opcode)\n--\n\n"},
-    {"has_jump", WITH_KEYWORDS(has<kHasJump>), "has_jump($module, /, opcode)\n--\n\n"},
-    {"has_free", WITH_KEYWORDS(has<kHasFree>), "has_free($module, /, opcode)\n--\n\n"},
-    {"has_local", WITH_KEYWORDS(has<kHasLocal>), "has_local($module, /, opcode)\n--\n\n"},
-    {"has_exc", WITH_KEYWORDS(has<kHasExc>), "has_exc($module, /, opcode)\n--\n\n"},
+    {"is_valid", WITH_KEYWORDS(answer<is_valid>), "is_valid($module, /, opcode)\n--\n\n"},
+    {"has_arg", WITH_KEYWORDS(answer<has_arg>), "has_arg($module, /, opcode)\n--\n\n"},
+    {"has_const", WITH_KEYWORDS(answer<has_const>), "has_const($module, /, opcode)\n--\n\n"},
+    {"has_name", WITH_KEYWORDS(answer<has_name>), "has_name($module, /, opcode)\n--\n\n"},
+    {"has_jump", WITH_KEYWORDS(answer<has_jump>), "has_jump($module, /, opcode)\n--\n\n"},
+    {"has_free", WITH_KEYWORDS(answer<has_free>), "has_free($module, /, opcode)\n--\n\n"},
+    {"has_local", WITH_KEYWORDS(answer<has_local>), "has_local($module, /, opcode)\n--\n\n"},
+    {"has_exc", WITH_KEYWORDS(answer<has_exc>), "has_exc($module, /, opcode)\n--\n\n"},
     {"get_specialization_stats", none, METH_NOARGS, "get_specialization_stats($module, /)\n--\n\n"},
-    {"get_nb_ops", nb_ops, METH_NOARGS, "get_nb_ops($module, /)\n--\n\n"},
-    {"get_intrinsic1_descs", intrinsic1_descs, METH_NOARGS, "get_intrinsic1_descs($module, /)\n--\n\n"},
-    {"get_intrinsic2_descs", intrinsic2_descs, METH_NOARGS, "get_intrinsic2_descs($module, /)\n--\n\n"},
+    {"get_nb_ops", empty_list, METH_NOARGS, "get_nb_ops($module, /)\n--\n\n"},
+    {"get_intrinsic1_descs", empty_list, METH_NOARGS, "get_intrinsic1_descs($module, /)\n--\n\n"},
+    {"get_intrinsic2_descs", empty_list, METH_NOARGS, "get_intrinsic2_descs($module, /)\n--\n\n"},
     {"get_special_method_names", special_method_names, METH_NOARGS, "get_special_method_names($module, /)\n--\n\n"},
     {"get_executor", WITH_KEYWORDS(no_executor), "get_executor($module, /, code, offset)\n--\n\n"},
+    {"table", table, METH_NOARGS, "table($module, /)\n--\n\nEvery instruction: (name, opcode, general opcode, cache words)."},
+    {"instructions", instructions, METH_VARARGS,
+     "instructions($module, code, adaptive=False, /)\n--\n\n"
+     "Decoded: (word, next word, opcode, operands, arg, argval, target word)."},
+    {"exception_ranges", exception_ranges, METH_O,
+     "exception_ranges($module, code, /)\n--\n\n(word, end word, target word, register) of every range."},
     {nullptr, nullptr, 0, nullptr},
 };
 

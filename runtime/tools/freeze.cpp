@@ -1,9 +1,9 @@
 // Compiles modules of the standard library and writes them as arrays of marshalled code: modules that start-up needs, and
 // that are there without any file. It is the runtime itself without frozen modules; it starts no import system.
 //
-//   amphis_freeze LIBRARY-FOLDER OUTPUT.cpp [NAME FILE]
+//   amphis_freeze LIBRARY-FOLDER OUTPUT.cpp [NAME FILE]...
 //
-// NAME FILE: one more module, from a file outside the library.
+// NAME FILE: one more module, from a file outside the library; it comes before the library's own of that name.
 #include "Python.h"
 
 #include "compile/compile.h"
@@ -114,7 +114,7 @@ bool present(const Source& m, const std::string& library) {
   return std::string(m.name).rfind("__phello__", 0) != 0 || access((library + "/" + m.file).c_str(), R_OK) == 0;
 }
 
-int run(const std::string& library, const char* output, const char* extra_name, const char* extra_file) {
+int run(const std::string& library, const char* output, char** extra, size_t extra_count) {
   PyConfig config;
   PyConfig_InitIsolatedConfig(&config);
   config._install_importlib = 0;
@@ -132,7 +132,7 @@ int run(const std::string& library, const char* output, const char* extra_name, 
     if (m.file == nullptr || !present(m, library)) continue;
     write_code(out, array_name(i), library + "/" + m.file, m.origin != nullptr ? m.origin : m.name);
   }
-  if (extra_name != nullptr) write_code(out, "code_extra", extra_file, extra_name);
+  for (size_t i = 0; i < extra_count; ++i) write_code(out, "extra_" + std::to_string(i), extra[2 * i + 1], extra[2 * i]);
   fputs("\n}  // namespace\n\nconst FrozenModule frozen_modules[] = {\n", out);
   for (size_t i = 0; i < std::size(kModules); ++i) {
     const Source& m = kModules[i];
@@ -144,8 +144,8 @@ int run(const std::string& library, const char* output, const char* extra_name, 
     fprintf(out, "    {\"%s\", %s, sizeof %s, %s, %s},\n", m.name, array.c_str(), array.c_str(), m.package ? "true" : "false",
             origin.c_str());
   }
-  if (extra_name != nullptr) {
-    fprintf(out, "    {\"%s\", code_extra, sizeof code_extra, false, nullptr},\n", extra_name);
+  for (size_t i = 0; i < extra_count; ++i) {
+    fprintf(out, "    {\"%s\", extra_%zu, sizeof extra_%zu, false, nullptr},\n", extra[2 * i], i, i);
   }
   fputs("    {nullptr, nullptr, 0, false, nullptr},\n};\n\n}  // namespace amphis\n", out);
   if (fclose(out) != 0 || rename(temporary.c_str(), output) != 0) fail("cannot write the output");
@@ -157,9 +157,9 @@ int run(const std::string& library, const char* output, const char* extra_name, 
 }  // namespace amphis
 
 int main(int argc, char** argv) {
-  if (argc != 3 && argc != 5) {
-    fprintf(stderr, "usage: amphis_freeze LIBRARY-FOLDER OUTPUT.cpp [NAME FILE]\n");
+  if (argc < 3 || argc % 2 == 0) {
+    fprintf(stderr, "usage: amphis_freeze LIBRARY-FOLDER OUTPUT.cpp [NAME FILE]...\n");
     return 2;
   }
-  return amphis::run(argv[1], argv[2], argc > 3 ? argv[3] : nullptr, argc > 3 ? argv[4] : nullptr);
+  return amphis::run(argv[1], argv[2], argv + 3, size_t(argc - 3) / 2);
 }
