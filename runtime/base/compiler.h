@@ -28,3 +28,22 @@
 #define AMPHIS_ASAN 1
 #endif
 #endif
+
+// While it lives, ThreadSanitizer does not look at this thread's reads: for reads without a lock of memory that may be
+// given to a new object meanwhile, whose result counts only if a later check finds that it was not.
+#ifdef AMPHIS_TSAN
+extern "C" void AnnotateIgnoreReadsBegin(const char* file, int line);
+extern "C" void AnnotateIgnoreReadsEnd(const char* file, int line);
+#endif
+namespace amphis {
+struct UncheckedReads {
+#ifdef AMPHIS_TSAN
+  UncheckedReads() { AnnotateIgnoreReadsBegin(__FILE__, __LINE__); }
+  ~UncheckedReads() { AnnotateIgnoreReadsEnd(__FILE__, __LINE__); }
+#else
+  UncheckedReads() {}
+#endif
+  UncheckedReads(const UncheckedReads&) = delete;
+  UncheckedReads& operator=(const UncheckedReads&) = delete;
+};
+}  // namespace amphis

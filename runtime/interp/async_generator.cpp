@@ -78,8 +78,7 @@ PyObject* unwrap(GeneratorObject* gen, PyObject* result) {
     gen->ag_running_async = false;
     return nullptr;
   }
-  if (gen->returned) {
-    gen->returned = false;
+  if (generator_returned()) {
     gen->ag_closed = true;
     gen->ag_running_async = false;
     Py_DECREF(result);
@@ -206,15 +205,14 @@ int warn_about(PyObject* message, PyObject* source) {
 // After a run on behalf of aclose(): a yielded value means that GeneratorExit was ignored.
 PyObject* finish_aclose(Awaitable* a, PyObject* result) {
   GeneratorObject* gen = a->gen;
-  if (result != nullptr && !gen->returned && Py_IS_TYPE(result, &AsyncGenWrapped_Type)) {
+  if (result != nullptr && !generator_returned() && Py_IS_TYPE(result, &AsyncGenWrapped_Type)) {
     Py_DECREF(result);
     gen->ag_running_async = false;
     a->state = kAwaitClosed;
     PyErr_SetString(PyExc_RuntimeError, "async generator ignored GeneratorExit");
     return nullptr;
   }
-  if (result != nullptr && !gen->returned) return result;
-  gen->returned = false;
+  if (result != nullptr && !generator_returned()) return result;
   Py_XDECREF(result);
   gen->ag_running_async = false;
   a->state = kAwaitClosed;

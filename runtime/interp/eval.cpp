@@ -1065,7 +1065,7 @@ return_from_generator: {
   bool entry = done->flags & kFrameEntry;
   generator_finish(ts, gen);
   if (entry) {
-    gen->returned = true;
+    ts->generator_returned = true;
     return value_take_object(result);
   }
   // The caller waits in FOR_ITER or SEND: exhaustion is a jump there.
@@ -1105,7 +1105,10 @@ return_from_generator: {
     uint16_t dst = done->dst;
     uint8_t skip = done->skip;
     generator_suspend(ts, generator_of(done));
-    if (entry) return value_take_object(result);
+    if (entry) {
+      ts->generator_returned = false;
+      return value_take_object(result);
+    }
     R = f->regs;
     K = f->constants;
     pc = f->pc + skip;

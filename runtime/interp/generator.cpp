@@ -62,7 +62,7 @@ PyObject* generator_new(ThreadState*, Frame* f) {
   gen->origin_or_finalizer = nullptr;
   gen->exc_state = {};
   gen->state = kGenCreated;
-  gen->returned = gen->hooks_inited = gen->ag_closed = gen->ag_running_async = false;
+  gen->hooks_inited = gen->ag_closed = gen->ag_running_async = false;
   gen->register_count = extra->register_count;
   for (uint32_t i = 0; i < extra->nlocalsplus; ++i) {
     gen->regs[i] = to_owned(f->regs[i]);
@@ -159,7 +159,6 @@ PyObject* generator_resume(GeneratorObject* gen, PyObject* sent) {
   }
   Ref<> thrown;
   if (sent == nullptr) thrown = Ref<>::steal(PyErr_GetRaisedException());
-  gen->returned = false;
   if (!generator_begin(ts, gen)) {
     // A finished generator raises what is thrown into it.
     if (thrown && !PyErr_Occurred()) PyErr_SetRaisedException(thrown.release());

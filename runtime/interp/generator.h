@@ -22,7 +22,6 @@ struct GeneratorObject {
   _PyErr_StackItem exc_state;
   Frame frame;
   uint8_t state;
-  bool returned;          // the last run returned: the value is the result
   bool hooks_inited;      // asynchronous generators
   bool ag_closed;
   bool ag_running_async;
@@ -53,8 +52,10 @@ void generator_finish(ThreadState* ts, GeneratorObject* gen);
 void generator_fail(ThreadState* ts, GeneratorObject* gen);
 
 // Resumes from C. `sent` borrowed (null: throw the exception that is set). Yielded or returned value (new reference;
-// gen->returned tells which), null with an exception.
+// generator_returned() tells which until this thread resumes another one), null with an exception.
 PyObject* generator_resume(GeneratorObject* gen, PyObject* sent);
+// Of the thread, not of the generator: another thread may resume that as soon as it has yielded.
+inline bool generator_returned() { return current_thread()->generator_returned; }
 
 // The iterator that a suspended generator delegates to (yield from, await): borrowed, or null.
 PyObject* generator_delegate(GeneratorObject* gen);

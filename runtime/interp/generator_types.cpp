@@ -22,9 +22,8 @@ void raise_stop_iteration(PyObject* value) {
 }
 
 // What send() and throw() give: a yielded value as it is, a returned one as StopIteration.
-PyObject* finish_resume(PyObject* self, PyObject* result) {
-  if (result == nullptr || !as_gen(self)->returned) return result;
-  as_gen(self)->returned = false;
+PyObject* finish_resume(PyObject* result) {
+  if (result == nullptr || !generator_returned()) return result;
   if (result == Py_None) {
     PyErr_SetNone(PyExc_StopIteration);
   } else {
@@ -45,8 +44,7 @@ bool refuse_finished(PyObject* self) {
 PyObject* gen_iternext(PyObject* self) {
   if (state_of(self) == kGenFinished) return nullptr;
   PyObject* result = generator_resume(as_gen(self), Py_None);
-  if (result == nullptr || !as_gen(self)->returned) return result;
-  as_gen(self)->returned = false;
+  if (result == nullptr || !generator_returned()) return result;
   if (result != Py_None) raise_stop_iteration(result);
   Py_DECREF(result);
   return nullptr;
@@ -69,9 +67,7 @@ PySendResult gen_am_send(PyObject* self, PyObject* value, PyObject** result) {
     return PYGEN_RETURN;
   }
   *result = got;
-  const bool returned = as_gen(self)->returned;
-  as_gen(self)->returned = false;
-  return returned ? PYGEN_RETURN : PYGEN_NEXT;
+  return generator_returned() ? PYGEN_RETURN : PYGEN_NEXT;
 }
 
 PyObject* gen_send(PyObject* self, PyObject* value) {
@@ -79,7 +75,7 @@ PyObject* gen_send(PyObject* self, PyObject* value) {
     if (!PyErr_Occurred()) PyErr_SetNone(PyExc_StopIteration);
     return nullptr;
   }
-  PyObject* result = finish_resume(self, generator_resume(as_gen(self), value));
+  PyObject* result = finish_resume(generator_resume(as_gen(self), value));
   if (result == nullptr && !PyErr_Occurred()) PyErr_SetNone(PyExc_StopIteration);
   return result;
 }
@@ -138,7 +134,7 @@ PyObject* throw_exception(PyObject* self, PyObject* exc, bool close_on_exit) {
       Delegating busy(gen);
       if (!busy.claimed) return nullptr;
       if (PyGen_CheckExact(delegate.get()) || PyCoro_CheckExact(delegate.get())) {
-        result = finish_resume(delegate, throw_exception(delegate, exc, close_on_exit));
+        result = finish_resume(throw_exception(delegate, exc, close_on_exit));
         if (result == nullptr && !PyErr_Occurred()) PyErr_SetNone(PyExc_StopIteration);
       } else {
         PyObject* found;
@@ -151,7 +147,10 @@ PyObject* throw_exception(PyObject* self, PyObject* exc, bool close_on_exit) {
         }
       }
     }
-    if (result != nullptr) return result;
+    if (result != nullptr) {
+      current_thread()->generator_returned = false;  // the generator has yielded what its delegate did
+      return result;
+    }
     // The delegate raised (or returned, as StopIteration): the generator sees it at its yield from.
     return generator_resume(gen, nullptr);
   }
@@ -367,7 +366,7 @@ PyObject* generator_throw(PyObject* self, PyObject* exc, bool close_on_exit) {
     PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
     return nullptr;
   }
-  PyObject* result = finish_resume(self, throw_exception(self, exc, close_on_exit));
+  PyObject* result = finish_resume(throw_exception(self, exc, close_on_exit));
   if (result == nullptr && !PyErr_Occurred()) PyErr_SetNone(PyExc_StopIteration);
   return result;
 }
@@ -391,10 +390,7 @@ PyObject* generator_close(PyObject* self) {
   if (status == 0) PyErr_SetNone(PyExc_GeneratorExit);
   PyObject* result = generator_resume(gen, nullptr);
   if (result != nullptr) {
-    if (gen->returned) {
-      gen->returned = false;
-      return result;
-    }
+    if (generator_returned()) return result;
     Py_DECREF(result);
     PyErr_Format(PyExc_RuntimeError, "%s ignored GeneratorExit",
                  is_coroutine(self) ? "coroutine" : PyAsyncGen_CheckExact(self) ? "async generator" : "generator");

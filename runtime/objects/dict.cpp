@@ -39,6 +39,7 @@ Py_ssize_t find_int(DictKeys* keys, PyObject* key, Py_hash_t hash) {
     if (found == key) return true;
     if (found == nullptr || reinterpret_cast<GeneralEntry*>(entry)->hash != hash) return false;
     const auto* other = reinterpret_cast<PyLongObject*>(found);
+    [[maybe_unused]] UncheckedReads of_a_key_that_may_have_died;
     if (PyLong_CheckExact(found) && PyUnstable_Long_IsCompact(other)) {
       return PyUnstable_Long_CompactValue(wanted) == PyUnstable_Long_CompactValue(other);
     }

@@ -126,6 +126,7 @@ inline Py_ssize_t dict_find_str(DictKeys* keys, PyObject* key, Py_hash_t hash) {
   return dict_probe(keys, hash, [=](StrEntry* entry, Py_ssize_t) {
     PyObject* found = sync::load_acquire(entry->key);
     if (found == key) return true;
+    [[maybe_unused]] UncheckedReads of_a_key_that_may_have_died;
     if (found == nullptr) return false;
     if (general) {
       if (reinterpret_cast<GeneralEntry*>(entry)->hash != hash || !PyUnicode_Check(found)) return false;

@@ -66,6 +66,7 @@ struct ThreadState : PyThreadState {
   PyObject* repr_stack = nullptr;      // Py_ReprEnter's list of objects in progress
   void* local_table = nullptr;         // _thread._local: this thread's values
   ThreadState* previous_bound = nullptr;  // PyGILState's state of this native thread that this one displaced
+  bool generator_returned = false;     // interp/: the generator that C code resumed last ended, it did not yield
   bool is_gilstate = false;
   bool linked = false;
 };
