@@ -33,7 +33,14 @@ class Reader {
     return v;
   }
 
-  const char* bytes(Py_ssize_t n);
+  const char* bytes(Py_ssize_t n) {
+    if (at_ != nullptr && end_ - at_ >= n) [[likely]] {
+      const char* p = at_;
+      at_ += n;
+      return p;
+    }
+    return stream_bytes(n);
+  }
   int byte() {
     const char* p = bytes(1);
     if (p == nullptr) return EOF;
@@ -52,6 +59,7 @@ class Reader {
   }
 
  private:
+  const char* stream_bytes(Py_ssize_t n);
   PyObject* object();
   PyObject* value(int type, bool flag);
   PyObject* bad(const char* text) {
@@ -107,15 +115,10 @@ class Reader {
   std::vector<Ref<>> refs_;
 };
 
-const char* Reader::bytes(Py_ssize_t n) {
+const char* Reader::stream_bytes(Py_ssize_t n) {
   if (at_ != nullptr) {
-    if (end_ - at_ < n) {
-      PyErr_SetString(PyExc_EOFError, "marshal data too short");
-      return nullptr;
-    }
-    const char* p = at_;
-    at_ += n;
-    return p;
+    PyErr_SetString(PyExc_EOFError, "marshal data too short");
+    return nullptr;
   }
   buffer_.resize(static_cast<size_t>(n));
   Py_ssize_t got = 0;
