@@ -1,7 +1,6 @@
 # Every dependency is a distribution package; README.md gives the reason for each.
 find_package(Threads REQUIRED)
 find_package(mimalloc REQUIRED)
-find_package(absl REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_path(GMP_INCLUDE_DIR gmp.h REQUIRED)

@@ -2,8 +2,8 @@
 # Installs what building and testing Amphis needs on Debian 12 or 13. Does nothing when everything is there.
 set -euo pipefail
 
-packages=(cmake ninja-build g++ git libmimalloc-dev libabsl-dev catch2 libbenchmark-dev libgmp-dev zlib1g-dev
-  libssl-dev libedit-dev libexpat1-dev unicode-data ccache mold python3-minimal ca-certificates)
+packages=(cmake ninja-build g++ git libmimalloc-dev catch2 libgmp-dev zlib1g-dev libssl-dev libedit-dev libexpat1-dev
+  unicode-data ccache mold python3-minimal ca-certificates)
 
 missing=()
 for package in "${packages[@]}"; do

@@ -6,6 +6,7 @@
 
 int main(int argc, char** argv) {
   Py_InitializeEx(0);
+  PyGC_Collect();  // tests that count garbage do not find that of the start
   const int failed = Catch::Session().run(argc, argv);
   if (Py_FinalizeEx() < 0) return 120;
   return failed > 255 ? 255 : failed;

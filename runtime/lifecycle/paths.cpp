@@ -1,7 +1,7 @@
 // Where the program, the standard library and its folders are.
 //
 // The standard library is CPython's pure-Python one, found in this order: $PYTHONHOME/lib/python3.14, AMPHIS_STDLIB in
-// the environment, lib/amphis3.14 and lib/python3.14 beside the executable's folder (or the one that pyvenv.cfg names),
+// the environment, lib/amphis3.14t (free-threaded), lib/amphis3.14 and lib/python3.14 beside the executable's folder (or the one that pyvenv.cfg names),
 // the folder that the build was configured with.
 #include "lifecycle/config.h"
 
@@ -25,6 +25,7 @@ namespace {
 
 constexpr char kVersionFolder[] = "python3.14";
 constexpr char kOwnFolder[] = "amphis3.14" AMPHIS_ABIFLAGS;
+constexpr char kSharedFolder[] = "amphis3.14";  // where both variants' installations have the library
 
 bool is_file(const std::string& path) {
   struct stat s;
@@ -113,15 +114,18 @@ Layout find_stdlib(const PyConfig* c, const std::string& executable, const std::
   if (c->home != nullptr) {
     std::string home = encode_bytes(c->home);
     home = home.substr(0, home.find(':'));
-    std::string own = home + "/" + platlibdir + "/" + kOwnFolder;
-    return {is_stdlib(own) ? own : home + "/" + platlibdir + "/" + kVersionFolder, home};
+    for (const char* name : {kOwnFolder, kSharedFolder}) {
+      std::string own = home + "/" + platlibdir + "/" + name;
+      if (is_stdlib(own)) return {own, home};
+    }
+    return {home + "/" + platlibdir + "/" + kVersionFolder, home};
   }
   if (const char* given = config_env(c, "AMPHIS_STDLIB")) {
     if (is_stdlib(given)) return {given, prefix_of(given)};
   }
   if (!executable.empty()) {
     for (std::string folder = parent(executable); !folder.empty(); folder = parent(folder)) {
-      for (const char* name : {kOwnFolder, kVersionFolder}) {
+      for (const char* name : {kOwnFolder, kSharedFolder, kVersionFolder}) {
         std::string candidate = folder + "/" + platlibdir + "/" + name;
         if (is_stdlib(candidate)) return {candidate, folder};
       }
