@@ -1,7 +1,8 @@
 """What every benchmark program shares: its command line and the parallel map.
 
 A program defines run(n) -> result, DEFAULT (its n), CHECK (n -> expected result, for verification) and calls main().
-With --threads T it maps run over T (or --tasks) equal tasks with ThreadPoolExecutor.map over a lambda.
+With --threads T it maps run over T (or --tasks) equal tasks with ThreadPoolExecutor.map over a lambda and says whether
+the GIL was on afterwards.
 """
 import sys
 import time
@@ -28,6 +29,8 @@ def main(run, default, check):
     else:
         result = run(options.n)
     elapsed = clock() - begin
+    if options.threads:
+        print("GIL", "on" if getattr(sys, "_is_gil_enabled", lambda: True)() else "off")
     if options.n in check and result != check[options.n]:
         sys.exit(f"wrong result: {result!r}, expected {check[options.n]!r}")
     print(f"{result!r} in {elapsed:.3f} s")

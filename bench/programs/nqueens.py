@@ -18,4 +18,4 @@ def run(n):
 
 
 if __name__ == "__main__":
-    main(run, 9, {9: 352})
+    main(run, 12, {9: 352, 12: 14200})

@@ -26,4 +26,4 @@ def run(n):
 
 
 if __name__ == "__main__":
-    main(run, 8000, {8000: (720, 'kaqura', 20, 'sunsunte')})
+    main(run, 22000, {8000: (720, 'kaqura', 20, 'sunsunte'), 22000: (720, 'sunquka', 34, 'sunsunte')})
