@@ -147,14 +147,12 @@ PyObject* dialect_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       PyErr_Format(PyExc_ValueError, "bad %s value", name);
       return true;
     }
-    return false;
+    const Py_ssize_t found = PyUnicode_FindChar(d->lineterminator, c, 0, PyUnicode_GET_LENGTH(d->lineterminator), 1);
+    if (found >= 0) PyErr_Format(PyExc_ValueError, "bad %s or lineterminator value", name);
+    return found != -1;
   };
   if (refuse("delimiter", d->delimiter, true) || refuse("escapechar", d->escapechar, !d->skipinitialspace) ||
       refuse("quotechar", d->quotechar, !d->skipinitialspace)) {
-    return nullptr;
-  }
-  if (d->delimiter == ' ' && d->skipinitialspace) {
-    PyErr_SetString(PyExc_ValueError, "bad delimiter value");
     return nullptr;
   }
   const struct {
@@ -381,6 +379,11 @@ PyObject* reader_iternext(PyObject* self) {
                    Py_TYPE(line.get())->tp_name);
       return nullptr;
     }
+    // The iterator may have asked this very reader for a row.
+    if (r->fields == nullptr) {
+      PyErr_SetString(error_class, "iterator has already advanced the reader");
+      return nullptr;
+    }
     ++r->line_num;
     const int kind = PyUnicode_KIND(line.get());
     const void* data = PyUnicode_DATA(line.get());
@@ -518,13 +521,13 @@ PyObject* writer_writerow(PyObject* self, PyObject* sequence) {
     if (!null_field) {
       text.reset(PyUnicode_Check(raw) ? Py_NewRef(raw) : PyObject_Str(raw));
       if (!text) return nullptr;
-      if (PyUnicode_GET_LENGTH(text.get()) == 0 && d->delimiter == ' ' && d->skipinitialspace) {
-        if (d->quoting == kQuoteNone) {
-          PyErr_Format(error_class, "empty field must be quoted if delimiter is a space and skipinitialspace is true");
-          return nullptr;
-        }
-        quoted = true;
+    }
+    if (d->delimiter == ' ' && d->skipinitialspace && (null_field || PyUnicode_GET_LENGTH(text.get()) == 0)) {
+      if (d->quoting == kQuoteNone || (null_field && (d->quoting == kStrings || d->quoting == kNotNull))) {
+        PyErr_Format(error_class, "empty field must be quoted if delimiter is a space and skipinitialspace is true");
+        return nullptr;
       }
+      quoted = true;
     }
     if (!append_field(d, &row, text.get(), quoted)) return nullptr;
   }

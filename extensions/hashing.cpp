@@ -1,8 +1,8 @@
-// _md5, _sha1, _sha2, _sha3 and _blake2 over OpenSSL's EVP interface. Uses the public C API only.
+// _md5, _sha1, _sha2 and _sha3 over OpenSSL's EVP interface.
 //
 // One object layout for all: an EVP digest context under a mutex (hashing large data happens with the thread detached).
-// Keyed, salted, personalised and tree forms of BLAKE2 have no EVP interface: they raise NotImplementedError.
-#include <Python.h>
+#include "hashing.h"
+
 #include <openssl/evp.h>
 
 #include <cstring>
@@ -11,29 +11,29 @@
 
 namespace {
 
-constexpr Py_ssize_t kDetachAbove = 2048;
+using hashing::get_bytes;
+using hashing::kDetachAbove;
 
 struct Algorithm {
   const char* name;      // as hashlib names it
   const char* evp;       // as OpenSSL names it
   const char* type_name;
+  const char* exported;  // the type's name in its module
   int block_size;
   bool variable;         // shake: digest(length)
 };
-constexpr Algorithm kMd5 = {"md5", "MD5", "_md5.MD5Type", 64, false};
-constexpr Algorithm kSha1 = {"sha1", "SHA1", "_sha1.SHA1Type", 64, false};
-constexpr Algorithm kSha224 = {"sha224", "SHA224", "_sha2.SHA224Type", 64, false};
-constexpr Algorithm kSha256 = {"sha256", "SHA256", "_sha2.SHA256Type", 64, false};
-constexpr Algorithm kSha384 = {"sha384", "SHA384", "_sha2.SHA384Type", 128, false};
-constexpr Algorithm kSha512 = {"sha512", "SHA512", "_sha2.SHA512Type", 128, false};
-constexpr Algorithm kSha3_224 = {"sha3_224", "SHA3-224", "_sha3.sha3_224", 144, false};
-constexpr Algorithm kSha3_256 = {"sha3_256", "SHA3-256", "_sha3.sha3_256", 136, false};
-constexpr Algorithm kSha3_384 = {"sha3_384", "SHA3-384", "_sha3.sha3_384", 104, false};
-constexpr Algorithm kSha3_512 = {"sha3_512", "SHA3-512", "_sha3.sha3_512", 72, false};
-constexpr Algorithm kShake128 = {"shake_128", "SHAKE128", "_sha3.shake_128", 168, true};
-constexpr Algorithm kShake256 = {"shake_256", "SHAKE256", "_sha3.shake_256", 136, true};
-constexpr Algorithm kBlake2b = {"blake2b", "BLAKE2B512", "_blake2.blake2b", 128, false};
-constexpr Algorithm kBlake2s = {"blake2s", "BLAKE2S256", "_blake2.blake2s", 64, false};
+constexpr Algorithm kMd5 = {"md5", "MD5", "_md5.md5", "MD5Type", 64, false};
+constexpr Algorithm kSha1 = {"sha1", "SHA1", "_sha1.sha1", "SHA1Type", 64, false};
+constexpr Algorithm kSha224 = {"sha224", "SHA224", "_sha2.SHA224Type", "SHA224Type", 64, false};
+constexpr Algorithm kSha256 = {"sha256", "SHA256", "_sha2.SHA256Type", "SHA256Type", 64, false};
+constexpr Algorithm kSha384 = {"sha384", "SHA384", "_sha2.SHA384Type", "SHA384Type", 128, false};
+constexpr Algorithm kSha512 = {"sha512", "SHA512", "_sha2.SHA512Type", "SHA512Type", 128, false};
+constexpr Algorithm kSha3_224 = {"sha3_224", "SHA3-224", "_sha3.sha3_224", "sha3_224", 144, false};
+constexpr Algorithm kSha3_256 = {"sha3_256", "SHA3-256", "_sha3.sha3_256", "sha3_256", 136, false};
+constexpr Algorithm kSha3_384 = {"sha3_384", "SHA3-384", "_sha3.sha3_384", "sha3_384", 104, false};
+constexpr Algorithm kSha3_512 = {"sha3_512", "SHA3-512", "_sha3.sha3_512", "sha3_512", 72, false};
+constexpr Algorithm kShake128 = {"shake_128", "SHAKE128", "_sha3.shake_128", "shake_128", 168, true};
+constexpr Algorithm kShake256 = {"shake_256", "SHAKE256", "_sha3.shake_256", "shake_256", 136, true};
 
 struct Hash {
   PyObject_HEAD
@@ -56,18 +56,6 @@ class Locked {
 PyObject* evp_failed() {
   PyErr_SetString(PyExc_ValueError, "the cryptography library refused this digest");
   return nullptr;
-}
-
-bool get_bytes(PyObject* data, Py_buffer* view) {
-  if (PyUnicode_Check(data)) {
-    PyErr_SetString(PyExc_TypeError, "Strings must be encoded before hashing");
-    return false;
-  }
-  if (!PyObject_CheckBuffer(data)) {
-    PyErr_SetString(PyExc_TypeError, "object supporting the buffer API required");
-    return false;
-  }
-  return PyObject_GetBuffer(data, view, PyBUF_SIMPLE) == 0;
 }
 
 bool update(PyObject* self, PyObject* data) {
@@ -146,35 +134,45 @@ bool finish(PyObject* self, Py_ssize_t length, std::string* out) {
   return ok;
 }
 
-bool digest_length(PyObject* self, PyObject* args, Py_ssize_t* length) {
+// The argument of digest() and hexdigest(), which only the variable forms have.
+bool digest_length(PyObject* self, const char* name, PyObject* args, PyObject* kwargs, Py_ssize_t* length) {
+  static const char* const keywords[] = {"length", nullptr};
+  static const char* const none[] = {nullptr};
   *length = 0;
-  if (!as_hash(self)->algorithm->variable) return PyArg_ParseTuple(args, "") != 0;
-  if (!PyArg_ParseTuple(args, "n", length)) return false;
+  const std::string suffix = std::string(":") + name;
+  if (!as_hash(self)->algorithm->variable)
+    return PyArg_ParseTupleAndKeywords(args, kwargs, suffix.c_str(), const_cast<char**>(none)) != 0;
+  PyObject* given;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, ("O" + suffix).c_str(), const_cast<char**>(keywords), &given))
+    return false;
+  ext::Ref index(PyNumber_Index(given));
+  if (!index) return false;
+  *length = PyLong_AsSsize_t(index.get());
+  if (*length == -1 && PyErr_Occurred()) {
+    if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return false;
+    ext::Ref zero(PyLong_FromLong(0));
+    PyErr_Clear();
+    *length = PyObject_RichCompareBool(index.get(), zero.get(), Py_LT) > 0 ? -1 : PY_SSIZE_T_MAX;
+  }
   if (*length < 0 || *length >= Py_ssize_t{1} << 29) {
-    PyErr_SetString(PyExc_ValueError, *length < 0 ? "value must be positive" : "length is too large");
+    PyErr_SetString(PyExc_ValueError, *length < 0 ? "Cannot convert negative int" : "length is too large");
     return false;
   }
   return true;
 }
 
-PyObject* hash_digest(PyObject* self, PyObject* args) {
+PyObject* hash_digest(PyObject* self, PyObject* args, PyObject* kwargs) {
   Py_ssize_t length;
   std::string out;
-  if (!digest_length(self, args, &length) || !finish(self, length, &out)) return nullptr;
+  if (!digest_length(self, "digest", args, kwargs, &length) || !finish(self, length, &out)) return nullptr;
   return PyBytes_FromStringAndSize(out.data(), static_cast<Py_ssize_t>(out.size()));
 }
 
-PyObject* hash_hexdigest(PyObject* self, PyObject* args) {
+PyObject* hash_hexdigest(PyObject* self, PyObject* args, PyObject* kwargs) {
   Py_ssize_t length;
   std::string out;
-  if (!digest_length(self, args, &length) || !finish(self, length, &out)) return nullptr;
-  std::string hex;
-  hex.reserve(out.size() * 2);
-  for (unsigned char c : out) {
-    hex.push_back("0123456789abcdef"[c >> 4]);
-    hex.push_back("0123456789abcdef"[c & 15]);
-  }
-  return PyUnicode_FromStringAndSize(hex.data(), static_cast<Py_ssize_t>(hex.size()));
+  if (!digest_length(self, "hexdigest", args, kwargs, &length) || !finish(self, length, &out)) return nullptr;
+  return hashing::hexadecimal(out.data(), out.size());
 }
 
 PyObject* get_name(PyObject* self, void*) { return PyUnicode_FromString(as_hash(self)->algorithm->name); }
@@ -184,6 +182,15 @@ PyObject* get_digest_size(PyObject* self, void*) {
   return PyLong_FromLong(h->algorithm->variable ? 0 : EVP_MD_CTX_size(h->context));
 }
 
+// SHA-3's rate is its block; rate and capacity make up its 1600 bits of state.
+PyObject* get_rate(PyObject* self, void*) { return PyLong_FromLong(as_hash(self)->algorithm->block_size * 8); }
+PyObject* get_capacity(PyObject* self, void*) {
+  return PyLong_FromLong(1600 - as_hash(self)->algorithm->block_size * 8);
+}
+PyObject* get_suffix(PyObject* self, void*) {
+  return PyBytes_FromStringAndSize(as_hash(self)->algorithm->variable ? "\x1f" : "\x06", 1);
+}
+
 template <typename F>
 void* slot(F f) {
   return reinterpret_cast<void*>(f);
@@ -191,8 +198,8 @@ void* slot(F f) {
 
 PyMethodDef hash_methods[] = {
     {"update", hash_update, METH_O, "Update this hash object's state with the provided bytes-like object."},
-    {"digest", hash_digest, METH_VARARGS, "Return the digest value as a bytes object."},
-    {"hexdigest", hash_hexdigest, METH_VARARGS, "Return the digest value as a string of hexadecimal digits."},
+    {"digest", ext::method(hash_digest), METH_VARARGS | METH_KEYWORDS, "Return the digest value as a bytes object."},
+    {"hexdigest", ext::method(hash_hexdigest), METH_VARARGS | METH_KEYWORDS, "Return the digest value as a string of hexadecimal digits."},
     {"copy", hash_copy, METH_NOARGS, "Return a copy of the hash object."},
     {},
 };
@@ -203,46 +210,35 @@ PyGetSetDef hash_getsets[] = {
     {},
 };
 
+PyGetSetDef sha3_getsets[] = {
+    {"name", get_name, nullptr, nullptr, nullptr},
+    {"block_size", get_block_size, nullptr, nullptr, nullptr},
+    {"digest_size", get_digest_size, nullptr, nullptr, nullptr},
+    {"_rate_bits", get_rate, nullptr, nullptr, nullptr},
+    {"_capacity_bits", get_capacity, nullptr, nullptr, nullptr},
+    {"_suffix", get_suffix, nullptr, nullptr, nullptr},
+    {},
+};
+
 // The constructor functions and the types of one algorithm, kept per module.
 template <const Algorithm& algorithm>
 struct Kind {
   static inline PyTypeObject* type = nullptr;
 
   static PyObject* create(PyObject*, PyObject* args, PyObject* kwargs) {
+    return make(type, args, kwargs);
+  }
+  static PyObject* create_new(PyTypeObject* cls, PyObject* args, PyObject* kwargs) { return make(cls, args, kwargs); }
+
+  static PyObject* make(PyTypeObject* cls, PyObject* args, PyObject* kwargs) {
     static const char* const keywords[] = {"data", "usedforsecurity", "string", nullptr};
     PyObject *data = nullptr, *text = nullptr;
     int for_security = 1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$pO", const_cast<char**>(keywords), &data, &for_security,
-                                     &text)) {
+    const std::string format = std::string("|O$pO:") + algorithm.name;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format.c_str(), const_cast<char**>(keywords), &data, &for_security,
+                                     &text) ||
+        !hashing::choose_data(&data, text))
       return nullptr;
-    }
-    if (data == nullptr) data = text;
-    PyObject* self = hash_make(type, &algorithm);
-    if (self != nullptr && data != nullptr && !update(self, data)) Py_CLEAR(self);
-    return self;
-  }
-
-  static PyObject* new_with_parameters(PyTypeObject* cls, PyObject* args, PyObject* kwargs) {
-    PyObject* data = nullptr;
-    if (PyTuple_GET_SIZE(args) > 1) {
-      PyErr_Format(PyExc_TypeError, "%s() takes at most 1 positional argument (%zd given)", algorithm.name,
-                   PyTuple_GET_SIZE(args));
-      return nullptr;
-    }
-    if (PyTuple_GET_SIZE(args) == 1) data = PyTuple_GET_ITEM(args, 0);
-    if (kwargs != nullptr) {
-      Py_ssize_t at = 0;
-      PyObject *key, *value;
-      while (PyDict_Next(kwargs, &at, &key, &value)) {
-        if (PyUnicode_EqualToUTF8(key, "usedforsecurity")) continue;
-        if (data == nullptr && (PyUnicode_EqualToUTF8(key, "data") || PyUnicode_EqualToUTF8(key, "string"))) {
-          data = value;
-          continue;
-        }
-        PyErr_Format(PyExc_NotImplementedError, "%s() with the parameter %R is not available", algorithm.name, key);
-        return nullptr;
-      }
-    }
     PyObject* self = hash_make(cls, &algorithm);
     if (self != nullptr && data != nullptr && !update(self, data)) Py_CLEAR(self);
     return self;
@@ -253,19 +249,20 @@ struct Kind {
     int n = 0;
     slots[n++] = {Py_tp_dealloc, slot(hash_dealloc)};
     slots[n++] = {Py_tp_methods, hash_methods};
-    slots[n++] = {Py_tp_getset, hash_getsets};
-    if (constructible) slots[n++] = {Py_tp_new, slot(new_with_parameters)};
+    slots[n++] = {Py_tp_getset, constructible ? sha3_getsets : hash_getsets};
+    // Only the types of _sha3 are called; the others have functions.
+    if (constructible) slots[n++] = {Py_tp_new, slot(create_new)};
     slots[n] = {0, nullptr};
     PyType_Spec spec = {algorithm.type_name, sizeof(Hash), 0,
-                        static_cast<unsigned>(Py_TPFLAGS_DEFAULT |
+                        static_cast<unsigned>(Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
                                               (constructible ? 0 : Py_TPFLAGS_DISALLOW_INSTANTIATION)),
                         slots};
     if (type == nullptr) {
       type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
       if (type == nullptr) return -1;
     }
-    const char* short_name = strrchr(algorithm.type_name, '.') + 1;
-    return PyModule_AddObjectRef(module, short_name, reinterpret_cast<PyObject*>(type));
+    if (PyModule_AddIntConstant(module, "_GIL_MINSIZE", kDetachAbove) < 0) return -1;
+    return PyModule_AddObjectRef(module, algorithm.exported, reinterpret_cast<PyObject*>(type));
   }
 };
 
@@ -286,24 +283,12 @@ int sha2_exec(PyObject* m) {
              : Kind<kSha512>::add(m, false);
 }
 int sha3_exec(PyObject* m) {
+  if (PyModule_AddStringConstant(m, "implementation", "OpenSSL") < 0) return -1;
   return Kind<kSha3_224>::add(m, true) < 0 || Kind<kSha3_256>::add(m, true) < 0 || Kind<kSha3_384>::add(m, true) < 0 ||
                  Kind<kSha3_512>::add(m, true) < 0 || Kind<kShake128>::add(m, true) < 0
              ? -1
              : Kind<kShake256>::add(m, true);
 }
-int blake2_exec(PyObject* m) {
-  const struct {
-    const char* name;
-    long value;
-  } constants[] = {{"BLAKE2B_SALT_SIZE", 16},    {"BLAKE2B_PERSON_SIZE", 16}, {"BLAKE2B_MAX_KEY_SIZE", 64},
-                   {"BLAKE2B_MAX_DIGEST_SIZE", 64}, {"BLAKE2S_SALT_SIZE", 8},  {"BLAKE2S_PERSON_SIZE", 8},
-                   {"BLAKE2S_MAX_KEY_SIZE", 32}, {"BLAKE2S_MAX_DIGEST_SIZE", 32}};
-  for (const auto& c : constants) {
-    if (PyModule_AddIntConstant(m, c.name, c.value) < 0) return -1;
-  }
-  return Kind<kBlake2b>::add(m, true) < 0 ? -1 : Kind<kBlake2s>::add(m, true);
-}
-
 #define AMPHIS_HASH_MODULE(name, table, exec)                                                       \
   PyModuleDef_Slot name##_slots[] = {                                                               \
       {Py_mod_exec, slot(exec)},                                                                    \
@@ -321,7 +306,6 @@ AMPHIS_HASH_MODULE(_md5, md5_methods, md5_exec)
 AMPHIS_HASH_MODULE(_sha1, sha1_methods, sha1_exec)
 AMPHIS_HASH_MODULE(_sha2, sha2_methods, sha2_exec)
 AMPHIS_HASH_MODULE(_sha3, no_methods, sha3_exec)
-AMPHIS_HASH_MODULE(_blake2, no_methods, blake2_exec)
 
 }  // namespace
 
@@ -329,4 +313,3 @@ PyMODINIT_FUNC PyInit__md5(void) { return PyModuleDef_Init(&_md5_def); }
 PyMODINIT_FUNC PyInit__sha1(void) { return PyModuleDef_Init(&_sha1_def); }
 PyMODINIT_FUNC PyInit__sha2(void) { return PyModuleDef_Init(&_sha2_def); }
 PyMODINIT_FUNC PyInit__sha3(void) { return PyModuleDef_Init(&_sha3_def); }
-PyMODINIT_FUNC PyInit__blake2(void) { return PyModuleDef_Init(&_blake2_def); }

@@ -426,7 +426,6 @@ int write_quoted(PyUnicodeWriter* w, PyObject* text, bool ascii) {
   for (Py_ssize_t i = 0; i < s.length; ++i) {
     const Py_UCS4 c = s[i];
     if (c >= 0x20 && c != '"' && c != '\\' && (c < 0x7f || !ascii)) continue;
-    if (c == 0x7f) continue;
     if (i > from && PyUnicodeWriter_WriteSubstring(w, text, from, i) < 0) return -1;
     from = i + 1;
     char buffer[16];
@@ -532,7 +531,7 @@ struct Encode {
   int value(PyObject* o);
   int list(PyObject* o);
   int dict(PyObject* o);
-  int pair(PyObject* key, PyObject* item, bool* first);
+  int pair(PyObject* o, PyObject* key, PyObject* item, bool* first);
 };
 
 int Encode::list(PyObject* o) {
@@ -556,7 +555,7 @@ int Encode::list(PyObject* o) {
   return PyUnicodeWriter_WriteChar(w, ']');
 }
 
-int Encode::pair(PyObject* key, PyObject* item, bool* first) {
+int Encode::pair(PyObject* o, PyObject* key, PyObject* item, bool* first) {
   Owned name;
   if (PyUnicode_Check(key)) {
     name.reset(Py_NewRef(key));
@@ -577,7 +576,7 @@ int Encode::pair(PyObject* key, PyObject* item, bool* first) {
   *first = false;
   if (newline() < 0 || string(name.get()) < 0 || PyUnicodeWriter_WriteStr(w, e->key_separator) < 0) return -1;
   if (value(item) < 0) {
-    _PyErr_FormatNote("when serializing %T item %R", Py_None, key);
+    _PyErr_FormatNote("when serializing %T item %R", o, key);
     return -1;
   }
   return 0;
@@ -597,7 +596,7 @@ int Encode::dict(PyObject* o) {
       PyErr_SetString(PyExc_ValueError, "items must return 2-tuples");
       return -1;
     }
-    if (pair(PyTuple_GET_ITEM(entry, 0), PyTuple_GET_ITEM(entry, 1), &first) < 0) return -1;
+    if (pair(o, PyTuple_GET_ITEM(entry, 0), PyTuple_GET_ITEM(entry, 1), &first) < 0) return -1;
   }
   --level;
   if ((!first && newline() < 0) || leave(id) < 0) return -1;
@@ -646,7 +645,7 @@ PyObject* encoder_call(PyObject* self, PyObject* args, PyObject* kwargs) {
   }
   PyUnicodeWriter* w = PyUnicodeWriter_Create(0);
   if (w == nullptr) return nullptr;
-  Encode encode{as_encoder(self), w, level};
+  Encode encode{as_encoder(self), w, level < 0 ? 0 : level};
   if (encode.value(o) < 0) {
     PyUnicodeWriter_Discard(w);
     return nullptr;

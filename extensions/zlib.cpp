@@ -530,6 +530,7 @@ PyObject* decompress_flush(PyObject* op, PyObject* const* args, Py_ssize_t nargs
   }
   Stream* self = as_stream(op);
   Lock lock(op);
+  if (!self->initialized) return PyBytes_FromStringAndSize("", 0);  // the stream ended in an earlier call
   Ref tail(Py_NewRef(self->unconsumed_tail));
   const auto* data = reinterpret_cast<const unsigned char*>(PyBytes_AS_STRING(tail.get()));
   const Py_ssize_t size = PyBytes_GET_SIZE(tail.get());

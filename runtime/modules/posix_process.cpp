@@ -367,7 +367,7 @@ bool spawn_attributes(const char* function, Spawn* spawn, PyObject* const* a) {
   if (scheduler != nullptr && scheduler != Py_None) {
     PyObject *policy, *parameter;
     if (!PyTuple_Check(scheduler)) {
-      PyErr_Format(PyExc_TypeError, "A scheduler tuple must have two elements, not %T", scheduler);
+      PyErr_SetString(PyExc_TypeError, "scheduler must be a tuple or None");
       return false;
     }
     if (!PyArg_ParseTuple(scheduler, "OO;A scheduler tuple must have two elements", &policy, &parameter)) return false;

@@ -15,7 +15,7 @@ namespace {
 extern PyModuleDef definition;
 
 struct State {
-  PyObject* cache;  // str or bytes -> Struct
+  PyObject* cache;  // str -> Struct
   PyTypeObject* struct_type;
   PyTypeObject* iterator_type;
   PyObject* error;
@@ -358,10 +358,17 @@ PyType_Spec iterator_spec = {
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     iterator_slots};
 
-// The Struct of a format: from the cache, which is emptied when it has grown large.
+// The Struct of a format: from the cache, which is emptied when it has grown large. Its keys are texts: comparing one with
+// bytes may be an error.
 Ref<> cached(PyObject* module, PyObject* format) {
   constexpr Py_ssize_t kCacheLimit = 100;
   State* state = state_of(module);
+  Ref<> text;
+  if (PyBytes_Check(format)) {
+    text = Ref<>::steal(PyUnicode_DecodeASCII(PyBytes_AS_STRING(format), PyBytes_GET_SIZE(format), "surrogateescape"));
+    if (!text) return nullptr;
+    format = text.get();
+  }
   PyObject* found;
   if (PyDict_GetItemRef(state->cache, format, &found) < 0) return nullptr;
   if (found != nullptr) return Ref<>::steal(found);
