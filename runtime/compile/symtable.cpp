@@ -265,6 +265,7 @@ void Builder::statement(stmt* s) {
     case stmt_kind::AsyncFor: {
       auto* f = s->as<AsyncFor>();
       forbidden(s->location(), "asynchronous for");
+      if (cur_->kind == ScopeKind::kModule) cur_->coroutine = true;
       expression(f->target);
       expression(f->iter);
       conditional(f->body);
@@ -365,7 +366,10 @@ void Builder::statement(stmt* s) {
     case stmt_kind::With:
     case stmt_kind::AsyncWith: {
       Seq<withitem*> items = s->is<With>() ? s->as<With>()->items : s->as<AsyncWith>()->items;
-      if (s->is<AsyncWith>()) forbidden(s->location(), "asynchronous with");
+      if (s->is<AsyncWith>()) {
+        forbidden(s->location(), "asynchronous with");
+        if (cur_->kind == ScopeKind::kModule) cur_->coroutine = true;
+      }
       for (withitem* item : items) {
         expression(item->context_expr);
         if (item->optional_vars != nullptr) expression(item->optional_vars);

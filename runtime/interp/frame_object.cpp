@@ -4,6 +4,7 @@
 
 #include "interp/frame_variables.h"
 #include "interp/generator.h"
+#include "interp/generator_methods.h"
 #include "interp/load.h"
 #include "interp/ops.h"
 #include "objects/names.h"
@@ -100,12 +101,7 @@ PyObject* frame_clear(PyObject* self, PyObject*) {
       return nullptr;
     }
     if (state == kGenCreated) {
-      for (uint32_t i = 0; i < gen->register_count; ++i) {
-        Value v = gen->regs[i];
-        gen->regs[i] = kEmpty;
-        drop(v);
-      }
-      __atomic_store_n(&gen->state, static_cast<uint8_t>(kGenFinished), __ATOMIC_RELEASE);
+      generator_finalize(reinterpret_cast<PyObject*>(gen));
       Py_RETURN_NONE;
     }
   }
@@ -255,7 +251,16 @@ Value frame_variable(Frame* f, uint32_t i) {
   return copy_value(v);
 }
 
-bool frame_has_fast_locals(Frame* f) { return (f->code->co_flags & CO_OPTIMIZED) != 0; }
+bool frame_has_fast_locals(Frame* f) {
+  if ((f->code->co_flags & CO_OPTIMIZED) != 0) return true;
+  if (f->regs == nullptr) return false;
+  // A comprehension that runs in a module or class body: its variables are what locals() tells of.
+  for (uint32_t i = 0, n = code_extra(f->code)->nlocalsplus; i < n; ++i) {
+    auto kind = static_cast<uint8_t>(PyBytes_AS_STRING(f->code->co_localspluskinds)[i]);
+    if ((kind & kLocalHidden) != 0 && f->regs[i] != kEmpty) return true;
+  }
+  return false;
+}
 
 PyObject* frame_locals_snapshot(FrameObject* o) {
   Frame* f = o->frame;
@@ -379,8 +384,7 @@ PyObject* PyFrame_GetBuiltins(PyFrameObject* frame) { return Py_NewRef(record(fr
 PyObject* PyFrame_GetLocals(PyFrameObject* frame) {
   Frame* f = record(frame);
   if (!frame_has_fast_locals(f)) {
-    if (f->locals != nullptr) return Py_NewRef(f->locals);
-    return PyDict_New();
+    return Py_NewRef(f->locals != nullptr ? f->locals : f->globals());
   }
   return frame_locals_proxy_new(reinterpret_cast<PyObject*>(frame));
 }
@@ -434,7 +438,7 @@ PyObject* PyEval_GetFrameLocals(void) {
     return nullptr;
   }
   if (!frame_has_fast_locals(f)) {
-    return f->locals != nullptr ? Py_NewRef(f->locals) : PyDict_New();
+    return Py_NewRef(f->locals != nullptr ? f->locals : f->globals());
   }
   Ref<> o = Ref<>::steal(frame_object(f));
   return o ? frame_locals_snapshot(as_frame(o.get())) : nullptr;
@@ -446,7 +450,7 @@ PyObject* PyEval_GetLocals(void) {
     PyErr_SetString(PyExc_SystemError, "frame does not exist");
     return nullptr;
   }
-  if (!frame_has_fast_locals(f)) return f->locals;
+  if (!frame_has_fast_locals(f)) return f->locals != nullptr ? f->locals : f->globals();
   // Borrowed from the frame object, as this old call promises.
   Ref<> o = Ref<>::steal(frame_object(f));
   if (!o) return nullptr;

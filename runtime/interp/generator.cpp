@@ -2,6 +2,8 @@
 // generator_types.cpp and async_generator.cpp.
 #include "interp/generator.h"
 
+#include <utility>
+
 #include "interp/load.h"
 #include "objects/function.h"
 #include "sync/ref.h"
@@ -41,13 +43,25 @@ void clear_frame(GeneratorObject* gen) {
     gen->regs[i] = kEmpty;
     drop(v);
   }
+  Py_CLEAR(f->locals);
   Py_CLEAR(gen->exc_state.exc_value);
   if (exc) PyErr_SetRaisedException(exc.release());
 }
 
+// cr_origin: (file, line, function) of the callers, innermost first.
+PyObject* coroutine_origin(Frame* f, int depth) {
+  Ref<> frames = Ref<>::steal(PyList_New(0));
+  for (; frames && f != nullptr && depth > 0; f = f->prev, --depth) {
+    const int line = PyCode_Addr2Line(f->code, static_cast<int>(f->index()) * 2);
+    Ref<> entry = Ref<>::steal(Py_BuildValue("OiO", f->code->co_filename, line, f->code->co_name));
+    if (!entry || PyList_Append(frames, entry) < 0) return nullptr;
+  }
+  return frames ? PyList_AsTuple(frames) : nullptr;
+}
+
 }  // namespace
 
-PyObject* generator_new(ThreadState*, Frame* f) {
+PyObject* generator_new(ThreadState* ts, Frame* f) {
   const int flags = f->code->co_flags;
   PyTypeObject* type = flags & CO_COROUTINE          ? &PyCoro_Type
                        : flags & CO_ASYNC_GENERATOR ? &PyAsyncGen_Type
@@ -77,6 +91,14 @@ PyObject* generator_new(ThreadState*, Frame* f) {
   gen->frame.constants = extra->constants;
   gen->frame.variables = extra->nlocalsplus;
   gen->frame.flags = kFrameGenerator;
+  gen->frame.locals = std::exchange(f->locals, nullptr);
+  if (type == &PyCoro_Type && ts->coroutine_origin_tracking_depth > 0) [[unlikely]] {
+    gen->origin_or_finalizer = coroutine_origin(f->prev, ts->coroutine_origin_tracking_depth);
+    if (gen->origin_or_finalizer == nullptr) {
+      Py_DECREF(gen);
+      return nullptr;
+    }
+  }
   PyObject_GC_Track(gen);
   return reinterpret_cast<PyObject*>(gen);
 }
@@ -180,8 +202,12 @@ PyObject* generator_resume(GeneratorObject* gen, PyObject* sent) {
     set_current_frame(ts, f);
     --ts->py_recursion_remaining;
     f->flags = kFrameGenerator | kFrameThrow;
-    // Set with the generator's own handled exception as context, as a raise inside it would.
-    PyErr_SetRaisedException(thrown.release());
+    // With the generator's own handled exception as context, as a raise inside it would have.
+    if (gen->exc_state.exc_value != nullptr && gen->exc_state.exc_value != Py_None) {
+      PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(thrown.get())), thrown);
+    } else {
+      PyErr_SetRaisedException(thrown.release());
+    }
   }
   f->flags |= kFrameEntry;
   PyObject* result = run_frame(ts, f);

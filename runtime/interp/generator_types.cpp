@@ -4,6 +4,7 @@
 #include "interp/generator_methods.h"
 #include "objects/names.h"
 #include "sync/object_lock.h"
+#include "sync/recursion.h"
 #include "sync/ref.h"
 
 namespace amphis {
@@ -97,17 +98,26 @@ int close_iterator(PyObject* iterator) {
   return done ? 0 : -1;
 }
 
-// While the delegate works the generator counts as running. RAII; `claimed` false: an exception is set.
+// While the delegate works the generator counts as running and its frame stands in the chain. RAII; `claimed` false: an
+// exception is set.
 class Delegating {
   GeneratorObject* gen_;
 
  public:
   bool claimed;
   explicit Delegating(GeneratorObject* gen) : gen_(gen) {
-    claimed = generator_begin(current_thread(), gen);
+    ThreadState* ts = current_thread();
+    claimed = generator_begin(ts, gen);
+    if (!claimed) return;
+    gen->frame.prev = current_frame(ts);
+    gen->frame.flags = kFrameGenerator;
+    set_current_frame(ts, &gen->frame);
   }
   ~Delegating() {
-    if (claimed) __atomic_store_n(&gen_->state, static_cast<uint8_t>(kGenSuspended), __ATOMIC_RELEASE);
+    if (!claimed) return;
+    set_current_frame(current_thread(), gen_->frame.prev);
+    gen_->frame.prev = nullptr;
+    __atomic_store_n(&gen_->state, static_cast<uint8_t>(kGenSuspended), __ATOMIC_RELEASE);
   }
   Delegating(const Delegating&) = delete;
   Delegating& operator=(const Delegating&) = delete;
@@ -118,6 +128,7 @@ PyObject* throw_exception(PyObject* self, PyObject* exc, bool close_on_exit) {
   GeneratorObject* gen = as_gen(self);
   Ref<> delegate = Ref<>::share(generator_delegate(gen));
   if (delegate) {
+    if (RecursionGuard guard(""); guard.refused()) return nullptr;
     if (close_on_exit && PyErr_GivenExceptionMatches(exc, PyExc_GeneratorExit)) {
       int status;
       {
@@ -181,12 +192,13 @@ PyObject* make_thrown(PyObject* type, PyObject* value, PyObject* traceback) {
     } else {
       exc = Ref<>::steal(PyObject_CallOneArg(type, value));
     }
-    if (!exc) return nullptr;
-    if (!PyExceptionInstance_Check(exc.get())) {
+    if (exc && !PyExceptionInstance_Check(exc.get())) {
       PyErr_Format(PyExc_TypeError, "calling %R should have returned an instance of BaseException, not %s", type,
                    Py_TYPE(exc.get())->tp_name);
-      return nullptr;
+      exc = {};
     }
+    // An exception that cannot be made is thrown by what came up instead.
+    if (!exc) return PyErr_GetRaisedException();
   } else if (PyExceptionInstance_Check(type)) {
     if (value != nullptr && value != Py_None) {
       PyErr_SetString(PyExc_TypeError, "instance exception may not have a separate value");
@@ -348,10 +360,10 @@ PyGetSetDef coroutine_getsets[] = {
 
 PyMethodDef coroutine_methods[] = {
     {"send", gen_send, METH_O,
-     "send($self, value, /)\n--\n\nSend a value into the coroutine; return the next value or raise StopIteration."},
+     "send($self, value, /)\n--\n\nGive a value into coroutine; return the next value or raise StopIteration."},
     {"throw", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(gen_throw)), METH_FASTCALL,
-     "throw($self, typ, val=None, tb=None, /)\n--\n\nRaise an exception in the coroutine."},
-    {"close", gen_close, METH_NOARGS, "close($self, /)\n--\n\nRaise GeneratorExit inside the coroutine."},
+     "throw($self, typ, val=None, tb=None, /)\n--\n\nRaise an exception in coroutine; return the next value or raise StopIteration."},
+    {"close", gen_close, METH_NOARGS, "close($self, /)\n--\n\nRaise GeneratorExit inside coroutine."},
     {"__sizeof__", gen_sizeof, METH_NOARGS, "Size of the coroutine in memory, in bytes."},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "See PEP 585"},
     {},
@@ -412,6 +424,7 @@ void generator_abandon(GeneratorObject* gen) {
     gen->regs[i] = kEmpty;
     drop(v);
   }
+  Py_CLEAR(f->locals);
   Py_CLEAR(gen->exc_state.exc_value);
 }
 
@@ -450,6 +463,7 @@ int generator_traverse(PyObject* self, visitproc visit, void* arg) {
     gc::visit_uncounted(pointer_of(gen->frame.function), visit, arg);
   }
   Py_VISIT(reinterpret_cast<PyObject*>(gen->frame.object));
+  Py_VISIT(gen->frame.locals);
   for (uint32_t i = 0; i < gen->register_count; ++i) {
     Value v = gen->regs[i];
     if (is_owned(v)) {
@@ -481,13 +495,15 @@ void warn_unawaited_coroutine(PyObject* coroutine) {
   Ref<> warnings = Ref<>::steal(PyImport_ImportModule("warnings"));
   Ref<> warn;
   if (warnings) warn = Ref<>::steal(PyObject_GetAttrString(warnings, "_warn_unawaited_coroutine"));
+  if (!warn) PyErr_Clear();
+  bool warned = false;
   if (warn) {
     Ref<> done = Ref<>::steal(PyObject_CallOneArg(warn, coroutine));
+    warned = done || PyErr_ExceptionMatches(PyExc_RuntimeWarning);
     if (!done) PyErr_FormatUnraisable("Exception ignored while finalizing coroutine %R", coroutine);
-    return;
   }
-  PyErr_Clear();
-  if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%S' was never awaited", as_gen(coroutine)->qualname) < 0) {
+  if (!warned &&
+      PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%S' was never awaited", as_gen(coroutine)->qualname) < 0) {
     PyErr_WriteUnraisable(coroutine);
   }
 }
@@ -501,11 +517,11 @@ PyObject* coroutine_get_awaitable(PyObject* o) {
     if (!iterator) return nullptr;
     if (PyCoro_CheckExact(iterator.get()) ||
         (PyGen_CheckExact(iterator.get()) && (as_gen(iterator)->frame.code->co_flags & CO_ITERABLE_COROUTINE))) {
-      PyErr_Format(PyExc_TypeError, "%T.__await__() must return an iterator, not coroutine", o);
+      PyErr_SetString(PyExc_TypeError, "__await__() returned a coroutine");
       return nullptr;
     }
     if (!PyIter_Check(iterator.get())) {
-      PyErr_Format(PyExc_TypeError, "%T.__await__() must return an iterator, not %T", o, iterator.get());
+      PyErr_Format(PyExc_TypeError, "__await__() returned non-iterator of type '%.100s'", Py_TYPE(iterator.get())->tp_name);
       return nullptr;
     }
     return iterator.release();

@@ -53,10 +53,7 @@ PyObject* import_from(PyObject* module, PyObject* name) {
 }
 
 bool import_star(Frame* f, PyObject* module) {
-  if (f->locals == nullptr) {
-    PyErr_SetString(PyExc_SystemError, "no locals found during 'import *'");
-    return false;
-  }
+  PyObject* ns = f->locals != nullptr ? f->locals : f->globals();
   PyObject* found;
   if (PyObject_GetOptionalAttr(module, names.dunder_all, &found) < 0) return false;
   Ref<> all = Ref<>::steal(found);
@@ -84,7 +81,7 @@ bool import_star(Frame* f, PyObject* module) {
     }
     if (skip_private && PyUnicode_GET_LENGTH(name) > 0 && PyUnicode_READ_CHAR(name, 0) == '_') continue;
     Ref<> value = Ref<>::steal(PyObject_GetAttr(module, name));
-    if (!value || PyObject_SetItem(f->locals, name, value) < 0) return false;
+    if (!value || PyObject_SetItem(ns, name, value) < 0) return false;
   }
   return true;
 }

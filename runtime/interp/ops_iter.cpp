@@ -204,10 +204,8 @@ bool op_get_anext(Frame* f, const Word* pc) {
   if (Py_IS_TYPE(iterator, &PyAsyncGen_Type)) return x.set_a(next.release());
   PyObject* awaitable = coroutine_get_awaitable(next);
   if (awaitable == nullptr) {
-    if (PyErr_ExceptionMatches(PyExc_TypeError)) {
-      _PyErr_FormatFromCause(PyExc_TypeError, "'async for' received an invalid object from __anext__: %.100s",
-                             Py_TYPE(next.get())->tp_name);
-    }
+    _PyErr_FormatFromCause(PyExc_TypeError, "'async for' received an invalid object from __anext__: %.100s",
+                           Py_TYPE(next.get())->tp_name);
     return false;
   }
   return x.set_a(awaitable);

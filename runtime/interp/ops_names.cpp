@@ -96,15 +96,18 @@ bool op_delete_global(Frame* f, const Word* pc) {
   return found > 0;
 }
 
+namespace {
+
+// The namespace of module and class bodies. A function made of such code (types.FunctionType) has its globals.
+PyObject* frame_namespace(Frame* f) { return f->locals != nullptr ? f->locals : f->globals(); }
+
+}  // namespace
+
 bool op_load_name(Frame* f, const Word* pc) {
   Regs x(f, pc);
   PyObject* name = name_at(f, static_cast<uint32_t>(x.bc()));
-  PyObject* locals = f->locals;
+  PyObject* locals = frame_namespace(f);
   PyObject* value = nullptr;
-  if (locals == nullptr) {
-    PyErr_Format(PyExc_SystemError, "no locals when loading %R", name);
-    return false;
-  }
   if (locals != f->globals()) {
     if (PyDict_CheckExact(locals)) {
       value = dict_get_str(reinterpret_cast<PyDictObject*>(locals), name);
@@ -126,11 +129,7 @@ bool op_store_name(Frame* f, const Word* pc) {
   PyObject* name = name_at(f, static_cast<uint32_t>(x.bc()));
   Operand value(x.A());
   if (value.get() == nullptr) return false;
-  PyObject* ns = f->locals;
-  if (ns == nullptr) {
-    PyErr_Format(PyExc_SystemError, "no locals found when storing %R", name);
-    return false;
-  }
+  PyObject* ns = frame_namespace(f);
   int status = PyDict_CheckExact(ns) ? PyDict_SetItem(ns, name, value) : PyObject_SetItem(ns, name, value);
   if (status < 0) return false;
   x.kill_a();
@@ -140,11 +139,7 @@ bool op_store_name(Frame* f, const Word* pc) {
 bool op_delete_name(Frame* f, const Word* pc) {
   Regs x(f, pc);
   PyObject* name = name_at(f, static_cast<uint32_t>(x.bc()));
-  PyObject* ns = f->locals;
-  if (ns == nullptr) {
-    PyErr_Format(PyExc_SystemError, "no locals when deleting %R", name);
-    return false;
-  }
+  PyObject* ns = frame_namespace(f);
   if (PyObject_DelItem(ns, name) == 0) return true;
   if (PyErr_ExceptionMatches(PyExc_KeyError)) {
     PyErr_Clear();
@@ -191,11 +186,7 @@ bool op_delete_deref(Frame* f, const Word* pc) {
 
 bool op_load_locals(Frame* f, const Word* pc) {
   Regs x(f, pc);
-  if (f->locals == nullptr) {
-    PyErr_SetString(PyExc_SystemError, "no locals");
-    return false;
-  }
-  return x.set_a(Py_NewRef(f->locals));
+  return x.set_a(Py_NewRef(frame_namespace(f)));
 }
 
 bool op_load_from_dict_or_deref(Frame* f, const Word* pc) {
@@ -263,18 +254,15 @@ bool op_load_common_constant(Frame* f, const Word* pc) {
 }
 
 bool op_setup_annotations(Frame* f, const Word*) {
-  if (f->locals == nullptr) {
-    PyErr_SetString(PyExc_SystemError, "no locals found when setting up annotations");
-    return false;
-  }
+  PyObject* ns = frame_namespace(f);
   PyObject* present;
-  if (PyMapping_GetOptionalItem(f->locals, names.dunder_annotations, &present) < 0) return false;
+  if (PyMapping_GetOptionalItem(ns, names.dunder_annotations, &present) < 0) return false;
   if (present != nullptr) {
     Py_DECREF(present);
     return true;
   }
   Ref<> dict = Ref<>::steal(PyDict_New());
-  return dict && PyObject_SetItem(f->locals, names.dunder_annotations, dict) == 0;
+  return dict && PyObject_SetItem(ns, names.dunder_annotations, dict) == 0;
 }
 
 void raise_unbound(Frame* f, uint32_t reg) {

@@ -86,6 +86,7 @@ void mark_chunk(ChunkHead* c, bool present) {
 }
 
 ChunkHead* map_chunk(size_t size) {
+  if (size >= platform::kAskFirst && !platform::can_commit(size)) return nullptr;
   auto* c = static_cast<ChunkHead*>(platform::map_pages(size, kChunkSize));
   if (!c) return nullptr;
   c->mapped_size = size;

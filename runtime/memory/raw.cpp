@@ -11,13 +11,18 @@
 
 #include "Python.h"
 #include "memory/alloc.h"
+#include "platform/os.h"
 
 using namespace amphis;
 
 namespace {
 
-bool too_large(size_t size) { return size > size_t(PY_SSIZE_T_MAX); }
-bool too_large(size_t count, size_t each) { return each != 0 && count > size_t(PY_SSIZE_T_MAX) / each; }
+bool too_large(size_t size) {
+  return size >= platform::kAskFirst && (size > size_t(PY_SSIZE_T_MAX) || !platform::can_commit(size));
+}
+bool too_large(size_t count, size_t each) {
+  return each != 0 && (count > size_t(PY_SSIZE_T_MAX) / each || too_large(count * each));
+}
 
 void* raw_malloc(void*, size_t size) { return mi_malloc(size ? size : 1); }
 void* raw_calloc(void*, size_t count, size_t each) {

@@ -72,8 +72,19 @@ PyObject* builtin_sorted(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyO
   return done ? list.release() : nullptr;
 }
 
-// Sums while everything is an int that fits 64 bits, then while everything is a float (compensated, as CPython does
-// since 3.12), then by PyNumber_Add.
+// A sum of floats and what was lost by rounding it (Neumaier).
+struct CompensatedSum {
+  double high = 0, low = 0;
+  void add(double x) {
+    const double t = high + x;
+    low += std::fabs(high) >= std::fabs(x) ? (high - t) + x : (x - t) + high;
+    high = t;
+  }
+  double value() const { return low != 0 && std::isfinite(low) ? high + low : high; }
+};
+
+// Sums while everything is an int that fits 64 bits, then while everything is a float or a complex (compensated, as
+// CPython does since 3.12), then by PyNumber_Add.
 PyObject* builtin_sum(PyObject*, PyObject* args, PyObject* kwargs) {
   static const char* const keywords[] = {"", "start", nullptr};
   PyObject *iterable, *start = nullptr;
@@ -101,66 +112,79 @@ PyObject* builtin_sum(PyObject*, PyObject* args, PyObject* kwargs) {
     total = Ref<>::share(start);
   }
   iternextfunc next = Py_TYPE(it.get())->tp_iternext;
-  enum { kInt, kFloat, kAny } mode = kAny;
+  enum { kInt, kFloat, kComplex, kAny } mode = kAny;
   int64_t int_sum = 0;
-  double sum = 0, compensation = 0;
-  if (PyLong_CheckExact(total.get()) && compact_value(total, &int_sum)) {
-    mode = kInt;
-  } else if (PyFloat_CheckExact(total.get())) {
-    sum = PyFloat_AS_DOUBLE(total.get());
-    mode = kFloat;
-  }
-  auto float_result = [&] {
-    return PyFloat_FromDouble(compensation != 0 && std::isfinite(compensation) ? sum + compensation : sum);
+  CompensatedSum real, imaginary;
+  auto start_from = [&](PyObject* value) {
+    if (PyLong_CheckExact(value) && compact_value(value, &int_sum)) {
+      mode = kInt;
+    } else if (PyFloat_CheckExact(value)) {
+      real = {PyFloat_AS_DOUBLE(value), 0};
+      mode = kFloat;
+    } else if (PyComplex_CheckExact(value)) {
+      const Py_complex z = PyComplex_AsCComplex(value);
+      real = {z.real, 0};
+      imaginary = {z.imag, 0};
+      mode = kComplex;
+    } else {
+      mode = kAny;
+    }
   };
-  auto add_float = [&](double x) {
-    double t = sum + x;
-    compensation += std::fabs(sum) >= std::fabs(x) ? (sum - t) + x : (x - t) + sum;
-    sum = t;
+  start_from(total);
+  auto current = [&]() -> PyObject* {
+    switch (mode) {
+      case kInt: return PyLong_FromLongLong(int_sum);
+      case kFloat: return PyFloat_FromDouble(real.value());
+      case kComplex: return PyComplex_FromDoubles(real.value(), imaginary.value());
+      default: return Py_NewRef(total.get());
+    }
   };
   while (PyObject* raw = next(it)) {
     Ref<> item = Ref<>::steal(raw);
     if (mode == kInt) {
-      int64_t x;
+      int64_t x, sum;
       if ((PyLong_CheckExact(raw) || PyBool_Check(raw)) && compact_value(raw, &x) &&
-          !__builtin_add_overflow(int_sum, x, &int_sum)) {
+          !__builtin_add_overflow(int_sum, x, &sum)) {
+        int_sum = sum;
         continue;
       }
-      if (PyFloat_CheckExact(raw)) {
-        sum = static_cast<double>(int_sum);
-        if (int_sum < (int64_t{1} << 53) && int_sum > -(int64_t{1} << 53)) {
-          add_float(PyFloat_AS_DOUBLE(raw));
-          mode = kFloat;
-          continue;
-        }
-      }
-      total = Ref<>::steal(PyLong_FromLongLong(int_sum));
-      if (!total) return nullptr;
-      mode = kAny;
-    } else if (mode == kFloat) {
-      if (PyFloat_CheckExact(raw)) {
-        add_float(PyFloat_AS_DOUBLE(raw));
+      if (PyFloat_CheckExact(raw) && int_sum < (int64_t{1} << 53) && int_sum > -(int64_t{1} << 53)) {
+        real = {static_cast<double>(int_sum), 0};
+        real.add(PyFloat_AS_DOUBLE(raw));
+        mode = kFloat;
         continue;
       }
+    } else if (mode == kFloat || mode == kComplex) {
       int64_t x;
-      if (PyLong_Check(raw) && compact_value(raw, &x)) {
-        sum += static_cast<double>(x);
+      if (PyFloat_CheckExact(raw)) {
+        real.add(PyFloat_AS_DOUBLE(raw));
         continue;
       }
-      total = Ref<>::steal(float_result());
-      if (!total) return nullptr;
-      mode = kAny;
+      if (PyLong_Check(raw) && compact_value(raw, &x)) {
+        real.high += static_cast<double>(x);
+        continue;
+      }
+      if (PyComplex_CheckExact(raw) && mode == kComplex) {
+        const Py_complex z = PyComplex_AsCComplex(raw);
+        real.add(z.real);
+        imaginary.add(z.imag);
+        continue;
+      }
     }
-    total = Ref<>::steal(PyNumber_Add(total, item));
+    if (mode != kAny) total = Ref<>::steal(current());
+    if (total) total = Ref<>::steal(PyNumber_Add(total, item));
     if (!total) return nullptr;
+    if (mode == kInt || mode == kFloat) {
+      const auto before = mode;
+      start_from(total);
+      if (mode == kInt || mode == before) mode = kAny;
+    }
   }
   if (PyErr_Occurred()) {
     if (!PyErr_ExceptionMatches(PyExc_StopIteration)) return nullptr;
     PyErr_Clear();
   }
-  if (mode == kInt) return PyLong_FromLongLong(int_sum);
-  if (mode == kFloat) return float_result();
-  return total.release();
+  return current();
 }
 
 // min() and max(): op is Py_LT or Py_GT.

@@ -558,7 +558,7 @@ PyMethodDef fileio_methods[] = {
     {},
 };
 PyGetSetDef fileio_getset[] = {
-    {"closed", get_closed, nullptr, "Whether the file is closed.", nullptr},
+    {"closed", get_closed, nullptr, "True if the file is closed", nullptr},
     {"closefd", get_closefd, nullptr, "Whether closing the file closes its descriptor.", nullptr},
     {"mode", get_mode, nullptr, "The mode in its canonical form.", nullptr},
     {"_blksize", get_block_size, nullptr, "The file system's preferred size of transfers.", nullptr},

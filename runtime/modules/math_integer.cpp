@@ -1,4 +1,6 @@
 // Functions of integers in the module `math`.
+#include <new>
+
 #include "modules/math.h"
 #include "objects/int_detail.h"
 #include "sync/ref.h"
@@ -15,7 +17,7 @@ PyObject* value_error(const char* text) {
 
 }  // namespace
 
-PyObject* factorial(PyObject*, PyObject* arg) {
+PyObject* factorial(PyObject*, PyObject* arg) try {
   auto n = read_int(arg);
   if (!n) return nullptr;
   if (int_sign(n.get()) < 0) return value_error("factorial() not defined for negative values");
@@ -31,9 +33,11 @@ PyObject* factorial(PyObject*, PyObject* arg) {
   Mpz result;
   mpz_fac_ui(result.get(), static_cast<unsigned long>(count));
   return result.to_int();
+} catch (const std::bad_alloc&) {
+  return PyErr_NoMemory();
 }
 
-PyObject* comb(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
+PyObject* comb(PyObject*, PyObject* const* args, Py_ssize_t nargs) try {
   if (!_PyArg_CheckPositional("comb", nargs, 2, 2)) return nullptr;
   auto n = read_int(args[0]);
   if (!n) return nullptr;
@@ -59,9 +63,11 @@ PyObject* comb(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
     mpz_bin_ui(result.get(), big.get(), static_cast<unsigned long>(count));
   }
   return result.to_int();
+} catch (const std::bad_alloc&) {
+  return PyErr_NoMemory();
 }
 
-PyObject* perm(PyObject* module, PyObject* const* args, Py_ssize_t nargs) {
+PyObject* perm(PyObject* module, PyObject* const* args, Py_ssize_t nargs) try {
   if (!_PyArg_CheckPositional("perm", nargs, 1, 2)) return nullptr;
   if (nargs == 1 || args[1] == Py_None) return factorial(module, args[0]);
   auto n = read_int(args[0]);
@@ -81,6 +87,8 @@ PyObject* perm(PyObject* module, PyObject* const* args, Py_ssize_t nargs) {
   mpz_fac_ui(order.get(), static_cast<unsigned long>(count));
   mpz_mul(result.get(), result.get(), order.get());
   return result.to_int();
+} catch (const std::bad_alloc&) {
+  return PyErr_NoMemory();
 }
 
 PyObject* gcd(PyObject*, PyObject* const* args, Py_ssize_t nargs) {

@@ -127,6 +127,21 @@ PyObject* clear_type_cache(PyObject*, PyObject*) {
   PyType_ClearCache();
   Py_RETURN_NONE;
 }
+// Descriptors of instance dictionaries and weak references keep their class alive; dataclasses replace it.
+PyObject* clear_type_descriptors(PyObject*, PyObject* type) {
+  if (!PyType_Check(type)) {
+    return PyErr_Format(PyExc_TypeError, "_clear_type_descriptors() argument must be type, not %T", type);
+  }
+  auto* cls = reinterpret_cast<PyTypeObject*>(type);
+  if (PyType_HasFeature(cls, Py_TPFLAGS_IMMUTABLETYPE)) {
+    PyErr_SetString(PyExc_TypeError, "argument is immutable");
+    return nullptr;
+  }
+  if (PyDict_Pop(cls->tp_dict, names.dunder_weakref, nullptr) < 0) return nullptr;
+  if (PyDict_Pop(cls->tp_dict, names.dunder_dict, nullptr) < 0) return nullptr;
+  PyType_Modified(cls);
+  Py_RETURN_NONE;
+}
 PyObject* nothing(PyObject*, PyObject*) { Py_RETURN_NONE; }
 PyObject* debugmallocstats(PyObject*, PyObject*) {
   sys_print_malloc_stats();
@@ -171,7 +186,7 @@ PyMethodDef sys_settings_methods[] = {
      "_clear_internal_caches($module, /)\n--\n\nClear all internal performance-related caches."},
     {"_clear_type_cache", clear_type_cache, METH_NOARGS,
      "_clear_type_cache($module, /)\n--\n\nClear the internal type lookup cache."},
-    {"_clear_type_descriptors", clear_type_cache, METH_O, "_clear_type_descriptors($module, type, /)\n--\n\n"},
+    {"_clear_type_descriptors", clear_type_descriptors, METH_O, "_clear_type_descriptors($module, type, /)\n--\n\n"},
     {"_debugmallocstats", debugmallocstats, METH_NOARGS,
      "_debugmallocstats($module, /)\n--\n\nPrint debug info to stderr about the state of the memory allocator."},
     {"_get_cpu_count_config", cpu_count_config, METH_NOARGS,

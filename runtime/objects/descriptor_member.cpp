@@ -56,7 +56,7 @@ int store_unsigned(char* address, PyObject* value, const char* type, Wide (*conv
 }
 
 void raise_missing(PyObject* obj, const char* name) {
-  PyErr_Format(PyExc_AttributeError, "'%.200s' object has no attribute '%s'", Py_TYPE(obj)->tp_name, name);
+  PyErr_Format(PyExc_AttributeError, "'%T' object has no attribute '%s'", obj, name);
   Ref<> error = Ref<>::steal(PyErr_GetRaisedException());
   Ref<> name_object = Ref<>::steal(PyUnicode_FromString(name));
   if (!name_object) PyErr_Clear();

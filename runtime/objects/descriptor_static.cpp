@@ -62,6 +62,13 @@ int take_attributes(PyObject* self, PyObject* callable) {
   return 0;
 }
 
+// Until __init__ says what it wraps, that is None.
+PyObject* method_new(PyTypeObject* type, PyObject*, PyObject*) {
+  PyObject* self = type->tp_alloc(type, 0);
+  if (self != nullptr) as_method(self)->callable = Py_NewRef(Py_None);
+  return self;
+}
+
 int init_with(PyObject* self, PyObject* args, PyObject* kwargs, const char* name) {
   PyObject* callable;
   if (kwargs != nullptr && PyDict_GET_SIZE(kwargs) != 0) {
@@ -192,7 +199,7 @@ PyTypeObject PyClassMethod_Type = {
     .tp_dictoffset = offsetof(WrappingMethod, dict),
     .tp_init = class_init,
     .tp_alloc = PyType_GenericAlloc,
-    .tp_new = PyType_GenericNew,
+    .tp_new = method_new,
     .tp_free = PyObject_GC_Del,
 };
 
@@ -226,7 +233,7 @@ PyTypeObject PyStaticMethod_Type = {
     .tp_dictoffset = offsetof(WrappingMethod, dict),
     .tp_init = static_init,
     .tp_alloc = PyType_GenericAlloc,
-    .tp_new = PyType_GenericNew,
+    .tp_new = method_new,
     .tp_free = PyObject_GC_Del,
 };
 

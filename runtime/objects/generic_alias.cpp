@@ -7,6 +7,7 @@
 
 #include "gc/object_new.h"
 #include "sync/object_lock.h"
+#include "sync/recursion.h"
 #include "sync/shared_slot.h"
 
 extern "C" PyTypeObject GenericAliasIterator_Type;
@@ -117,6 +118,7 @@ PyObject* alias_repr(PyObject* self) {
 }
 
 Py_hash_t alias_hash(PyObject* self) {
+  if (RecursionGuard guard(" while hashing a generic alias"); guard.refused()) return -1;
   const Py_hash_t origin = PyObject_Hash(as_alias(self)->origin);
   if (origin == -1) return -1;
   const Py_hash_t args = PyObject_Hash(as_alias(self)->args);

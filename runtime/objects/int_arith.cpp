@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <new>
 #include <utility>
 
 #include "objects/float.h"
@@ -93,7 +94,7 @@ void multiply_digits(const Digit* a, size_t na, const Digit* b, size_t nb, Digit
   }
 }
 
-PyObject* multiply_slow(PyObject* a, PyObject* b) {
+PyObject* multiply_slow(PyObject* a, PyObject* b) try {
   size_t na = digit_count(a), nb = digit_count(b);
   if (na == 0 || nb == 0) return small_int(0);
   if (na > nb) {
@@ -122,6 +123,8 @@ PyObject* multiply_slow(PyObject* a, PyObject* b) {
     mpn_mul(product.data(), x.data(), nx, y.data(), ny);
   }
   return int_from_limbs(product.data(), static_cast<size_t>(nx + ny), negative);
+} catch (const std::bad_alloc&) {
+  return PyErr_NoMemory();
 }
 
 int zero_division() {
@@ -167,7 +170,7 @@ int divide_by_digit(PyObject* a, PyObject* b, PyObject** quotient, PyObject** re
 }
 
 // Truncating division; b is not zero.
-int divide_truncating(PyObject* a, PyObject* b, PyObject** quotient, PyObject** remainder) {
+int divide_truncating(PyObject* a, PyObject* b, PyObject** quotient, PyObject** remainder) try {
   const size_t na = digit_count(a), nb = digit_count(b);
   if (na < nb) {
     if (quotient != nullptr) *quotient = small_int(0);
@@ -196,6 +199,9 @@ int divide_truncating(PyObject* a, PyObject* b, PyObject** quotient, PyObject** 
                                    : nullptr,
                remainder != nullptr ? int_from_limbs(r.data(), static_cast<size_t>(ny), is_negative(a)) : nullptr,
                quotient, remainder);
+} catch (const std::bad_alloc&) {
+  PyErr_NoMemory();
+  return -1;
 }
 
 // Replaces an owned reference by the result of an operation on it; false when the operation failed.
@@ -233,7 +239,7 @@ int divide_slow(PyObject* a, PyObject* b, PyObject** quotient, PyObject** remain
 
 // The quotient rounded to nearest, ties to even: scale so that the integer quotient has a few bits more than a
 // double holds, keep one sticky bit for what was cut off, and round once.
-PyObject* true_divide_slow(PyObject* a, PyObject* b) {
+PyObject* true_divide_slow(PyObject* a, PyObject* b) try {
   if (int_is_zero(b)) {
     zero_division();
     return nullptr;
@@ -269,6 +275,8 @@ PyObject* true_divide_slow(PyObject* a, PyObject* b) {
     return nullptr;
   }
   return float_from_double(negative ? -result : result);
+} catch (const std::bad_alloc&) {
+  return PyErr_NoMemory();
 }
 
 PyObject* power_by_squaring(__int128 base, uint64_t exponent) {
@@ -282,7 +290,7 @@ PyObject* power_by_squaring(__int128 base, uint64_t exponent) {
   return int_from_int128(result);
 }
 
-PyObject* power_plain(PyObject* a, PyObject* b) {
+PyObject* power_plain(PyObject* a, PyObject* b) try {
   int64_t exponent;
   const bool exponent_fits = int_to_int64(b, &exponent);
   int64_t base;
@@ -306,6 +314,8 @@ PyObject* power_plain(PyObject* a, PyObject* b) {
   Mpz x(a), result;
   mpz_pow_ui(result.get(), x.get(), static_cast<unsigned long>(exponent));
   return result.to_int();
+} catch (const std::bad_alloc&) {
+  return PyErr_NoMemory();
 }
 
 // All of it in 64-bit words: 0 <= base < modulus < 2**62.
@@ -319,7 +329,7 @@ uint64_t power_mod_words(uint64_t base, uint64_t exponent, uint64_t modulus) {
   return result;
 }
 
-PyObject* power_mod(PyObject* a, PyObject* b, PyObject* c) {
+PyObject* power_mod(PyObject* a, PyObject* b, PyObject* c) try {
   if (int_is_zero(c)) {
     PyErr_SetString(PyExc_ValueError, "pow() 3rd argument cannot be 0");
     return nullptr;
@@ -345,6 +355,8 @@ PyObject* power_mod(PyObject* a, PyObject* b, PyObject* c) {
   // The result takes the sign of the modulus, as with %.
   if (is_negative(c) && mpz_sgn(result.get()) != 0) mpz_sub(result.get(), result.get(), m.get());
   return result.to_int();
+} catch (const std::bad_alloc&) {
+  return PyErr_NoMemory();
 }
 
 }  // namespace
@@ -425,7 +437,7 @@ PyObject* int_abs(PyObject* a) {
   return PyLong_CheckExact(a) ? Py_NewRef(a) : _PyLong_Copy(as_long(a));
 }
 
-PyObject* int_gcd(PyObject* a, PyObject* b) {
+PyObject* int_gcd(PyObject* a, PyObject* b) try {
   int64_t x, y;
   if (compact_value(a, &x) && compact_value(b, &y)) {
     auto u = static_cast<uint64_t>(x < 0 ? -x : x), v = static_cast<uint64_t>(y < 0 ? -y : y);
@@ -435,9 +447,11 @@ PyObject* int_gcd(PyObject* a, PyObject* b) {
   Mpz p(a), q(b);
   mpz_gcd(p.get(), p.get(), q.get());
   return p.to_int();
+} catch (const std::bad_alloc&) {
+  return PyErr_NoMemory();
 }
 
-PyObject* int_isqrt(PyObject* a) {
+PyObject* int_isqrt(PyObject* a) try {
   int64_t x;
   if (int_to_int64(a, &x)) {
     auto root = static_cast<uint64_t>(std::sqrt(static_cast<double>(x)));
@@ -449,6 +463,8 @@ PyObject* int_isqrt(PyObject* a) {
   Mpz p(a);
   mpz_sqrt(p.get(), p.get());
   return p.to_int();
+} catch (const std::bad_alloc&) {
+  return PyErr_NoMemory();
 }
 
 }  // namespace amphis

@@ -100,8 +100,8 @@ class LimbBuffer {
   mp_limb_t inline_[kInline];
 };
 
-// An mpz_t with the value of an int, or a scratch one. GMP ends the process when memory runs out, so callers
-// refuse absurd sizes before they get here.
+// An mpz_t with the value of an int, or a scratch one. GMP throws std::bad_alloc when memory runs out
+// (int_gmp.cpp) but ends the process beyond 2**31 limbs, so callers refuse absurd sizes before they get here.
 class Mpz {
  public:
   Mpz() { mpz_init(z_); }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <charconv>
 #include <cmath>
+#include <new>
 
 #include "objects/int_detail.h"
 
@@ -84,8 +85,12 @@ PyObject* magnitude_of(const char* text, size_t count, size_t digits, int base, 
   if (n == 0) {
     result = small_int(0);
   } else if (LimbBuffer limbs(static_cast<size_t>(static_cast<double>(n) * bits_per_character(base) / 64) + 3); limbs) {
-    const mp_size_t used = mpn_set_str(limbs.data(), values, n, base);
-    result = int_from_limbs(limbs.data(), static_cast<size_t>(used), negative);
+    try {
+      const mp_size_t used = mpn_set_str(limbs.data(), values, n, base);
+      result = int_from_limbs(limbs.data(), static_cast<size_t>(used), negative);
+    } catch (const std::bad_alloc&) {
+      PyErr_NoMemory();
+    }
   }
   PyMem_Free(values);
   return result;
@@ -211,7 +216,13 @@ PyObject* int_to_text(PyObject* v, int base, bool alternate) {
   const size_t capacity = static_cast<size_t>(characters) + 8;
   auto* text = static_cast<unsigned char*>(PyMem_Malloc(capacity));
   if (text == nullptr) return PyErr_NoMemory();
-  size_t length = mpn_get_str(text, base, limbs.data(), used);
+  size_t length;
+  try {
+    length = mpn_get_str(text, base, limbs.data(), used);
+  } catch (const std::bad_alloc&) {
+    PyMem_Free(text);
+    return PyErr_NoMemory();
+  }
   const unsigned char* first = text;
   while (length > 1 && *first == 0) {
     ++first;

@@ -40,12 +40,10 @@ PyObject* default_state(PyObject* self, bool required) {
   }
   Ref<> state;
   if (type->tp_dictoffset != 0) {
-    PyObject* raw;
-    if (PyObject_GetOptionalAttr(self, names.dunder_dict, &raw) < 0) return nullptr;
-    state = raw != nullptr ? Ref<>::steal(raw) : Ref<>::share(Py_None);
-  } else {
-    state = Ref<>::share(Py_None);
+    state = Ref<>::steal(PyObject_GenericGetDict(self, nullptr));
+    if (!state) return nullptr;
   }
+  if (!state || PyDict_GET_SIZE(state.get()) == 0) state = Ref<>::share(Py_None);
   Ref<> slots = slot_names(type);
   if (!slots) return nullptr;
   Py_ssize_t n = slots.get() == Py_None ? 0 : PyList_GET_SIZE(slots.get());
@@ -90,11 +88,9 @@ PyObject* state_of(PyObject* self, bool required) {
 
 // __getnewargs_ex__ or __getnewargs__: 1 with arguments, 0 if there is neither, -1 error. kwargs may stay null.
 int new_arguments(PyObject* self, Ref<>* args, Ref<>* kwargs) {
-  PyObject* raw;
-  if (PyObject_GetOptionalAttr(self, names.dunder_getnewargs_ex, &raw) < 0) return -1;
-  Ref<> method = Ref<>::steal(raw);
-  if (method) {
-    Ref<> both = Ref<>::steal(PyObject_CallNoArgs(method.get()));
+  bool found;
+  Ref<> both = Ref<>::steal(call_special_optional(names.dunder_getnewargs_ex, &self, 1, &found));
+  if (found) {
     if (!both) return -1;
     if (!PyTuple_Check(both.get())) {
       PyErr_Format(PyExc_TypeError, "__getnewargs_ex__ should return a tuple, not '%.200s'",
@@ -120,10 +116,8 @@ int new_arguments(PyObject* self, Ref<>* args, Ref<>* kwargs) {
     }
     return 1;
   }
-  if (PyObject_GetOptionalAttr(self, names.dunder_getnewargs, &raw) < 0) return -1;
-  method = Ref<>::steal(raw);
-  if (!method) return 0;
-  *args = Ref<>::steal(PyObject_CallNoArgs(method.get()));
+  *args = Ref<>::steal(call_special_optional(names.dunder_getnewargs, &self, 1, &found));
+  if (!found) return PyErr_Occurred() ? -1 : 0;
   if (!*args) return -1;
   if (!PyTuple_Check(args->get())) {
     PyErr_Format(PyExc_TypeError, "__getnewargs__ should return a tuple, not '%.200s'", Py_TYPE(args->get())->tp_name);

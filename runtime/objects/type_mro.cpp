@@ -179,6 +179,7 @@ bool reaches(PyTypeObject* type, PyTypeObject* base) {
 int type_compute_mro(PyTypeObject* type) {
   PyTypeObject* meta = Py_TYPE(as_object(type));
   Ref<> mro;
+  Ref<> before = Ref<>::steal(type_mro_ref(type));
   bool custom = false;
   if (meta != &PyType_Type) {
     Ref<> method = Ref<>::steal(type_lookup(meta, names.str_mro));
@@ -188,6 +189,8 @@ int type_compute_mro(PyTypeObject* type) {
   }
   if (!custom) mro = Ref<>::steal(default_mro(type));
   if (!mro) return -1;
+  // mro() has assigned __bases__ itself: what that computed is newer.
+  if (custom && type->tp_mro != before.get()) return 0;
   bool versioned = true;
   if (custom) {
     for (Py_ssize_t i = 0, n = PyTuple_GET_SIZE(mro.get()); i < n; ++i) {
@@ -201,7 +204,7 @@ int type_compute_mro(PyTypeObject* type) {
     if (!versioned) type->tp_versions_used = kNeverVersioned;
     old = sync::exchange_slot(&type->tp_mro, static_cast<Ref<>&&>(mro));
   }
-  return 0;
+  return 1;
 }
 
 PyObject* type_default_mro(PyTypeObject* type) { return default_mro(type); }
@@ -291,7 +294,7 @@ bool type_same_layout(PyTypeObject* a, PyTypeObject* b) {
       a->tp_dictoffset != b->tp_dictoffset || a->tp_weaklistoffset != b->tp_weaklistoffset) {
     return false;
   }
-  if (!type_same_layout(a->tp_base, b->tp_base)) return false;
+  if (a->tp_base != b->tp_base) return false;
   PyObject* slots_a = reinterpret_cast<PyHeapTypeObject*>(a)->ht_slots;
   PyObject* slots_b = reinterpret_cast<PyHeapTypeObject*>(b)->ht_slots;
   if (Py_SIZE(as_object(a)) == 0 && Py_SIZE(as_object(b)) == 0) return true;
@@ -308,7 +311,7 @@ namespace {
 // Recomputes the MROs of type and everything below it; *undo collects (type, old mro) pairs.
 int recompute_hierarchy(PyTypeObject* type, PyObject* undo) {
   Ref<> old = Ref<>::steal(type_mro_ref(type));
-  if (type_compute_mro(type) < 0) return -1;
+  if (int changed = type_compute_mro(type); changed <= 0) return changed;
   Ref<> pair = Ref<>::steal(PyTuple_Pack(2, type, old ? old.get() : Py_None));
   if (!pair || PyList_Append(undo, pair.get()) < 0) return -1;
   Ref<> children = Ref<>::steal(type_subclasses_list(type));
@@ -318,6 +321,16 @@ int recompute_hierarchy(PyTypeObject* type, PyObject* undo) {
     if (recompute_hierarchy(child, undo) < 0) return -1;
   }
   return 0;
+}
+
+// Along the bases as they are assigned now: within a nested assignment the MROs still tell of the old ones.
+bool inherits_from(PyTypeObject* type, PyTypeObject* base) {
+  if (type == base) return true;
+  PyObject* bases = type->tp_bases;
+  for (Py_ssize_t i = 0, n = bases == nullptr ? 0 : PyTuple_GET_SIZE(bases); i < n; ++i) {
+    if (inherits_from(reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(bases, i)), base)) return true;
+  }
+  return false;
 }
 
 void restore_mros(PyObject* undo) {
@@ -362,7 +375,8 @@ int type_set_bases(PyTypeObject* type, PyObject* bases) {
                    Py_TYPE(item)->tp_name);
       return -1;
     }
-    if (type_is_subtype_of(reinterpret_cast<PyTypeObject*>(item), type)) {
+    auto* base = reinterpret_cast<PyTypeObject*>(item);
+    if (type_is_subtype_of(base, type) || inherits_from(base, type)) {
       PyErr_SetString(PyExc_TypeError, "a __bases__ item causes an inheritance cycle");
       return -1;
     }

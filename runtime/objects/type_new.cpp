@@ -317,10 +317,7 @@ int move_to_type_doc(PyTypeObject* type, PyObject* doc) {
   if (doc == nullptr || !PyUnicode_Check(doc)) return 0;
   Py_ssize_t size;
   const char* text = PyUnicode_AsUTF8AndSize(doc, &size);
-  if (text == nullptr) {
-    PyErr_Clear();  // lone surrogates: __doc__ stays in the dict
-    return 0;
-  }
+  if (text == nullptr) return -1;
   auto* copy = static_cast<char*>(PyMem_Malloc(static_cast<size_t>(size) + 1));
   if (copy == nullptr) {
     PyErr_NoMemory();
@@ -417,6 +414,12 @@ int fill_slots(Builder* b) {
   if (type->tp_vectorcall_offset == 0) type->tp_vectorcall_offset = base->tp_vectorcall_offset;
   if ((base->tp_flags & Py_TPFLAGS_HAVE_VECTORCALL) != 0) type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
   type_copy_slots(type, base);
+  // How it matches patterns is what the first class says that has an opinion.
+  constexpr unsigned long kCollection = Py_TPFLAGS_SEQUENCE | Py_TPFLAGS_MAPPING;
+  type->tp_flags &= ~kCollection;
+  for (Py_ssize_t i = 1, n = PyTuple_GET_SIZE(type->tp_mro); i < n && (type->tp_flags & kCollection) == 0; ++i) {
+    type->tp_flags |= as_type(PyTuple_GET_ITEM(type->tp_mro, i))->tp_flags & kCollection;
+  }
   Py_ssize_t pos = 0;
   PyObject* key;
   PyObject* value;
@@ -441,6 +444,17 @@ int fill_hash(Builder* b) {
 
 int set_class_cell(Builder* b, Ref<> cell) {
   return cell ? PyCell_Set(cell.get(), b->type.get()) : 0;
+}
+
+int warn_of_odd_keys(Builder* b) {
+  Py_ssize_t pos = 0;
+  PyObject* key;
+  while (PyDict_Next(b->dict.get(), &pos, &key, nullptr)) {
+    if (PyUnicode_Check(key)) continue;
+    return PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "non-string key in the __dict__ of class %.200s",
+                            b->made()->tp_name);
+  }
+  return 0;
 }
 
 int call_set_names(Builder* b) {
@@ -489,6 +503,9 @@ int build(Builder* b) {
   if (take_cell(b, names.dunder_classdictcell, &class_dict_cell) < 0) return -1;
   if (add_instance_descriptors(b) < 0 || fill_hash(b) < 0) return -1;
   PyTypeObject* type = b->made();
+  // Before an overridden mro() can run methods of the class.
+  if (class_dict_cell && PyCell_Set(class_dict_cell.get(), type->tp_dict) < 0) return -1;
+  if (set_class_cell(b, static_cast<Ref<>&&>(class_cell)) < 0) return -1;
   type->tp_flags |= Py_TPFLAGS_READYING;
   if (type_compute_mro(type) < 0) return -1;
   {
@@ -499,9 +516,7 @@ int build(Builder* b) {
       if (type_add_subclass(as_type(PyTuple_GET_ITEM(b->bases.get(), i)), type) < 0) return -1;
     }
   }
-  if (class_dict_cell && PyCell_Set(class_dict_cell.get(), type->tp_dict) < 0) return -1;
-  if (set_class_cell(b, static_cast<Ref<>&&>(class_cell)) < 0) return -1;
-  if (call_set_names(b) < 0) return -1;
+  if (warn_of_odd_keys(b) < 0 || call_set_names(b) < 0) return -1;
   return call_init_subclass(b);
 }
 

@@ -15,24 +15,19 @@ F function(void* wrapped) {
   return reinterpret_cast<F>(wrapped);
 }
 
-bool check_count(PyObject* args, Py_ssize_t n) {
+// `method` ends with a space; methods of one argument are not named in the message.
+bool check_count(PyObject* args, Py_ssize_t n, const char* method = "") {
   Py_ssize_t got = PyTuple_GET_SIZE(args);
   if (got == n) return true;
-  PyErr_Format(PyExc_TypeError, "expected %zd argument%s, got %zd", n, n == 1 ? "" : "s", got);
+  PyErr_Format(PyExc_TypeError, "%sexpected %zd argument%s, got %zd", method, n, n == 1 ? "" : "s", got);
   return false;
 }
 
-bool check_range(PyObject* args, Py_ssize_t low, Py_ssize_t high) {
+bool check_power(PyObject* args) {
   Py_ssize_t got = PyTuple_GET_SIZE(args);
-  if (got < low) {
-    PyErr_Format(PyExc_TypeError, "expected at least %zd argument%s, got %zd", low, low == 1 ? "" : "s", got);
-    return false;
-  }
-  if (got > high) {
-    PyErr_Format(PyExc_TypeError, "expected at most %zd argument%s, got %zd", high, high == 1 ? "" : "s", got);
-    return false;
-  }
-  return true;
+  if (got == 1 || got == 2) return true;
+  PyErr_Format(PyExc_TypeError, "expected 1 or 2 arguments, got %zd", got);
+  return false;
 }
 
 PyObject* arg(PyObject* args, Py_ssize_t i) { return PyTuple_GET_ITEM(args, i); }
@@ -82,13 +77,13 @@ PyObject* wrap_binary_right(PyObject* self, PyObject* args, void* wrapped) {
 }
 
 PyObject* wrap_ternary(PyObject* self, PyObject* args, void* wrapped) {
-  if (!check_range(args, 1, 2)) return nullptr;
+  if (!check_power(args)) return nullptr;
   PyObject* third = PyTuple_GET_SIZE(args) > 1 ? arg(args, 1) : Py_None;
   return function<ternaryfunc>(wrapped)(self, arg(args, 0), third);
 }
 
 PyObject* wrap_ternary_right(PyObject* self, PyObject* args, void* wrapped) {
-  if (!check_range(args, 1, 2)) return nullptr;
+  if (!check_power(args)) return nullptr;
   PyObject* third = PyTuple_GET_SIZE(args) > 1 ? arg(args, 1) : Py_None;
   return function<ternaryfunc>(wrapped)(arg(args, 0), self, third);
 }
@@ -120,7 +115,7 @@ PyObject* wrap_item(PyObject* self, PyObject* args, void* wrapped) {
 }
 
 PyObject* wrap_set_item(PyObject* self, PyObject* args, void* wrapped) {
-  if (!check_count(args, 2)) return nullptr;
+  if (!check_count(args, 2, "__setitem__ ")) return nullptr;
   Py_ssize_t i = sequence_index(self, arg(args, 0));
   if (i == -1 && PyErr_Occurred()) return nullptr;
   return none_or_error(function<ssizeobjargproc>(wrapped)(self, i, arg(args, 1)));
@@ -140,7 +135,7 @@ PyObject* wrap_contains(PyObject* self, PyObject* args, void* wrapped) {
 }
 
 PyObject* wrap_set_subscript(PyObject* self, PyObject* args, void* wrapped) {
-  if (!check_count(args, 2)) return nullptr;
+  if (!check_count(args, 2, "__setitem__ ")) return nullptr;
   return none_or_error(function<objobjargproc>(wrapped)(self, arg(args, 0), arg(args, 1)));
 }
 
@@ -150,7 +145,7 @@ PyObject* wrap_del_subscript(PyObject* self, PyObject* args, void* wrapped) {
 }
 
 PyObject* wrap_setattr(PyObject* self, PyObject* args, void* wrapped) {
-  if (!check_count(args, 2)) return nullptr;
+  if (!check_count(args, 2, "__setattr__ ")) return nullptr;
   auto func = function<setattrofunc>(wrapped);
   if (!setattr_allowed(self, func, "__setattr__")) return nullptr;
   return none_or_error(func(self, arg(args, 0), arg(args, 1)));
@@ -185,7 +180,7 @@ PyObject* wrap_next(PyObject* self, PyObject* args, void* wrapped) {
 }
 
 PyObject* wrap_descr_get(PyObject* self, PyObject* args, void* wrapped) {
-  if (!check_range(args, 1, 2)) return nullptr;
+  if (!_PyArg_CheckPositional("__get__", PyTuple_GET_SIZE(args), 1, 2)) return nullptr;
   PyObject* obj = arg(args, 0) == Py_None ? nullptr : arg(args, 0);
   PyObject* type = PyTuple_GET_SIZE(args) > 1 && arg(args, 1) != Py_None ? arg(args, 1) : nullptr;
   if (obj == nullptr && type == nullptr) {
@@ -196,7 +191,7 @@ PyObject* wrap_descr_get(PyObject* self, PyObject* args, void* wrapped) {
 }
 
 PyObject* wrap_descr_set(PyObject* self, PyObject* args, void* wrapped) {
-  if (!check_count(args, 2)) return nullptr;
+  if (!check_count(args, 2, "__set__ ")) return nullptr;
   return none_or_error(function<descrsetfunc>(wrapped)(self, arg(args, 0), arg(args, 1)));
 }
 

@@ -7,6 +7,8 @@
 #include "base/bits.h"
 #include "base/ptr_stack.h"
 #include "gc/object_new.h"
+#include "objects/names.h"
+#include "objects/type.h"
 #include "sync/atomic_field.h"
 #include "sync/mutex.h"
 #include "sync/shared_slot.h"
@@ -249,8 +251,10 @@ int ref_init(PyObject*, PyObject* args, PyObject* kwargs) {
 PyObject* ref_repr(PyObject* self) {
   Ref<> target = weakref_target(as_weakref(self));
   if (!target) return PyUnicode_FromFormat("<weakref at %p; dead>", self);
+  // On the type: an instance's __getattr__ may be in no state to answer.
   PyObject* found = nullptr;
-  if (PyObject_GetOptionalAttrString(target, "__name__", &found) < 0) return nullptr;
+  bool unbound = false;
+  if (lookup_special(target, names.dunder_name, &found, &unbound) < 0) return nullptr;
   auto name = Ref<>::steal(found);
   if (name && PyUnicode_Check(name.get()))
     return PyUnicode_FromFormat("<weakref at %p; to '%s' at %p (%U)>", self, Py_TYPE(target.get())->tp_name,

@@ -110,6 +110,13 @@ void* map_pages(size_t size, size_t alignment) {
   return reinterpret_cast<void*>(aligned);
 }
 
+bool can_commit(size_t size) {
+  void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) return false;
+  munmap(p, size);
+  return true;
+}
+
 void unmap_pages(void* p, size_t size) { munmap(p, align_up(size, page_size())); }
 
 void discard_pages(void* p, size_t size) { madvise(p, size, MADV_DONTNEED); }

@@ -21,6 +21,11 @@ void wake_all(const std::atomic<uint32_t>* word);
 // Address space straight from the kernel, zeroed; null when there is none. `alignment` is a power of two.
 void* map_pages(size_t size, size_t alignment);
 void unmap_pages(void* p, size_t size);
+// Whether the system would answer for `size` more bytes of memory. What map_pages and mimalloc give is address space
+// only, so blocks of kAskFirst or more ask before: a program that wants more than the machine has must hear MemoryError,
+// not be killed when it fills what it got.
+inline constexpr size_t kAskFirst = size_t(1) << 30;
+bool can_commit(size_t size);
 // Gives the physical memory back but keeps the (zero-filled) address range.
 void discard_pages(void* p, size_t size);
 // A hint that the range will be used as a whole.

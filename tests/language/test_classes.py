@@ -1,5 +1,7 @@
 """Classes: construction, inheritance, descriptors, metaclasses, slots, finalizers, weak references."""
 import gc
+import collections
+import dataclasses
 import unittest
 import weakref
 
@@ -289,6 +291,109 @@ class Lifetime(unittest.TestCase):
             n.next = head
             head = n
         del head, n
+
+
+
+class BasesAndMetaclasses(unittest.TestCase):
+    def test_assignments_of_bases_within_mro_find_cycles(self):
+        class Meta(type):
+            ready = False
+
+            def mro(cls):
+                if Meta.ready:
+                    if cls.__name__ == "B1":
+                        B2.__bases__ = (B1,)
+                    if cls.__name__ == "B2":
+                        B1.__bases__ = (B2,)
+                return type.mro(cls)
+
+        class A(metaclass=Meta):
+            pass
+
+        class B1(A):
+            pass
+
+        class B2(A):
+            pass
+        Meta.ready = True
+        with self.assertRaises(TypeError):
+            B1.__bases__ += ()
+
+    def test_class_cell_is_set_while_mro_runs(self):
+        class Meta(type):
+            def mro(cls):
+                cls.seen = cls.__dict__["f"](None)
+                return type.mro(cls)
+
+        class A(metaclass=Meta):
+            def f(self):
+                return __class__
+        self.assertIs(A.seen, A)
+
+    def test_call_of_a_native_base_works_through_super(self):
+        class Reference(weakref.ref):
+            def __call__(self):
+                return super().__call__()
+
+        class Target:
+            pass
+        target = Target()
+        self.assertIs(Reference(target)(), target)
+
+    def test_class_with_slots_of_other_order_in_a_base_is_no_replacement(self):
+        class A:
+            __slots__ = ("a",)
+
+        class B:
+            __slots__ = ("a",)
+
+        class C(A):
+            __slots__ = ("e",)
+
+        class D(B):
+            __slots__ = ("e",)
+        with self.assertRaises(TypeError):
+            C().__class__ = D
+
+    def test_first_class_with_an_opinion_decides_how_instances_match(self):
+        class Plain:
+            pass
+
+        class Both(Plain, collections.UserDict):
+            pass
+        match Both():
+            case {}:
+                kind = "mapping"
+            case _:
+                kind = "other"
+        self.assertEqual(kind, "mapping")
+
+    def test_names_that_are_no_strings_warn(self):
+        with self.assertWarnsRegex(RuntimeWarning, "non-string key"):
+            type("A", (), {1: 2})
+
+    def test_pickling_asks_the_class_for_new_arguments(self):
+        class Picky:
+            def __getattr__(self, name):
+                raise AssertionError(name)
+        self.assertIsNone(Picky().__reduce_ex__(2)[2])
+
+    def test_slotted_dataclasses_release_the_class_that_they_replace(self):
+        @dataclasses.dataclass(slots=True, weakref_slot=True)
+        class A:
+            x: int
+        a = A(1)
+        self.assertIs(weakref.ref(a), a.__weakref__)
+        gc.collect()
+        self.assertEqual([c for c in object.__subclasses__() if c.__qualname__ == A.__qualname__], [A])
+
+
+class LocalsOfClassBodies(unittest.TestCase):
+    def test_comprehensions_see_their_variables(self):
+        ns = {}
+        exec("a = [sorted(locals()) for x in [1]]\nclass C:\n    b = [eval('x') for x in [1]]", ns)
+        self.assertEqual(ns["a"], [["x"]])
+        self.assertEqual(ns["C"].b, [1])
 
 
 if __name__ == "__main__":

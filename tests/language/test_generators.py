@@ -1,4 +1,7 @@
 """Generators, coroutines and asynchronous generators."""
+import ast
+import sys
+import types
 import unittest
 
 
@@ -191,6 +194,96 @@ class Coroutines(unittest.TestCase):
         run(c)
         with self.assertRaisesRegex(RuntimeError, "cannot reuse already awaited coroutine"):
             c.send(None)
+
+
+
+class ThrownExceptions(unittest.TestCase):
+    def test_what_the_generator_handles_is_the_context_of_what_is_thrown(self):
+        def g():
+            try:
+                raise KeyError("a")
+            except KeyError:
+                yield
+        it = g()
+        next(it)
+        with self.assertRaises(ValueError) as caught:
+            it.throw(ValueError)
+        self.assertEqual(caught.exception.__context__.args, ("a",))
+
+    def test_generators_that_delegate_stand_on_the_stack_while_the_inner_one_handles(self):
+        seen = []
+
+        def inner():
+            try:
+                yield
+            except RuntimeError:
+                frame = sys._getframe()
+                seen.extend([frame.f_code.co_name, frame.f_back.f_code.co_name])
+
+        def outer():
+            yield from inner()
+        it = outer()
+        next(it)
+        with self.assertRaises(StopIteration):
+            it.throw(RuntimeError)
+        self.assertEqual(seen, ["inner", "outer"])
+
+    def test_a_class_that_makes_no_exception_throws_a_type_error(self):
+        class Odd(Exception):
+            def __new__(cls):
+                return None
+
+        def g():
+            try:
+                yield
+            except TypeError as e:
+                yield str(e)
+        it = g()
+        next(it)
+        self.assertIn("should have returned an instance of BaseException", it.throw(Odd))
+
+    def test_coroutines_tell_where_they_were_made(self):
+        async def f():
+            pass
+        sys.set_coroutine_origin_tracking_depth(1)
+        try:
+            coroutine = f()
+        finally:
+            sys.set_coroutine_origin_tracking_depth(0)
+        self.assertEqual(coroutine.cr_origin[0][2], "test_coroutines_tell_where_they_were_made")
+        coroutine.close()
+
+    def test_clearing_the_frame_of_an_unawaited_coroutine_warns(self):
+        async def f():
+            pass
+        coroutine = f()
+        with self.assertWarns(RuntimeWarning):
+            coroutine.cr_frame.clear()
+
+
+class TopLevelAwait(unittest.TestCase):
+    def run_top_level(self, source, **ns):
+        code = compile(source, "<top>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        run(eval(code, ns))
+        return ns
+
+    def test_modules_that_await_keep_their_namespace(self):
+        async def f():
+            return 7
+        self.assertEqual(self.run_top_level("a = await f()", f=f)["a"], 7)
+
+    def test_async_for_and_async_with_make_a_coroutine_of_a_module(self):
+        async def numbers():
+            yield 1
+            yield 2
+        ns = self.run_top_level("a = []\nasync for x in numbers():\n    a.append(x)", numbers=numbers)
+        self.assertEqual(ns["a"], [1, 2])
+
+    def test_a_function_of_module_code_uses_its_globals(self):
+        code = compile("a = 1\nb = a + 1", "<module>", "exec")
+        ns = {}
+        types.FunctionType(code, ns)()
+        self.assertEqual(ns["b"], 2)
 
 
 if __name__ == "__main__":

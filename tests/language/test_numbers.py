@@ -223,5 +223,16 @@ class Operators(unittest.TestCase):
         self.assertEqual((-True, +True, True ^ 3), (-1, 1, 2))
 
 
+
+class Sums(unittest.TestCase):
+    def test_sum_leaves_64_bits_without_a_trace(self):
+        self.assertEqual(sum([2**59] * 100), 100 * 2**59)
+        self.assertEqual(sum([2**59] * 100 + [0.5]), 100 * 2**59 + 0.5)
+
+    def test_sums_of_complex_numbers_are_compensated(self):
+        numbers = [complex(10**i * 0.1, -(10**i) * 0.7) for i in range(-10, 10)] * 7
+        self.assertEqual(sum(numbers), complex(sum(z.real for z in numbers), sum(z.imag for z in numbers)))
+
+
 if __name__ == "__main__":
     unittest.main()

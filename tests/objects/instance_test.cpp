@@ -73,7 +73,8 @@ TEST_CASE("assigning __dict__ replaces all attributes, deleting it empties it") 
 }
 
 TEST_CASE("__slots__ lie side by side and there is no dict") {
-  Ref<> cls = make_class("A", {}, Entry{"__slots__", own(Py_BuildValue("(ss)", "x", "y"))});
+  Ref<> cls = make_class("A", {}, Entry{"__slots__", own(Py_BuildValue("(ss)", "x", "y"))},
+                         Entry{"__module__", own(PyUnicode_FromString("__main__"))});
   auto* type = reinterpret_cast<PyTypeObject*>(cls.get());
   CHECK(type->tp_basicsize == PyBaseObject_Type.tp_basicsize + 16);
   CHECK(type->tp_dictoffset == 0);

@@ -198,9 +198,14 @@ PyObject* PyObject_VectorcallDict(PyObject* callable, PyObject* const* args, siz
 }
 
 PyObject* PyVectorcall_Call(PyObject* callable, PyObject* tuple, PyObject* dict) {
-  vectorcallfunc func = vectorcall_of(callable);
+  // Without a look at the flag: a class that overrides __call__ comes here through super().__call__().
+  PyTypeObject* type = Py_TYPE(callable);
+  vectorcallfunc func = nullptr;
+  if (type->tp_vectorcall_offset > 0) {
+    func = *reinterpret_cast<vectorcallfunc*>(reinterpret_cast<char*>(callable) + type->tp_vectorcall_offset);
+  }
   if (func == nullptr) {
-    PyErr_Format(PyExc_TypeError, "'%.200s' object does not support vectorcall", Py_TYPE(callable)->tp_name);
+    PyErr_Format(PyExc_TypeError, "'%.200s' object does not support vectorcall", type->tp_name);
     return nullptr;
   }
   PyObject* const* items = reinterpret_cast<PyTupleObject*>(tuple)->ob_item;
