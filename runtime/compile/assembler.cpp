@@ -1,6 +1,7 @@
 // Labels, jump threading and encoding.
 #include "compile/assembler.h"
 
+#include "compile/compile.h"
 #include "compile/names.h"
 
 namespace amphis::compile {
@@ -163,7 +164,9 @@ void Assembler::finish(CodeSpec& spec) {
     }
     spec.words.push_back(i.wide ? encode_wide(i.op, i.flags, i.a, bc) : encode(i.op, i.flags, i.a, i.b, i.c));
     for (unsigned c = 0; c < caches; ++c) spec.words.push_back(c == 0 ? i.cache : 0);
-    for (unsigned c = 0; c <= caches; ++c) spec.positions.push_back(i.position);
+    Position position = i.position;
+    if (!record_columns) position = {position.line, position.line, -1, -1};
+    for (unsigned c = 0; c <= caches; ++c) spec.positions.push_back(position);
   }
   for (const Range& r : ranges_) {
     const LabelInfo& target = labels_[static_cast<size_t>(r.handler)];

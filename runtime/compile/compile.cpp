@@ -137,6 +137,10 @@ PyObject* raise_parse_error(const SyntaxErrorInfo& error, PyObject* filename) {
   Ref<> message = Ref<>::steal(PyUnicode_DecodeUTF8(error.message.data(),
                                                     static_cast<Py_ssize_t>(error.message.size()), "replace"));
   if (!message) return nullptr;
+  if (!error.has_location) {
+    PyErr_SetObject(type, message);
+    return nullptr;
+  }
   Ref<> text;
   if (error.has_text) {
     text = Ref<>::steal(
@@ -154,6 +158,26 @@ PyObject* raise_parse_error(const SyntaxErrorInfo& error, PyObject* filename) {
   if (args) PyErr_SetObject(type, args);
   return nullptr;
 }
+
+namespace {
+
+// What the module traceback needs to find a misspelt keyword: SyntaxError._metadata. The text of a file it reads itself.
+void describe_failure(const ParseResult& result, std::string_view source, bool from_file) {
+  if (!PyErr_ExceptionMatches(PyExc_SyntaxError) || !result.error.message.starts_with("invalid syntax")) return;
+  Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
+  Ref<> text = Ref<>::share(Py_None);
+  if (!from_file) {
+    std::string lines(source);
+    if (!lines.ends_with('\n')) lines += '\n';
+    text = Ref<>::steal(PyUnicode_DecodeUTF8(lines.data(), static_cast<Py_ssize_t>(lines.size()), "replace"));
+  }
+  Ref<> metadata;
+  if (text) metadata = Ref<>::steal(Py_BuildValue("iiO", result.last_block_line, result.last_block_col, text.get()));
+  if (!metadata || PyObject_SetAttrString(exc, "_metadata", metadata) < 0) PyErr_Clear();
+  PyErr_SetRaisedException(exc.release());
+}
+
+}  // namespace
 
 bool parse_source(std::string_view source, PyObject* filename, const CompileOptions& options, Arena& arena,
                   ast::mod** tree) {
@@ -215,6 +239,7 @@ bool parse_source(std::string_view source, PyObject* filename, const CompileOpti
   }
   if (result.tree == nullptr) {
     raise_parse_error(result.error, filename);
+    describe_failure(result, source, options.from_file);
     return false;
   }
   *tree = result.tree;

@@ -7,6 +7,9 @@
 
 namespace amphis {
 
+// Whether code objects say in which columns an instruction was written (-X no_debug_ranges). Set once, at start-up.
+inline bool record_columns = true;
+
 enum class CompileMode { kExec, kEval, kSingle, kFuncType };
 
 struct CompileOptions {

@@ -195,7 +195,7 @@ bool Collector::find_garbage() {
     set_bits(op, kGcUnreachable);
   }
   separate_legacy_finalizers();
-  detach_weakrefs_with_callbacks();
+  detach_weakrefs();
   memory::gc_reset_growth();
   return true;
 }

@@ -102,7 +102,7 @@ class Collector {
   void drain_marks();
   void mark(PyObject* op);
   void separate_legacy_finalizers();
-  void detach_weakrefs_with_callbacks();
+  void detach_weakrefs();
   void run_weakref_callbacks();
   void run_finalizers();
   void drop_resurrected();

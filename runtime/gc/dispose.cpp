@@ -15,18 +15,20 @@ void print_debug(const char* what, PyObject* op) {
 
 }  // namespace
 
-// Weak references with callbacks die before finalizers run, so that no callback sees half-dead garbage; those without
-// stay until after the finalizers, which may still use them (type caches do). World stopped.
-void Collector::detach_weakrefs_with_callbacks() {
+// Weak references die before finalizers run: no callback sees half-dead garbage and nobody gets at it but the finalizers,
+// also when they bring it back to life. Those to classes without callbacks stay until after the finalizers, which may
+// still use them (lists of subclasses, registries of abstract base classes). World stopped.
+void Collector::detach_weakrefs() {
   for (PyObject* op : garbage_) {
     PyWeakReference** list = weakref_list(op);
     if (!list) continue;
     PyWeakReference* next;
     for (PyWeakReference* wr = *list; wr; wr = next) {
       next = wr->wr_next;
-      if (!wr->wr_callback) continue;
+      if (!wr->wr_callback && PyType_Check(op)) continue;
       auto* ref = reinterpret_cast<PyObject*>(wr);
       weakref_detach(wr);
+      if (!wr->wr_callback) continue;
       // A weak reference that is garbage itself must not call back.
       if ((bits(ref) & kGcUnreachable) || reference_count(ref) <= 0) continue;
       Py_INCREF(ref);

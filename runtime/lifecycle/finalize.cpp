@@ -92,6 +92,8 @@ void finalize_modules() {
     if (module) module_clear_namespace(module);
   }
   entries.clear();
+  // While finalizers can still print.
+  gc::collect(gc::kGenerations - 1, gc::Reason::kShutdown);
   if (sys) module_clear_namespace(sys);
   gc::collect(gc::kGenerations - 1, gc::Reason::kShutdown);
   if (builtins) {

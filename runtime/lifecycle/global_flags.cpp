@@ -1,4 +1,5 @@
 // The global variables and functions that configured Python before PyConfig; programs still set and read them.
+#include "compile/compile.h"
 #include "lifecycle/config.h"
 #include "lifecycle/config_internal.h"
 #include "modules/running_config.h"
@@ -76,6 +77,7 @@ void config_take_flags(PyConfig* c) {
 void config_publish_flags(const PyConfig* c) {
   for (const Flag& f : kFlags) *f.variable = f.inverted ? !(c->*f.field) : c->*f.field;
   Py_NoSiteFlag = !c->site_import;
+  record_columns = c->code_debug_ranges != 0;
   Py_HashRandomizationFlag = c->use_hash_seed == 0 || c->hash_seed != 0;
   Py_UTF8Mode = running_preconfig.utf8_mode;
 }

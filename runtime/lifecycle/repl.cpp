@@ -128,7 +128,8 @@ Outcome run_one(FILE* fp, PyObject* filename, PyCompilerFlags* flags) {
   Ref<> code;
   std::string source;
   if (!read_statement(fp, filename, flags, &code, &source)) return Outcome::kEnd;
-  PyObject* dict = main_namespace();
+  const Ref<> main = main_module();
+  PyObject* dict = main ? PyModule_GetDict(main) : nullptr;
   if (!code || dict == nullptr) {
     if (!code) add_source_text(source);
     return Outcome::kFailed;

@@ -120,7 +120,8 @@ int finish(PyObject* result) {
 }
 
 int run_simple_file(FILE* fp, PyObject* filename, bool close, PyCompilerFlags* flags) {
-  PyObject* dict = main_namespace();
+  const Ref<> main = main_module();
+  PyObject* dict = main ? PyModule_GetDict(main) : nullptr;
   if (dict == nullptr) return -1;
   Ref<> keep = Ref<>::share(dict);
   int has_file = PyDict_ContainsString(dict, "__file__");
@@ -188,10 +189,7 @@ PyObject* run_source(const char* text, size_t size, PyObject* filename, int mode
   return run_code(code, globals, locals);
 }
 
-PyObject* main_namespace() {
-  PyObject* module = PyImport_AddModule("__main__");
-  return module != nullptr ? PyModule_GetDict(module) : nullptr;
-}
+Ref<> main_module() { return Ref<>::steal(PyImport_AddModuleRef("__main__")); }
 
 }  // namespace amphis
 
@@ -216,7 +214,8 @@ PyObject* PyRun_FileExFlags(FILE* fp, const char* filename, int start, PyObject*
 }
 
 int PyRun_SimpleStringFlags(const char* text, PyCompilerFlags* flags) {
-  PyObject* dict = main_namespace();
+  const Ref<> main = main_module();
+  PyObject* dict = main ? PyModule_GetDict(main) : nullptr;
   if (dict == nullptr) return -1;
   Ref<> keep = Ref<>::share(dict);
   return finish(PyRun_StringFlags(text, Py_file_input, dict, dict, flags));

@@ -141,7 +141,8 @@ int run_command(const wchar_t* command, PyCompilerFlags* flags) {
     }
     source = flat;
   }
-  PyObject* dict = main_namespace();
+  const Ref<> main = main_module();
+  PyObject* dict = main ? PyModule_GetDict(main) : nullptr;
   Ref<> name = Ref<>::steal(PyUnicode_FromString("<string>"));
   if (dict == nullptr || !name) return report();
   // The text came from the command line's encoding: a cookie in it means nothing.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "Python.h"
+#include "sync/ref.h"
 
 namespace amphis {
 
@@ -21,8 +22,9 @@ void restore_signals_at_exit();
 
 // Runs __main__ as the configuration says; the exit status.
 int run_python();                                    // run_main.cpp
-// The `__main__` namespace (borrowed); null with an exception.
-PyObject* main_namespace();
+// The module __main__. Who runs code in its namespace holds the module: a SystemExit ends the runtime below there, and only
+// modules that are alive are cleared then.
+Ref<> main_module();
 // Makes the module readline available to the interactive mode, if there is one.
 void import_readline();
 

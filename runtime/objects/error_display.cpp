@@ -178,7 +178,9 @@ void PyErr_PrintEx(int set_sys_last) {
     const bool stay = Py_InspectFlag != 0;  // -i: the exit is shown and the interactive mode goes on
     if (!stay) {
       Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
-      Py_Exit(system_exit_status(exc));
+      const int status = system_exit_status(exc);
+      exc = {};  // its traceback keeps the program's variables alive
+      Py_Exit(status);
     }
   }
   Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());

@@ -1,6 +1,7 @@
 // Decoding source bytes.
 #include "source/decode.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -156,8 +157,15 @@ DecodedSource decode_source(std::string_view bytes, const DecodeOptions& options
   if (std::memchr(bytes.data() ? bytes.data() : "", '\0', bytes.size())) {
     fail_nowhere(!options.file_name.empty() ? "source code cannot contain null bytes"
                                    : "source code string cannot contain null bytes");
-    error.has_location = false;
     error.offset = 0;
+    error.has_location = !options.file_name.empty();
+    if (error.has_location) {
+      const size_t at = bytes.find('\0');
+      const size_t start = bytes.substr(0, at).rfind('\n') + 1;
+      error.lineno = static_cast<int>(std::count(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(at), '\n')) + 1;
+      error.text = std::string(bytes.substr(start, at - start));
+      error.has_text = true;
+    }
     return result;
   }
   std::string recoded;

@@ -98,6 +98,11 @@ bool Parser::statement(ListBuilder<stmt*>& out) {
   bool is_compound = false;
   size_t start = pos_;
   if (stmt* s = compound_statement(is_compound)) {
+    if (!s->is<ast::FunctionDef>() && !s->is<ast::AsyncFunctionDef>() &&
+        std::pair(s->lineno, s->col_offset) > std::pair(last_block_line_, last_block_col_)) {
+      last_block_line_ = s->lineno;
+      last_block_col_ = s->col_offset;
+    }
     out.push(s);
     return true;
   }

@@ -65,6 +65,14 @@ void Parser::warn_escape(std::string_view escape, bool is_octal, int newlines_be
   warning.offset = utf8::count({start, static_cast<size_t>(at.col)}) + 1;
   warning.end_lineno = at.end_line;
   warning.end_offset = utf8::count({lexer_.line_begin(at.end_line), static_cast<size_t>(at.end_col)}) + 1;
+  if (text.kind == Tok::String) {
+    // As an error it points at the sequence itself.
+    warning.error_lineno = warning.end_lineno = warning.lineno;
+    warning.text = lexer_.error_line(warning.lineno);
+    const char* line = lexer_.line_begin(warning.lineno);
+    warning.offset = utf8::count({line, static_cast<size_t>(escape.data() - line)}) + 1;
+    warning.end_offset = warning.offset + 2;
+  }
   warnings_->push_back(std::move(warning));
 }
 

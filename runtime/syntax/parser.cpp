@@ -134,7 +134,11 @@ ParseResult parse(std::string_view source, const ParseOptions& options, Arena& a
     }
     Parser parser(decoded.text, options, arena, &result.warnings);
     result.tree = parser.run();
-    if (!result.tree) result.error = parser.error();
+    if (!result.tree) {
+      result.error = parser.error();
+      result.last_block_line = parser.last_block_line();
+      result.last_block_col = parser.last_block_col();
+    }
   } catch (const std::bad_alloc&) {
     result.tree = nullptr;
     result.error = {};

@@ -34,6 +34,7 @@ struct ParseOptions {
 struct ParseResult {
   ast::mod* tree = nullptr;  // null exactly when `error` is set
   SyntaxErrorInfo error;
+  int last_block_line = 0, last_block_col = 0;  // with an error: the last block statement before it
   std::vector<SyntaxWarningInfo> warnings;
   std::string encoding;  // what the text was decoded from, e.g. "utf-8"
 };

@@ -74,6 +74,9 @@ class Parser {
 
   ast::mod* run();
   const SyntaxErrorInfo& error() const { return error_; }
+  // Where the last block statement that could be read begins (line 0: there was none).
+  int last_block_line() const { return last_block_line_; }
+  int last_block_col() const { return last_block_col_; }
 
  private:
   using expr = ast::expr;
@@ -389,6 +392,7 @@ class Parser {
   std::vector<Token> tokens_;
   std::vector<SyntaxWarningInfo>* warnings_;
   size_t pos_ = 0;
+  int last_block_line_ = 0, last_block_col_ = 0;
   size_t statement_start_ = 0;  // where the top-level statement being parsed began
   size_t previous_start_ = 0;   // and the one before it, which a mistake may belong to (`elif` after `else`)
   bool second_pass_ = false;

@@ -2,6 +2,8 @@
 import gc
 import collections
 import dataclasses
+import subprocess
+import sys
 import unittest
 import weakref
 
@@ -394,6 +396,29 @@ class LocalsOfClassBodies(unittest.TestCase):
         exec("a = [sorted(locals()) for x in [1]]\nclass C:\n    b = [eval('x') for x in [1]]", ns)
         self.assertEqual(ns["a"], [["x"]])
         self.assertEqual(ns["C"].b, [1])
+
+
+
+class Finalizers(unittest.TestCase):
+    def test_weak_references_are_dead_when_the_finalizers_of_a_cycle_run(self):
+        seen = []
+
+        class A:
+            def __del__(self):
+                seen.append((reference(), self))
+        a = A()
+        a.me = a
+        reference = weakref.ref(a)
+        del a
+        gc.collect()
+        self.assertIsNone(seen[0][0])
+        self.assertIsNone(reference())
+
+    def test_finalizers_run_when_the_program_ends_by_system_exit(self):
+        code = ("class A:\n    def __del__(self): print('finalized')\n"
+                "a = A()\na.me = a\nraise SystemExit(0)")
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        self.assertEqual(done.stdout, "finalized\n")
 
 
 if __name__ == "__main__":

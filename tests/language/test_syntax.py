@@ -1,4 +1,9 @@
 """Syntax: errors with their positions, f-strings, t-strings, annotations, type parameters, literals."""
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
 import unittest
 
 
@@ -136,6 +141,44 @@ class Scopes(unittest.TestCase):
             sys._getframe().f_locals["a"] = 5
             return a
         self.assertEqual(f(), 5)
+
+
+
+class ErrorsAsShown(unittest.TestCase):
+    def show(self, source):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "program.py")
+            with open(path, "wb") as file:
+                file.write(source)
+            done = subprocess.run([sys.executable, path], capture_output=True)
+        return done.stderr.decode()
+
+    def test_misspelt_keywords_are_pointed_out(self):
+        for source, keyword in ((b"fur a in b:\n    pass", "for"), (b"if x:\n    pass\nelso:\n    pass", "else"),
+                                (b"whille True:\n    pass", "while"), (b"def f():\n    returm 1", "return")):
+            self.assertIn(f"Did you mean '{keyword}'", self.show(source))
+
+    def test_null_bytes_of_a_file_have_a_line(self):
+        shown = self.show(b"x = 1\ny = '\0'\n")
+        self.assertIn("line 2\n    y = '\n", shown)
+        self.assertIn("source code cannot contain null bytes", shown)
+
+    def test_null_bytes_of_a_string_have_no_place(self):
+        with self.assertRaises(SyntaxError) as caught:
+            compile("x\0", "<text>", "exec")
+        self.assertEqual(caught.exception.args, ("source code string cannot contain null bytes",))
+
+    def test_columns_can_be_left_out(self):
+        code = "def f(): pass\nprint([p[2:] for p in f.__code__.co_positions()])"
+        done = subprocess.run([sys.executable, "-X", "no_debug_ranges", "-c", code], capture_output=True, text=True)
+        self.assertEqual(set(eval(done.stdout)), {(None, None)})
+
+    def test_invalid_escapes_as_errors_point_at_the_sequence(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with self.assertRaises(SyntaxError) as caught:
+                compile('x = """a\n  \\q"""', "<text>", "exec")
+        self.assertEqual((caught.exception.lineno, caught.exception.offset), (2, 3))
 
 
 if __name__ == "__main__":
