@@ -51,6 +51,7 @@ class Buffer {
   const unsigned char* data() const { return static_cast<const unsigned char*>(view_.buf); }
   void* writable() const { return view_.buf; }
   Py_ssize_t size() const { return view_.len; }
+  const Py_buffer* view() const { return &view_; }
 
  private:
   Py_buffer view_{};

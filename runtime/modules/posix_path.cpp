@@ -152,9 +152,42 @@ namespace {
 
 AMPHIS_POSIX_FUNCTION(fspath, "fspath", 1, 1, "path") { return PyOS_FSPath(a[0]); }
 
-PyObject* text_or_bytes(const Path& path, const char* from, Py_ssize_t n) {
-  return path.bytes ? PyBytes_FromStringAndSize(from, n) : PyUnicode_DecodeFSDefaultAndSize(from, n);
-}
+// A path that is only taken apart and never given to the system: a str may hold any surrogates.
+struct PathText {
+  Ref<> owner;
+  const char* text = nullptr;
+  Py_ssize_t length = 0;
+  bool bytes = false;
+
+  bool parse(const char* function, const char* argument, PyObject* object) {
+    if (PyUnicode_Check(object) || PyBytes_Check(object)) {
+      owner = Ref<>::share(object);
+    } else {
+      Path path;  // for its errors
+      owner = Ref<>::steal(PyOS_FSPath(object));
+      if (!owner) {
+        PyErr_Clear();
+        path.parse(function, argument, object, Path::kPlain, false);
+        return false;
+      }
+    }
+    bytes = PyBytes_Check(owner.get());
+    if (!bytes) {
+      text = PyUnicode_AsUTF8AndSize(owner, &length);
+      if (text != nullptr) return true;
+      if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) return false;
+      PyErr_Clear();
+      owner = Ref<>::steal(PyUnicode_AsEncodedString(owner, "utf-8", "surrogatepass"));
+      if (!owner) return false;
+    }
+    text = PyBytes_AS_STRING(owner.get());
+    length = PyBytes_GET_SIZE(owner.get());
+    return true;
+  }
+  PyObject* part(const char* from, Py_ssize_t n) const {
+    return bytes ? PyBytes_FromStringAndSize(from, n) : PyUnicode_DecodeUTF8(from, n, "surrogatepass");
+  }
+};
 
 // POSIX: exactly two slashes at the start may mean something of their own; more are one.
 Py_ssize_t root_length(const char* path, Py_ssize_t n) {
@@ -164,8 +197,8 @@ Py_ssize_t root_length(const char* path, Py_ssize_t n) {
 }
 
 AMPHIS_POSIX_FUNCTION(path_normpath, "_path_normpath", 1, 1, "path") {
-  Path path;
-  if (!path.parse("_path_normpath", "path", a[0], Path::kPlain, false)) return nullptr;
+  PathText path;
+  if (!path.parse("_path_normpath", "path", a[0])) return nullptr;
   const char* in = path.text;
   const Py_ssize_t n = path.length;
   const Py_ssize_t root = root_length(in, n);
@@ -196,18 +229,18 @@ AMPHIS_POSIX_FUNCTION(path_normpath, "_path_normpath", 1, 1, "path") {
     i = end;
   }
   if (size == 0) out[size++] = '.';
-  PyObject* result = text_or_bytes(path, out, size);
+  PyObject* result = path.part(out, size);
   PyMem_Free(out);
   return result;
 }
 
 AMPHIS_POSIX_FUNCTION(path_splitroot, "_path_splitroot_ex", 1, 1, "p") {
-  Path path;
-  if (!path.parse("_path_splitroot_ex", "path", a[0], Path::kPlain, false)) return nullptr;
+  PathText path;
+  if (!path.parse("_path_splitroot_ex", "path", a[0])) return nullptr;
   const Py_ssize_t root = root_length(path.text, path.length);
-  Ref<> drive = Ref<>::steal(text_or_bytes(path, "", 0));
-  Ref<> top = Ref<>::steal(text_or_bytes(path, path.text, root));
-  Ref<> tail = Ref<>::steal(text_or_bytes(path, path.text + root, path.length - root));
+  Ref<> drive = Ref<>::steal(path.part("", 0));
+  Ref<> top = Ref<>::steal(path.part(path.text, root));
+  Ref<> tail = Ref<>::steal(path.part(path.text + root, path.length - root));
   return drive && top && tail ? PyTuple_Pack(3, drive.get(), top.get(), tail.get()) : nullptr;
 }
 

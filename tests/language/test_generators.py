@@ -126,6 +126,19 @@ class Generators(unittest.TestCase):
         self.assertTrue(it.gi_suspended)
         self.assertEqual(it.gi_frame.f_lineno, g.__code__.co_firstlineno + 1)
 
+    def test_what_is_thrown_into_a_handler_has_the_handled_exception_as_context(self):
+        def generator():
+            try:
+                1 / 0
+            except ZeroDivisionError:
+                try:
+                    yield
+                except ValueError as error:
+                    yield error.__context__
+        g = generator()
+        next(g)
+        self.assertIsInstance(g.throw(ValueError()), ZeroDivisionError)
+
 
 class Coroutines(unittest.TestCase):
     def test_await_passes_values_through(self):

@@ -103,6 +103,10 @@ class TheSystem(unittest.TestCase):
             os.close(parent)
             os.close(child)
 
+    def test_paths_that_no_file_can_have_are_taken_apart(self):
+        self.assertEqual(os.path.splitroot("/a\udfff/b"), ("", "/", "a\udfff/b"))
+        self.assertEqual(os.path.normpath("/a\udfff/../b"), "/b")
+
     def test_log_masks(self):
         self.assertEqual(syslog.LOG_UPTO(syslog.LOG_ERR), 0b1111)
 
