@@ -3,6 +3,7 @@ import itertools
 import queue
 import subprocess
 import sys
+import sysconfig
 import threading
 import unittest
 from collections import deque
@@ -240,6 +241,7 @@ class Shared(unittest.TestCase):
 
 
 class Forks(unittest.TestCase):
+    @unittest.skipIf("-fsanitize=thread" in sysconfig.get_config_var("CFLAGS"), "ThreadSanitizer cannot follow such a child")
     def test_the_main_thread_has_ended_in_the_child_of_another_threads_fork(self):
         program = """if True:
             import os, threading

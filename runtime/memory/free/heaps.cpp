@@ -22,8 +22,8 @@ void abandon_heap() {
   Heap* h = this_heap();
   set_this_heap(&g_no_heap);
   if (h == &g_no_heap) return;
-  // What others freed stays where it is: the thread is detached by now and cannot retire pages.
-  h->gc_live.store(count_live(h), std::memory_order_relaxed);
+  // The thread is detached by now, and a collector that believes the world stopped may be at work on the heap: what others
+  // freed stays where it is, and gc_live what it was when last published.
   platform::RawLock lock(g_mutex);
   h->idle_next = g_idle;
   g_idle = h;
