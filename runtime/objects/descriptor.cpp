@@ -49,7 +49,9 @@ T* new_descr(PyTypeObject* kind, PyTypeObject* type, const char* name) {
 }
 
 PyObject* finish(void* descr) {
-  track(static_cast<PyObject*>(descr));
+  // Those of built-in types live as long as the process and lead to nothing that the collector frees.
+  const PyTypeObject* type = static_cast<PyDescrObject*>(descr)->d_type;
+  if ((type->tp_flags & _Py_TPFLAGS_STATIC_BUILTIN) == 0) track(static_cast<PyObject*>(descr));
   return static_cast<PyObject*>(descr);
 }
 

@@ -282,10 +282,12 @@ void type_inherit_slots(PyTypeObject* type) {
   bool takes_setattr = type->tp_setattr == nullptr && type->tp_setattro == nullptr;
   bool takes_call = type->tp_call == nullptr;
 
+  // An only base has taken already what those above it define.
   PyObject* mro = type->tp_mro;
-  for (Py_ssize_t i = 1, n = PyTuple_GET_SIZE(mro); i < n; ++i) {
+  const bool single = PyTuple_GET_SIZE(type->tp_bases) == 1;
+  for (Py_ssize_t i = 1, n = single ? 2 : PyTuple_GET_SIZE(mro); i < n; ++i) {
     auto* base = reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(mro, i));
-    PyTypeObject* above = base->tp_base;
+    PyTypeObject* above = single ? nullptr : base->tp_base;
     auto inherit = [&](Py_ssize_t offset) {
       switch (offset) {
         case offsetof(PyHeapTypeObject, ht_type.tp_hash):
