@@ -41,7 +41,7 @@ PyStatus preinitialize(const PyPreConfig* config) {
   c = *config;
   if (c.isolated < 0) c.isolated = 0;
   if (c.use_environment < 0) c.use_environment = !c.isolated;
-  auto env = [&c](const char* name) -> const char* {
+  auto env = [](const char* name) -> const char* {
     const char* text = c.use_environment ? getenv(name) : nullptr;
     return text != nullptr && *text != '\0' ? text : nullptr;
   };

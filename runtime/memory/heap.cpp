@@ -99,6 +99,7 @@ Page* fresh_page(Heap* h, Kind kind, unsigned cls) {
   Page* page = acquire_run(1);
   if (!page) return nullptr;
   const auto size = uint32_t(class_block_size(cls));
+  mark_used(page->start(), kPageSize);
   page->free = nullptr;
   page->heap = h;
   page->used = 0;
@@ -242,7 +243,7 @@ void* alloc_slow(Kind kind, unsigned cls) {
   Block* block = page->free;
   page->free = block->next;
   ++page->used;
-  return block;
+  return mark_used(block, page->block_size);
 }
 
 void* alloc_large(Kind kind, size_t size) {
@@ -251,6 +252,7 @@ void* alloc_large(Kind kind, size_t size) {
   Page* page;
   if (pages < kPagesPerChunk) {
     page = acquire_run(unsigned(pages));
+    if (page) mark_used(page->start(), pages * kPageSize);
     if (!page) return nullptr;
     page->run = uint16_t(pages);
     page->large_size = pages << kPageShift;

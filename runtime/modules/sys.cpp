@@ -148,7 +148,8 @@ PyObject* sys_create() {
   for (PyMethodDef* table : {sys_frame_methods, sys_hook_methods, sys_settings_methods, sys_audit_methods}) {
     if (PyModule_AddFunctions(module, table) < 0) return nullptr;
   }
-  PyObject* d = the_dict = PyModule_GetDict(module);
+  PyObject* d = PyModule_GetDict(module);
+  Py_XSETREF(the_dict, Py_NewRef(d));  // the module may go before the last one who asks
   // The hooks as they were made, so that programs can restore them.
   for (const char* name : {"displayhook", "excepthook", "breakpointhook", "unraisablehook"}) {
     Ref<> saved = Ref<>::steal(PyUnicode_FromFormat("__%s__", name));

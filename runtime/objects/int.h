@@ -26,7 +26,7 @@ inline const _PyLongValue& long_value_of(PyObject* v) {
 }
 
 inline bool is_small_int(int64_t v) {
-  return static_cast<uint64_t>(v - kSmallIntMin) < kSmallIntCount;
+  return static_cast<uint64_t>(v) - static_cast<uint64_t>(kSmallIntMin) < kSmallIntCount;
 }
 
 // Immortal: the caller may treat it as borrowed or owned.

@@ -58,7 +58,8 @@ TEST_CASE("Positional arguments are counted and converted", "[capi]") {
   Py_ssize_t n = 0;
   double d = 0;
   PyObject* o = nullptr;
-  REQUIRE(PyArg_ParseTuple(build("(isnd)", 1, "text", Py_ssize_t{7}, 2.5).get(), "is|ndO:f", &i, &s, &n, &d, &o));
+  Ref<> arguments = build("(isnd)", 1, "text", Py_ssize_t{7}, 2.5);
+  REQUIRE(PyArg_ParseTuple(arguments.get(), "is|ndO:f", &i, &s, &n, &d, &o));
   CHECK((i == 1 && !std::strcmp(s, "text") && n == 7 && d == 2.5 && o == nullptr));
   CHECK(!PyArg_ParseTuple(build("(i)", 1).get(), "is|n:f", &i, &s, &n));
   CHECK(message() == "f() takes at least 2 arguments (1 given)");

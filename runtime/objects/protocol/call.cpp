@@ -5,8 +5,8 @@
 #include "sync/ref.h"
 #include "sync/thread_state.h"
 
+#include <algorithm>
 #include <cstdarg>
-#include <cstring>
 
 namespace amphis {
 
@@ -80,7 +80,7 @@ PyObject* vectorcall_with_dict(PyObject* callable, vectorcallfunc func, PyObject
   Ref<> kwnames = Ref<>::steal(PyTuple_New(nkw));
   if (!kwnames) return nullptr;
   PyObject** stack = array.data();
-  std::memcpy(stack, args, static_cast<size_t>(nargs) * sizeof(PyObject*));
+  std::copy_n(args, nargs, stack);
   Py_ssize_t pos = 0;
   Py_ssize_t i = 0;
   PyObject* key;
