@@ -354,6 +354,8 @@ class Compiler {
   void pattern_end_fails(PatternState& m);
 
   // --- errors and warnings
+  // The statement that is being compiled; in an expression without one, the part of it.
+  ast::Location here() const;
   [[noreturn]] void fail(const ast::Location& where, const char* text) {
     syntax_error(ctx_.filename, where, "%s", text);
   }

@@ -20,10 +20,21 @@ void Compiler::close_range(Block& b) {
   }
 }
 
+ast::Location Compiler::here() const {
+  if (statement_ != nullptr) return statement_->location();
+  const Position& at = unit_->code.position;
+  ast::Location where;
+  where.lineno = at.line;
+  where.col_offset = at.column;
+  where.end_lineno = at.end_line;
+  where.end_col_offset = at.end_column;
+  return where;
+}
+
 void Compiler::push_block(Block block) {
   size_t nested = 0;
   for (const Block& b : unit_->blocks) nested += b.kind != Block::kValue;
-  if (nested >= CO_MAXBLOCKS) fail(statement_->location(), "too many statically nested blocks");
+  if (nested >= CO_MAXBLOCKS) fail(here(), "too many statically nested blocks");
   open_range(block);
   unit_->blocks.push_back(block);
 }

@@ -1,7 +1,55 @@
 // C++'s own allocations (strings and vectors of the compiler, of paths and the like) are mimalloc's, whichever C++ library
-// is linked. Sanitizers bring theirs.
+// is linked. Sanitizers bring theirs. Not mimalloc's own header for this: a mimalloc that was compiled as C ends the
+// process where C++ throws std::bad_alloc, and the compiler makes a MemoryError of that.
 #include "base/compiler.h"
 
 #if !defined(AMPHIS_ASAN) && !defined(AMPHIS_TSAN)
-#include <mimalloc-new-delete.h>
+#include <mimalloc.h>
+
+#include <cstddef>
+#include <new>
+
+namespace {
+
+template <class F>
+void* allocate(F&& attempt) {
+  for (;;) {
+    if (void* p = attempt()) return p;
+    std::new_handler handler = std::get_new_handler();
+    if (handler == nullptr) throw std::bad_alloc();
+    handler();
+  }
+}
+
+}  // namespace
+
+void* operator new(size_t size) {
+  return allocate([size] { return mi_malloc(size); });
+}
+void* operator new[](size_t size) { return operator new(size); }
+void* operator new(size_t size, const std::nothrow_t&) noexcept { return mi_malloc(size); }
+void* operator new[](size_t size, const std::nothrow_t&) noexcept { return mi_malloc(size); }
+void* operator new(size_t size, std::align_val_t alignment) {
+  return allocate([size, alignment] { return mi_malloc_aligned(size, static_cast<size_t>(alignment)); });
+}
+void* operator new[](size_t size, std::align_val_t alignment) { return operator new(size, alignment); }
+void* operator new(size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return mi_malloc_aligned(size, static_cast<size_t>(alignment));
+}
+void* operator new[](size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return mi_malloc_aligned(size, static_cast<size_t>(alignment));
+}
+
+void operator delete(void* p) noexcept { mi_free(p); }
+void operator delete[](void* p) noexcept { mi_free(p); }
+void operator delete(void* p, size_t) noexcept { mi_free(p); }
+void operator delete[](void* p, size_t) noexcept { mi_free(p); }
+void operator delete(void* p, const std::nothrow_t&) noexcept { mi_free(p); }
+void operator delete[](void* p, const std::nothrow_t&) noexcept { mi_free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { mi_free(p); }
+void operator delete[](void* p, std::align_val_t) noexcept { mi_free(p); }
+void operator delete(void* p, size_t, std::align_val_t) noexcept { mi_free(p); }
+void operator delete[](void* p, size_t, std::align_val_t) noexcept { mi_free(p); }
+void operator delete(void* p, std::align_val_t, const std::nothrow_t&) noexcept { mi_free(p); }
+void operator delete[](void* p, std::align_val_t, const std::nothrow_t&) noexcept { mi_free(p); }
 #endif

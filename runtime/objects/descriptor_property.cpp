@@ -3,6 +3,7 @@
 
 #include "gc/gc_bits.h"
 #include "objects/descriptor_property.h"
+#include "sync/recursion.h"
 #include "sync/ref.h"
 #include "sync/shared_slot.h"
 
@@ -88,9 +89,9 @@ int fill(PyObject* self, PyObject* get, PyObject* set, PyObject* del, PyObject* 
   if (Py_TYPE(self) != &PyProperty_Type) {
     PyObject* value = text ? text.get() : Py_None;
     if (PyObject_SetAttr(self, names.dunder_doc, value) < 0) {
-      if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;
+      // A subclass with slots has no place for it: what came from the getter is an error, other text is lost.
+      if (p->getter_doc || !PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;
       PyErr_Clear();
-      if (!p->getter_doc) return text ? -1 : 0;
     }
   } else {
     sync::set_slot(&p->doc, static_cast<Ref<>&&>(text));
@@ -218,6 +219,7 @@ PyGetSetDef property_getsets[] = {
 }  // namespace
 
 int object_is_abstract(PyObject* obj) {
+  if (RecursionGuard guard(" while looking for abstract methods"); guard.refused()) return -1;
   if (obj == nullptr) return 0;
   PyObject* raw;
   int found = PyObject_GetOptionalAttr(obj, names.dunder_isabstractmethod, &raw);

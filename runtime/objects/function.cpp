@@ -114,6 +114,15 @@ int set_code(PyObject* self, PyObject* value, void*) {
                  free_vars);
     return -1;
   }
+  constexpr int kKind = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR;
+  if (((reinterpret_cast<PyCodeObject*>(f->func_code)->co_flags ^ reinterpret_cast<PyCodeObject*>(value)->co_flags) &
+       kKind) != 0 &&
+      PyErr_WarnEx(PyExc_DeprecationWarning,
+                   "Assigning a code object of non-matching type is deprecated "
+                   "(e.g., from a generator to a plain function)",
+                   1) < 0) {
+    return -1;
+  }
   notify(PyFunction_EVENT_MODIFY_CODE, self, value);
   if (keep_code(f->func_code) < 0) return -1;
   replace_field<&PyFunctionObject::func_code>(self, value);

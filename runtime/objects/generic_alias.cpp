@@ -129,6 +129,7 @@ Py_hash_t alias_hash(PyObject* self) {
 
 PyObject* alias_getattro(PyObject* self, PyObject* name) {
   if (is_own_attribute(name)) return PyObject_GenericGetAttr(self, name);
+  if (RecursionGuard guard(" while looking up an attribute of a generic alias"); guard.refused()) return nullptr;
   return PyObject_GetAttr(as_alias(self)->origin, name);
 }
 

@@ -3,6 +3,7 @@
 
 #include "gc/object_new.h"
 #include "objects/type.h"
+#include "sync/recursion.h"
 #include "sync/ref.h"
 
 #include <cstring>
@@ -49,6 +50,7 @@ PyObject* method_vectorcall(PyObject* callable, PyObject* const* args, size_t na
 
 // Attributes of the function show through.
 PyObject* method_getattro(PyObject* self, PyObject* name) {
+  if (RecursionGuard guard(" while looking up an attribute of a method"); guard.refused()) return nullptr;
   Ref<> descr = Ref<>::steal(type_lookup(Py_TYPE(self), name));
   if (!descr) return PyObject_GetAttr(as_method(self)->im_func, name);
   descrgetfunc get = Py_TYPE(descr.get())->tp_descr_get;

@@ -8,7 +8,10 @@
 #include "sync/ref.h"
 #include "sync/shared_slot.h"
 
+#include <unistd.h>
+
 #include <atomic>
+#include <climits>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -166,6 +169,8 @@ int possibly_shadowing(PyObject* origin) {
   Ref<> first = Ref<>::steal(PyList_GetItemRef(path.get(), 0));
   if (!first || !PyUnicode_Check(first.get())) return 0;
   const char* root = PyUnicode_AsUTF8(first.get());
+  char here[PATH_MAX];
+  if (root != nullptr && *root == 0 && getcwd(here, sizeof(here)) != nullptr) root = here;
   const char* file = PyUnicode_AsUTF8(origin);
   if (root == nullptr || file == nullptr) return -1;
   // ".../dir/name.py", or ".../dir/name/__init__.py" for a package.

@@ -437,6 +437,7 @@ void Lexer::name_or_string(Token& out) {
 
 // Whether the characters of [start, end) may form an identifier. False when `out` is an error.
 bool Lexer::check_identifier(Token& out, const char* start, const char* end) {
+  if (extra_tokens_) return true;  // the module tokenize shows what is there
   for (const char* p = start; p < end; p += utf8::sequence_length(static_cast<unsigned char>(*p))) {
     uint32_t c = utf8::decode(p);
     if (c < 128) continue;

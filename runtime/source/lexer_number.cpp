@@ -18,6 +18,7 @@ bool Lexer::digits_tail(Token& out) {
 
 // A number may touch a keyword that can follow it (`1if x else 2`, with a warning), but no other name.
 bool Lexer::check_number_end(Token& out, const char* kind) {
+  if (extra_tokens_) return true;  // two tokens side by side
   static constexpr std::string_view kFollowers[] = {"and", "else", "for", "if", "in", "is", "or", "not"};
   // Of the two-letter ones that begin with `i` only the letters count, not what follows.
   const char* p = cursor_;
@@ -118,7 +119,7 @@ void Lexer::number(Token& out) {
     if (check_number_end(out, "imaginary")) emit(out, Tok::Number, start, cursor_);
     return;
   }
-  if (nonzero && !is_float) {
+  if (nonzero && !is_float && !extra_tokens_) {
     return fail_range(out, static_cast<int>(start + 1 - line_start_),
                       static_cast<int>(zeros_end - line_start_) + 1,
                       "leading zeros in decimal integer literals are not permitted; "

@@ -1,5 +1,9 @@
 """More than there is: of memory, of the stack. The answer is an exception, never the end of the process."""
+import functools
 import math
+import subprocess
+import sys
+import types
 import unittest
 
 
@@ -30,6 +34,41 @@ class Recursion(unittest.TestCase):
             hash(alias)
         with self.assertRaises(RecursionError):
             repr(alias)
+
+    def nest(self, wrap, value, times=100_000):
+        for _ in range(times):
+            value = wrap(value)
+        return value
+
+    def test_native_callables_nested_deeply_refuse_to_be_called(self):
+        for wrap in staticmethod, functools.lru_cache, functools.lru_cache(None):
+            with self.assertRaises(RecursionError):
+                self.nest(wrap, lambda: 1)()
+
+    def test_bound_methods_nested_deeply_refuse_to_be_shown(self):
+        with self.assertRaises(RecursionError):
+            repr(self.nest(lambda f: types.MethodType(f, 1), lambda *args: 1))
+
+    def test_descriptors_nested_deeply_refuse_to_say_whether_they_are_abstract(self):
+        for wrap in classmethod, staticmethod, property:
+            with self.assertRaises(RecursionError):
+                self.nest(wrap, len).__isabstractmethod__
+
+    def test_comprehensions_nested_deeply_are_a_syntax_error(self):
+        source = "x"
+        for _ in range(30):
+            source = f"[{source} for x in [x]]"
+        with self.assertRaisesRegex(SyntaxError, "too many statically nested blocks"):
+            compile(source, "<text>", "eval")
+
+
+class Exhaustion(unittest.TestCase):
+    def test_a_compiler_without_memory_is_a_memory_error(self):
+        code = ("import resource\nresource.setrlimit(resource.RLIMIT_AS, (1_500_000_000,) * 2)\n"
+                "try: compile('[' + '1,' * 30_000_000 + ']', '<text>', 'eval')\n"
+                "except MemoryError: print('refused')")
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout), (0, "refused\n"))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 // reference or null with an exception, and checks that callees keep that promise.
 #include "objects/method.h"
 #include "objects/type.h"
+#include "sync/recursion.h"
 #include "sync/ref.h"
 #include "sync/thread_state.h"
 
@@ -173,6 +174,8 @@ Py_ssize_t PyVectorcall_NARGS(size_t nargsf) { return _PyVectorcall_NARGS(nargsf
 vectorcallfunc PyVectorcall_Function(PyObject* callable) { return vectorcall_of(callable); }
 
 PyObject* PyObject_Vectorcall(PyObject* callable, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
+  // Native callables that call others nest without a frame of their own.
+  if (RecursionGuard guard(" while calling a Python object"); guard.refused()) return nullptr;
   vectorcallfunc func = vectorcall_of(callable);
   if (func == nullptr) return call_with_tuple(callable, args, PyVectorcall_NARGS(nargsf), kwnames);
   return check_call_result(callable, func(callable, args, nargsf, kwnames));
@@ -188,6 +191,7 @@ PyObject* _PyObject_MakeTpCall(PyThreadState*, PyObject* callable, PyObject* con
 }
 
 PyObject* PyObject_VectorcallDict(PyObject* callable, PyObject* const* args, size_t nargsf, PyObject* kwargs) {
+  if (RecursionGuard guard(" while calling a Python object"); guard.refused()) return nullptr;
   vectorcallfunc func = vectorcall_of(callable);
   bool no_keywords = kwargs == nullptr || PyDict_GET_SIZE(kwargs) == 0;
   if (func == nullptr) {
@@ -198,6 +202,7 @@ PyObject* PyObject_VectorcallDict(PyObject* callable, PyObject* const* args, siz
 }
 
 PyObject* PyVectorcall_Call(PyObject* callable, PyObject* tuple, PyObject* dict) {
+  if (RecursionGuard guard(" while calling a Python object"); guard.refused()) return nullptr;
   // Without a look at the flag: a class that overrides __call__ comes here through super().__call__().
   PyTypeObject* type = Py_TYPE(callable);
   vectorcallfunc func = nullptr;
