@@ -53,6 +53,14 @@ void Assembler::emit(Op op, uint32_t a, uint32_t b, uint32_t c, uint8_t flags, u
   i.cache = cache;
 }
 
+void Assembler::mark_number(uint32_t reg) {
+  if (!reachable_ || instrs_.empty()) return;
+  Instr& last = instrs_.back();
+  const bool load = last.op == Op::LOAD_ATTR || last.op == Op::LOAD_SUBSCR || last.op == Op::LOAD_GLOBAL ||
+                    last.op == Op::LOAD_DEREF;
+  if ((load && last.a == reg) || (last.op == Op::CALL && last.c == reg)) last.flags |= kUnbox;
+}
+
 void Assembler::emit_wide(Op op, uint32_t a, int64_t bc, uint8_t flags) {
   Instr& i = append(op);
   i.a = narrow(a);

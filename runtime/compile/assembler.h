@@ -60,6 +60,9 @@ class Assembler {
   // [from, to) in instructions is protected; innermost ranges are added first.
   void add_range(size_t from, size_t to, Label handler, uint32_t depth);
 
+  // If the newest instruction loads register `reg` from somewhere: what it loads goes to arithmetic.
+  void mark_number(uint32_t reg);
+
   // The first cache word of an instruction emitted earlier.
   void patch_cache(size_t index, uint64_t cache) { instrs_[index].cache = cache; }
 

@@ -133,6 +133,10 @@ class Compiler {
 
   // --- emission
   Assembler& code() { return unit_->code; }
+  // The operand goes to arithmetic next: if it was just loaded, it may come as a plain number.
+  void want_number(Operand o) {
+    if (o.temp) unit_->code.mark_number(o.reg);
+  }
   void emit(Op op, uint32_t a = 0, uint32_t b = 0, uint32_t c = 0, unsigned flags = 0, uint64_t cache = 0) {
     unit_->code.emit(op, a, b, c, static_cast<uint8_t>(flags), cache);
   }
@@ -212,6 +216,8 @@ class Compiler {
   Operand attribute(ast::Attribute* e, int dst);
   void attribute_place(ast::Attribute* e);
   Operand subscript(ast::Subscript* e, int dst);
+  Ref<> constant_slice(ast::Slice* e);
+  bool plain_slice(ast::expr* e, uint32_t* run);
   Operand slice(ast::Slice* e, int dst);
   Operand sequence(ast::Seq<ast::expr*> elts, Op build, int dst);
   Operand dict(ast::Dict* e, int dst);

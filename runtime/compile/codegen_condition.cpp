@@ -26,6 +26,7 @@ void Compiler::jump_if_compare(Compare* e, Label target, bool when) {
       jump(jump_on_none ? Op::JUMP_IF_NONE : Op::JUMP_IF_NOT_NONE, left.reg, target, kill(left, kKillA));
       return;
     }
+    if (how <= cmpop::GtE) want_number(left);
     left = keep(left, e->comparators[0]);
     emit_compare(how, left, e->comparators[0], base, kFused, base);
     jump(op, base, target, kKillA);

@@ -216,6 +216,7 @@ Operand Compiler::expr_inner(ast::expr* e, int dst) {
 
 Operand Compiler::binary(Operand left, operator_ op, ast::expr* right, int dst, uint32_t base, unsigned flags) {
   int imm;
+  want_number(left);
   if (immediate_op(op) != Op::NOP && small_integer(right, &imm)) {
     set_top(base);
     Operand d = destination(dst);
@@ -224,6 +225,7 @@ Operand Compiler::binary(Operand left, operator_ op, ast::expr* right, int dst, 
   }
   left = keep(left, right);
   Operand r = expr(right);
+  want_number(r);
   set_top(base);
   Operand d = destination(dst);
   emit(arithmetic_op(op), d.reg, left.reg, r.reg, flags | kill(left, kKillB) | kill(r, kKillC));
@@ -329,6 +331,7 @@ Operand Compiler::unary(UnaryOp* e, int dst) {
       break;
   }
   Operand o = expr(e->operand);
+  want_number(o);
   set_top(base);
   Operand d = destination(dst);
   emit(op, d.reg, o.reg, 0, kill(o, kKillB));
@@ -466,6 +469,7 @@ void Compiler::emit_compare(cmpop op, Operand left, ast::expr* right, uint32_t d
   } else {
     r = expr(right);
   }
+  if (op <= cmpop::GtE) want_number(r);
   set_top(base);
   need(dst + 1);
   emit_compare(op, left, r, dst, flags);
@@ -476,6 +480,7 @@ Operand Compiler::compare(Compare* e, int dst) {
   if (e->ops.size > 1) return compare_chain(e, dst);
   const uint32_t base = top();
   Operand left = expr(e->left);
+  if (e->ops[0] <= cmpop::GtE) want_number(left);
   left = keep(left, e->comparators[0]);
   const uint32_t target = dst == kAny ? base : static_cast<uint32_t>(dst);
   emit_compare(e->ops[0], left, e->comparators[0], target, 0, base);
@@ -583,31 +588,53 @@ Operand Compiler::subscript(Subscript* e, int dst) {
   if (value) return constant(value, dst);
   const uint32_t base = top();
   Operand o = keep(expr(e->value), e->slice);
+  if (uint32_t run; plain_slice(e->slice, &run)) {
+    set_top(base);
+    Operand d = destination(dst);
+    emit(Op::LOAD_SLICE, d.reg, o.reg, run, kill(o, kKillB));
+    return d;
+  }
   Operand index = expr(e->slice);
+  want_number(index);
   set_top(base);
   Operand d = destination(dst);
   emit(Op::LOAD_SUBSCR, d.reg, o.reg, index.reg, kill(o, kKillB) | kill(index, kKillC));
   return d;
 }
 
+// Slices of constants are constants: a new reference, or null.
+Ref<> Compiler::constant_slice(Slice* e) {
+  ast::expr* parts[3] = {e->lower, e->upper, e->step};
+  Ref<> values[3];
+  for (int i = 0; i < 3; ++i) {
+    values[i] = parts[i] != nullptr ? fold(ctx_, parts[i]) : Ref<>::share(Py_None);
+    if (!values[i]) return nullptr;
+  }
+  return Ref<>::steal(check(PySlice_New(values[0], values[1], values[2])));
+}
+
+// For a subscript [lower:upper] that is no constant: its two bounds go to temporaries, of which *run is the first.
+bool Compiler::plain_slice(ast::expr* e, uint32_t* run) {
+  if (!e->is<Slice>() || e->as<Slice>()->step != nullptr) return false;
+  auto* s = e->as<Slice>();
+  if (constant_slice(s)) return false;
+  *run = top();
+  ast::expr* parts[2] = {s->lower, s->upper};
+  for (int i = 0; i < 2; ++i) {
+    if (parts[i] != nullptr) {
+      push_argument(parts[i], i == 1);
+    } else {
+      emit_none(push());
+    }
+  }
+  return true;
+}
+
 Operand Compiler::slice(Slice* e, int dst) {
   const uint32_t base = top();
   ast::expr* parts[3] = {e->lower, e->upper, e->step};
-  // Slices of constants are constants.
-  Ref<> values[3];
-  bool constant_parts = true;
-  for (int i = 0; i < 3 && constant_parts; ++i) {
-    if (parts[i] == nullptr) {
-      values[i] = Ref<>::share(Py_None);
-    } else {
-      values[i] = fold(ctx_, parts[i]);
-      if (!values[i]) constant_parts = false;
-    }
-  }
-  if (constant_parts) {
-    Ref<> value = Ref<>::steal(check(PySlice_New(values[0], values[1], values[2])));
-    return constant(value, dst);
-  }
+  Ref<> value = constant_slice(e);
+  if (value) return constant(value, dst);
   const uint32_t count = e->step != nullptr ? 3 : 2;
   for (uint32_t i = 0; i < count; ++i) {
     if (parts[i] != nullptr) {

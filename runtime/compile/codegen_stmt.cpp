@@ -261,6 +261,10 @@ void Compiler::store(ast::expr* target, Operand value) {
     case expr_kind::Subscript: {
       auto* s = target->as<Subscript>();
       Operand o = keep(expr(s->value), s->slice);
+      if (uint32_t run; plain_slice(s->slice, &run)) {
+        emit(Op::STORE_SLICE, o.reg, run, value.reg, kill(o, kKillA) | kill(value, kKillC));
+        break;
+      }
       Operand index = expr(s->slice);
       emit(Op::STORE_SUBSCR, o.reg, index.reg, value.reg,
            kill(o, kKillA) | kill(index, kKillB) | kill(value, kKillC));

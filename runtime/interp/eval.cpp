@@ -157,17 +157,14 @@ template <Compare op, typename T>
 // -1: not two numbers (or str for equality); otherwise the truth value. 48-bit integers are exact as doubles.
 template <Compare op>
 inline int mixed_compare(Value b, Value c) {
-  Value x = unboxed(b), y = unboxed(c);
-  if (is_pointer(x) || is_pointer(y)) {
-    if constexpr (op == Compare::kEq || op == Compare::kNe) {
-      if (is_pointer(x) && is_pointer(y) && PyUnicode_CheckExact(pointer_of(x)) &&
-          PyUnicode_CheckExact(pointer_of(y))) {
-        bool equal = x == y || PyUnicode_Equal(pointer_of(x), pointer_of(y)) == 1;
-        return equal == (op == Compare::kEq);
-      }
+  if constexpr (op == Compare::kEq || op == Compare::kNe) {
+    if (is_pointer(b) && is_pointer(c) && PyUnicode_CheckExact(pointer_of(b)) && PyUnicode_CheckExact(pointer_of(c))) {
+      const bool equal = pointer_of(b) == pointer_of(c) || str_equal(pointer_of(b), pointer_of(c));
+      return equal == (op == Compare::kEq);
     }
-    return -1;
   }
+  Value x = unboxed(b), y = unboxed(c);
+  if (is_pointer(x) || is_pointer(y)) return -1;
   if (both_int(x, y)) return compare_numbers<op>(int_of(x), int_of(y));
   return compare_numbers<op>(is_int(x) ? static_cast<double>(int_of(x)) : double_of(x),
                              is_int(y) ? static_cast<double>(int_of(y)) : double_of(y));
@@ -413,7 +410,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   // --- names
   L_LOAD_GLOBAL_MODULE : {
     Value v;
-    if (load_dict_cached(f->globals(), pc[1], &v)) [[likely]] {
+    if (load_dict_cached(f->globals(), pc[1], (FLAGS & kUnbox) != 0, &v)) [[likely]] {
       SET(A, v);
       NEXT(3);
     }
@@ -422,7 +419,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   L_LOAD_GLOBAL_BUILTIN : {
     Value v;
     if (dict_version_is(f->globals(), static_cast<uint32_t>(pc[2])) &&
-        load_dict_cached(f->builtins(), pc[1], &v)) [[likely]] {
+        load_dict_cached(f->builtins(), pc[1], false, &v)) [[likely]] {
       SET(A, v);
       NEXT(3);
     }
@@ -443,7 +440,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     NEXT(1);
   }
   L_LOAD_DEREF : {
-    Value v = load_slot(&reinterpret_cast<PyCellObject*>(pointer_of(R[B]))->ob_ref);
+    Value v = load_slot(&reinterpret_cast<PyCellObject*>(pointer_of(R[B]))->ob_ref, (FLAGS & kUnbox) != 0);
     if (v == kEmpty) [[unlikely]] {
       f->pc = pc;
       raise_unbound(f, B);
@@ -464,7 +461,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   // --- attributes
   L_LOAD_ATTR_INLINE : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_inline(pointer_of(b), pc[1], &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_inline(pointer_of(b), pc[1], (FLAGS & kUnbox) != 0, &v)) [[likely]] {
       if (FLAGS & kKillB) KILL(B);
       SET(A, v);
       NEXT(3);
@@ -473,7 +470,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_ATTR_SLOT : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_slot(pointer_of(b), pc[1], &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_slot(pointer_of(b), pc[1], (FLAGS & kUnbox) != 0, &v)) [[likely]] {
       if (FLAGS & kKillB) KILL(B);
       SET(A, v);
       NEXT(3);
@@ -482,7 +479,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_ATTR_DICT : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_dict(pointer_of(b), pc[1], code_extra(f->code)->names[C], &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_dict(pointer_of(b), pc[1], code_extra(f->code)->names[C], (FLAGS & kUnbox) != 0, &v)) [[likely]] {
       if (FLAGS & kKillB) KILL(B);
       SET(A, v);
       NEXT(3);
@@ -491,7 +488,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_ATTR_MODULE : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_module(pointer_of(b), pc[1], &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_module(pointer_of(b), pc[1], (FLAGS & kUnbox) != 0, &v)) [[likely]] {
       if (FLAGS & kKillB) KILL(B);
       SET(A, v);
       NEXT(3);
@@ -522,7 +519,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_METHOD_INLINE : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_inline(pointer_of(b), pc[1], &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_inline(pointer_of(b), pc[1], (FLAGS & kUnbox) != 0, &v)) [[likely]] {
       if (FLAGS & kKillB) KILL(B);
       SET(A, v);
       SET(A + 1, kEmpty);
@@ -532,7 +529,17 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_METHOD_MODULE : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_module(pointer_of(b), pc[1], &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_module(pointer_of(b), pc[1], (FLAGS & kUnbox) != 0, &v)) [[likely]] {
+      if (FLAGS & kKillB) KILL(B);
+      SET(A, v);
+      SET(A + 1, kEmpty);
+      NEXT(3);
+    }
+    goto L_LOAD_METHOD;
+  }
+  L_LOAD_METHOD_CLASS : {
+    Value b = R[B], v;
+    if (is_pointer(b) && load_attr_class(pointer_of(b), pc[1], &v)) [[likely]] {
       if (FLAGS & kKillB) KILL(B);
       SET(A, v);
       SET(A + 1, kEmpty);
@@ -565,7 +572,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   // --- subscripts
   L_LOAD_SUBSCR : {
     Value b = R[B], c = R[C], v;
-    if (is_pointer(b) && load_item_fast(pointer_of(b), c, &v)) [[likely]] {
+    if (is_pointer(b) && load_item_fast(pointer_of(b), c, (FLAGS & kUnbox) != 0, &v)) [[likely]] {
       if (FLAGS & kKillB) KILL(B);
       if (FLAGS & kKillC) KILL(C);
       SET(A, v);
@@ -588,6 +595,8 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   PLAIN(DELETE_SUBSCR, op_delete_subscr, 1)
   PLAIN(BUILD_SLICE, op_build_slice, 1)
+  PLAIN(LOAD_SLICE, op_load_slice, 1)
+  PLAIN(STORE_SLICE, op_store_slice, 1)
 
   // --- arithmetic
   ARITH(ADD, kAdd)
@@ -749,11 +758,23 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       pc += 2 + BC;
       DISPATCH();
     }
-    if (type == &PyGen_Type) {
+    if (type == &PyListIter_Type) {
+      Value v = list_iterator_next(it);
+      if (v != kEmpty) [[likely]] {
+        SET(static_cast<uint16_t>(pc[1]), v);
+        NEXT(2);
+      }
+    } else if (type == &PyTupleIter_Type) {
+      Value v = tuple_iterator_next(it);
+      if (v != kEmpty) [[likely]] {
+        SET(static_cast<uint16_t>(pc[1]), v);
+        NEXT(2);
+      }
+    } else if (type == &PyGen_Type) {
       auto* gen = reinterpret_cast<GeneratorObject*>(it);
       f->pc = pc;
-      if (generator_begin(ts, gen)) [[likely]] {
-        f = generator_push(ts, gen, f, static_cast<uint16_t>(pc[1]), 2);
+      if (generator_begin_fast(ts, gen) || generator_begin(ts, gen)) [[likely]] {
+        f = generator_push_send(ts, gen, f, static_cast<uint16_t>(pc[1]), 2, value_none());
         ENTER_FRAME();
         POLL();
         DISPATCH();
@@ -765,16 +786,12 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     }
     f->pc = pc;
     PyObject* item;
-    if (type == &PyListIter_Type) {
-      item = list_iterator_next(it);
-    } else {
-      if (type->tp_iternext == nullptr) [[unlikely]] {
-        // A program wrote to the variable that holds a generator expression's iterator.
-        PyErr_Format(PyExc_TypeError, "'%.200s' object is not an iterator", type->tp_name);
-        goto error;
-      }
-      item = type->tp_iternext(it);
+    if (type->tp_iternext == nullptr) [[unlikely]] {
+      // A program wrote to the variable that holds a generator expression's iterator.
+      PyErr_Format(PyExc_TypeError, "'%.200s' object is not an iterator", type->tp_name);
+      goto error;
     }
+    item = type->tp_iternext(it);
     if (item != nullptr) [[likely]] {
       SET(static_cast<uint16_t>(pc[1]), value_owned(item));
       NEXT(2);
@@ -787,18 +804,48 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     pc += 2 + BC;
     DISPATCH();
   }
-  PLAIN(UNPACK_SEQUENCE, op_unpack_sequence, 1)
+  L_UNPACK_SEQUENCE : {
+    Value b = R[B];
+    if (is_pointer(b) && Py_IS_TYPE(pointer_of(b), &PyTuple_Type) && PyTuple_GET_SIZE(pointer_of(b)) == C) [[likely]] {
+      auto* tuple = reinterpret_cast<PyTupleObject*>(pointer_of(b));
+      Value* to = &R[A];
+      const bool kill = FLAGS & kKillB;
+      if (kill) R[B] = kEmpty;
+      f->pc = pc;
+      for (int i = 0, n = C; i < n; ++i) {
+        Value old = to[i];
+        to[i] = value_shared(tuple->ob_item[i]);
+        drop(old);
+      }
+      if (kill) drop(b);
+      NEXT(1);
+    }
+    f->pc = pc;
+    if (!op_unpack_sequence(f, pc)) goto error;
+    NEXT(1);
+  }
   PLAIN(UNPACK_EX, op_unpack_ex, 1)
   PLAIN(GET_YIELD_FROM_ITER, op_get_yield_from_iter, 1)
   PLAIN(GET_AITER, op_get_aiter, 1)
   PLAIN(GET_ANEXT, op_get_anext, 1)
-  PLAIN(GET_AWAITABLE, op_get_awaitable, 1)
+  L_GET_AWAITABLE : {
+    Value b = R[B];
+    if (is_owned(b) && Py_IS_TYPE(pointer_of(b), &PyCoro_Type) && (FLAGS & kKillB) &&
+        sync::load_acquire(reinterpret_cast<GeneratorObject*>(pointer_of(b))->state) == kGenCreated) [[likely]] {
+      R[B] = kEmpty;
+      SET(A, b);
+      NEXT(1);
+    }
+    f->pc = pc;
+    if (!op_get_awaitable(f, pc)) goto error;
+    NEXT(1);
+  }
   L_SEND : {
     f->pc = pc;
     PyObject* receiver = pointer_of(R[A]);
     if (Py_IS_TYPE(receiver, &PyGen_Type) || Py_IS_TYPE(receiver, &PyCoro_Type)) {
       auto* gen = reinterpret_cast<GeneratorObject*>(receiver);
-      if (generator_can_push(gen, is_none(R[A + 1])) && generator_begin(ts, gen)) {
+      if (generator_can_push(gen, is_none(R[A + 1])) && (generator_begin_fast(ts, gen) || generator_begin(ts, gen))) {
         Value sent = R[A + 1];
         R[A + 1] = kEmpty;
         uint16_t dst = static_cast<uint16_t>(A + 1);
@@ -861,18 +908,18 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       }
     } else if (type == &PyType_Type && !self_given) {
       auto* cls = reinterpret_cast<PyTypeObject*>(pointer_of(callee));
-      PyObject* init = class_python_init(cls);
-      if (init != nullptr) {
-        PyObject* self = cls->tp_alloc(cls, 0);
+      Value init = class_python_init(cls);
+      if (init != kEmpty) {
+        PyObject* self = PyType_GenericAlloc(cls, 0);
         if (self == nullptr) {
-          Py_DECREF(init);
+          drop(init);
           goto error;
         }
         Value* regs = args - 1;
         R[A] = kEmpty;
         *regs = value_borrowed(self);
         drop(callee);
-        callee = value_owned(init);
+        callee = init;
         args = regs;
         ++nargs;
         Frame* next = push_python_call(ts, f, callee, args, nargs, C, 2);
@@ -897,10 +944,19 @@ call_function: {
   auto* func = reinterpret_cast<PyFunctionObject*>(pointer_of(callee));
   auto* code = reinterpret_cast<PyCodeObject*>(func->func_code);
   CodeExtra* extra = code_extra(code);
-  Value* top = args + extra->register_count;
-  if (extra->simple_arguments && nargs == static_cast<uint32_t>(code->co_argcount) &&
-      !(f->flags & kFrameGenerator) && ts->py_recursion_remaining > 0 && top + 64 <= ts->reg_limit &&
-      ts->frame_top + 2 * sizeof(Frame) <= ts->frame_limit) [[likely]] {
+  // A generator's registers are not on the thread's stack: there the arguments move.
+  const bool moves = f->flags & kFrameGenerator;
+  Value* regs = moves ? ts->reg_top : args;
+  Value* top = regs + extra->register_count;
+  if (extra->simple_arguments && nargs == static_cast<uint32_t>(code->co_argcount) && ts->py_recursion_remaining > 0 &&
+      top + 64 <= ts->reg_limit && ts->frame_top + 2 * sizeof(Frame) <= ts->frame_limit) [[likely]] {
+    if (moves) {
+      for (uint32_t i = 0; i < nargs; ++i) {
+        regs[i] = args[i];
+        args[i] = kEmpty;
+      }
+      args = regs;
+    }
     --ts->py_recursion_remaining;
     auto* next = reinterpret_cast<Frame*>(ts->frame_top);
     ts->frame_top += sizeof(Frame);
@@ -972,7 +1028,14 @@ call_function: {
   PLAIN(BUILD_SET, op_build_set, 1)
   PLAIN(BUILD_MAP, op_build_map, 1)
   PLAIN(BUILD_STRING, op_build_string, 1)
-  PLAIN(LIST_APPEND, op_list_append, 1)
+  L_LIST_APPEND : {
+    PyObject* value = take_operand(R, B, (FLAGS & kKillB) != 0);
+    if (value == nullptr || list_append_take(reinterpret_cast<PyListObject*>(pointer_of(R[A])), value) < 0) {
+      f->pc = pc;
+      goto error;
+    }
+    NEXT(1);
+  }
   PLAIN(SET_ADD, op_set_add, 1)
   PLAIN(MAP_ADD, op_map_add, 1)
   PLAIN(LIST_EXTEND, op_list_extend, 1)

@@ -20,15 +20,6 @@ const char* kind_name(GeneratorObject* gen) {
 
 Op waiting_op(const GeneratorObject* gen) { return word_op(*gen->frame.pc); }
 
-// The record leaves the chain of frames; what the generator handles is no longer what the thread handles.
-void leave_chain(ThreadState* ts, GeneratorObject* gen) {
-  ts->exc_info = gen->exc_state.previous_item;
-  gen->exc_state.previous_item = nullptr;
-  set_current_frame(ts, gen->frame.prev);
-  gen->frame.prev = nullptr;
-  ++ts->py_recursion_remaining;
-}
-
 void set_state(GeneratorObject* gen, GeneratorState state) {
   __atomic_store_n(&gen->state, static_cast<uint8_t>(state), __ATOMIC_RELEASE);
 }
@@ -104,19 +95,11 @@ PyObject* generator_new(ThreadState* ts, Frame* f) {
 }
 
 bool generator_begin(ThreadState* ts, GeneratorObject* gen) {
-  uint8_t state = __atomic_load_n(&gen->state, __ATOMIC_ACQUIRE);
+  uint8_t state = sync::load_acquire(gen->state);
   if (state == kGenFinished) return false;
-  bool claimed = state != kGenRunning;
-  if (claimed) {
-    if constexpr (kRaces) {
-      claimed = __atomic_compare_exchange_n(&gen->state, &state, static_cast<uint8_t>(kGenRunning), false,
-                                            __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-    } else {
-      gen->state = kGenRunning;
-    }
-  }
+  const bool claimed =
+      state != kGenRunning && sync::attached_claim(gen->state, state, static_cast<uint8_t>(kGenRunning));
   if (!claimed) {
-    if (state == kGenFinished) return false;
     PyErr_Format(PyExc_ValueError, "%s already executing", kind_name(gen));
     return false;
   }
@@ -133,40 +116,8 @@ bool generator_can_push(GeneratorObject* gen, bool sends_none) {
   return state == kGenSuspended || (state == kGenCreated && sends_none);
 }
 
-Frame* generator_push(ThreadState* ts, GeneratorObject* gen, Frame* caller, uint16_t dst, uint8_t skip) {
-  return generator_push_send(ts, gen, caller, dst, skip, value_none());
-}
-
-Frame* generator_push_send(ThreadState* ts, GeneratorObject* gen, Frame* caller, uint16_t dst, uint8_t skip,
-                           Value sent) {
-  Frame* f = &gen->frame;
-  if (waiting_op(gen) == Op::YIELD_VALUE) {
-    Value* slot = &gen->regs[word_a(*f->pc)];
-    Value old = *slot;
-    *slot = to_owned(sent);
-    drop(old);
-  } else {
-    drop(sent);
-  }
-  ++f->pc;
-  f->prev = caller;
-  f->dst = dst;
-  f->skip = skip;
-  f->flags = kFrameGenerator;
-  gen->exc_state.previous_item = ts->exc_info;
-  ts->exc_info = &gen->exc_state;
-  set_current_frame(ts, f);
-  --ts->py_recursion_remaining;
-  return f;
-}
-
-void generator_suspend(ThreadState* ts, GeneratorObject* gen) {
-  leave_chain(ts, gen);
-  set_state(gen, kGenSuspended);
-}
-
 void generator_finish(ThreadState* ts, GeneratorObject* gen) {
-  leave_chain(ts, gen);
+  generator_leave(ts, gen);
   set_state(gen, kGenFinished);
   clear_frame(gen);
 }

@@ -8,6 +8,8 @@
 
 #include "Python.h"
 #include "interp/frame.h"
+#include "sync/atomic_field.h"
+#include "sync/mutex.h"
 
 namespace amphis {
 
@@ -39,15 +41,51 @@ PyObject* generator_new(ThreadState* ts, Frame* f);
 
 // Claims the generator for running. False: finished (no exception) or running already (ValueError).
 bool generator_begin(ThreadState* ts, GeneratorObject* gen);
+// The same for the case that everything is well; false, with nothing done, asks for generator_begin.
+AMPHIS_ALWAYS_INLINE bool generator_begin_fast(ThreadState* ts, GeneratorObject* gen) {
+  uint8_t state = sync::load_acquire(gen->state);
+  if (state > kGenSuspended || ts->py_recursion_remaining <= 0) [[unlikely]] return false;
+  return sync::attached_claim(gen->state, state, static_cast<uint8_t>(kGenRunning));
+}
 // Whether the interpreter may resume it by pushing its frame (a fresh generator takes only None).
 bool generator_can_push(GeneratorObject* gen, bool sends_none);
-// Puts a claimed generator on top of `caller` and delivers None (or `sent`, taken over) to its yield. The result of the
-// next yield goes to caller's register dst, `skip` words on.
-Frame* generator_push(ThreadState* ts, GeneratorObject* gen, Frame* caller, uint16_t dst, uint8_t skip);
-Frame* generator_push_send(ThreadState* ts, GeneratorObject* gen, Frame* caller, uint16_t dst, uint8_t skip,
-                           Value sent);
+// Puts a claimed generator on top of `caller` and delivers `sent` (taken over) to its yield. The result of the next
+// yield goes to caller's register dst, `skip` words on.
+AMPHIS_ALWAYS_INLINE Frame* generator_push_send(ThreadState* ts, GeneratorObject* gen, Frame* caller, uint16_t dst,
+                                                uint8_t skip, Value sent) {
+  Frame* f = &gen->frame;
+  if (word_op(*f->pc) == Op::YIELD_VALUE) {
+    Value* slot = &gen->regs[word_a(*f->pc)];
+    Value old = *slot;
+    *slot = to_owned(sent);
+    drop(old);
+  } else {
+    drop(sent);
+  }
+  ++f->pc;
+  f->prev = caller;
+  f->dst = dst;
+  f->skip = skip;
+  f->flags = kFrameGenerator;
+  gen->exc_state.previous_item = ts->exc_info;
+  ts->exc_info = &gen->exc_state;
+  set_current_frame(ts, f);
+  --ts->py_recursion_remaining;
+  return f;
+}
+// The record leaves the chain of frames; what the generator handles is no longer what the thread handles.
+AMPHIS_ALWAYS_INLINE void generator_leave(ThreadState* ts, GeneratorObject* gen) {
+  ts->exc_info = gen->exc_state.previous_item;
+  gen->exc_state.previous_item = nullptr;
+  set_current_frame(ts, gen->frame.prev);
+  gen->frame.prev = nullptr;
+  ++ts->py_recursion_remaining;
+}
 // The running generator yields / returns / ends with an exception: its record leaves the chain.
-void generator_suspend(ThreadState* ts, GeneratorObject* gen);
+AMPHIS_ALWAYS_INLINE void generator_suspend(ThreadState* ts, GeneratorObject* gen) {
+  generator_leave(ts, gen);
+  sync::store_release(gen->state, static_cast<uint8_t>(kGenSuspended));
+}
 void generator_finish(ThreadState* ts, GeneratorObject* gen);
 void generator_fail(ThreadState* ts, GeneratorObject* gen);
 

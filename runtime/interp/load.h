@@ -6,7 +6,7 @@
 //   LOAD_ATTR_SLOT, STORE_ATTR_SLOT    type version | offset of the slot << 32
 //   LOAD_ATTR_DICT                     type version | entry index << 32
 //   LOAD_*_MODULE, LOAD_GLOBAL_*       keys version | offset of the value from the keys << 32
-//   LOAD_ATTR_CLASS, LOAD_METHOD_TYPE  pointer to an AttrRecord, immutable once published
+//   LOAD_ATTR_CLASS, LOAD_METHOD_CLASS, LOAD_METHOD_TYPE  pointer to an AttrRecord, immutable once published
 #pragma once
 
 #include "Python.h"
@@ -15,6 +15,8 @@
 #include "objects/instance.h"
 #include "objects/list.h"
 #include "objects/range.h"
+#include "objects/str.h"
+#include "objects/tuple.h"
 #include "objects/type.h"
 #include "sync/deferred.h"
 #include "sync/shared_slot.h"
@@ -29,40 +31,84 @@ struct AttrRecord {
   PyObject* value;        // borrowed: lives as long as the version is current
 };
 
-inline Value borrow_value(Value v) { return is_pointer(v) ? v & ~kOwned : v; }
+AMPHIS_ALWAYS_INLINE Value borrow_value(Value v) { return is_pointer(v) ? v & ~kOwned : v; }
 
 // Unboxed operands are the same object if they are the same number of the same type.
-inline bool same_number(Value b, Value c) {
+AMPHIS_ALWAYS_INLINE bool same_number(Value b, Value c) {
   b = unboxed(b);
   c = unboxed(c);
   return !is_pointer(b) && b == c;
 }
 
 // A reference for a register: counted, or not if the collector looks after the object.
-inline Value value_shared(PyObject* o) {
+AMPHIS_ALWAYS_INLINE Value value_shared(PyObject* o) {
   if (sync::is_deferred(o)) return value_borrowed(o);
   Py_INCREF(o);
   return value_owned(o);
 }
 
-inline Value load_slot(PyObject* const* slot) {
+// The number that an exact int or float holds, or kEmpty.
+AMPHIS_ALWAYS_INLINE Value number_of(PyObject* o) {
+  PyTypeObject* type = Py_TYPE(o);
+  if (type == &PyFloat_Type) return value_double(PyFloat_AS_DOUBLE(o));
+  int64_t i;
+  if (type == &PyLong_Type && compact_value(o, &i) && fits_int(i)) return value_int(i);
+  return kEmpty;
+}
+
+// The number in the object o that was read from `slot`, or kEmpty. Only objects are looked into that cannot be freed
+// meanwhile: this thread's own and, if they still are in the slot afterwards, immortal ones.
+AMPHIS_ALWAYS_INLINE Value number_in_slot(PyObject* const* slot, PyObject* o) {
+  if (sync::is_stable(o)) return number_of(o);
+  if (!_Py_IsImmortal(o)) return kEmpty;
+  Value number = number_of(o);
+  return sync::load_acquire(*const_cast<PyObject**>(slot)) == o ? number : kEmpty;
+}
+
+// The contents of a slot that other threads may write; kEmpty if there are none. With `unbox`, numbers come without
+// their object, and so without counting.
+AMPHIS_ALWAYS_INLINE Value load_slot(PyObject* const* slot, bool unbox) {
+  PyObject* o = sync::load_acquire(*const_cast<PyObject**>(slot));
+  if (o == nullptr) [[unlikely]] return kEmpty;
+  if (unbox) {
+    Value number = number_in_slot(slot, o);
+    if (number != kEmpty) return number;
+  }
   if constexpr (kRaces) {
-    PyObject* o = sync::load_acquire(*slot);
-    if (o == nullptr) return kEmpty;
     if (sync::is_deferred(o)) return value_borrowed(o);
+    if (sync::is_stable(o)) [[likely]] {
+      Py_INCREF(o);
+      return value_owned(o);
+    }
     Ref<> ref = sync::get_ref(slot);
     return ref ? value_owned(ref.release()) : kEmpty;
   } else {
-    PyObject* o = *slot;
-    if (o == nullptr) return kEmpty;
     Py_INCREF(o);
     return value_owned(o);
   }
 }
 
-inline uint64_t load_cache(const Word& word) { return __atomic_load_n(&word, __ATOMIC_ACQUIRE); }
+// A number goes into the object that the slot holds, if nobody else can see that object. The slot's lock is held.
+AMPHIS_ALWAYS_INLINE bool store_number_in_place(PyObject* old, Value v) {
+  if (is_double(v)) {
+    if (!Py_IS_TYPE(old, &PyFloat_Type) || !sync::is_private(old)) return false;
+    reinterpret_cast<PyFloatObject*>(old)->ob_fval = double_of(v);
+    return true;
+  }
+  if (!is_int(v) || !Py_IS_TYPE(old, &PyLong_Type) || !sync::is_private(old)) return false;
+  // Of an int's digits only the first is certainly there, and small ints have objects of their own.
+  const int64_t i = int_of(v);
+  const uint64_t magnitude = static_cast<uint64_t>(i < 0 ? -i : i);
+  if (is_small_int(i) || magnitude >> 30 != 0) return false;
+  auto& value = reinterpret_cast<PyLongObject*>(old)->long_value;
+  value.lv_tag = (uintptr_t{1} << 3) | (i < 0 ? 2 : 0);
+  value.ob_digit[0] = static_cast<digit>(magnitude);
+  return true;
+}
 
-inline bool dict_version_is(PyObject* dict, uint32_t version) {
+AMPHIS_ALWAYS_INLINE uint64_t load_cache(const Word& word) { return __atomic_load_n(&word, __ATOMIC_ACQUIRE); }
+
+AMPHIS_ALWAYS_INLINE bool dict_version_is(PyObject* dict, uint32_t version) {
   return dict_keys_version_now(reinterpret_cast<PyDictObject*>(dict)) == version && version != 0;
 }
 
@@ -75,13 +121,13 @@ inline uint64_t dict_cache_word(PyDictObject* dict, uint32_t version, Py_ssize_t
   return version | offset << 32;
 }
 
-inline bool load_dict_cached(PyObject* dict, const Word& cache, Value* out) {
+AMPHIS_ALWAYS_INLINE bool load_dict_cached(PyObject* dict, const Word& cache, bool unbox, Value* out) {
   uint64_t c = load_cache(cache);
   auto* d = reinterpret_cast<PyDictObject*>(dict);
   DictKeys* keys = dict_keys(d);
   if (sync::load_acquire(keys->version) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
   // The version fixes the layout of the keys, too: the cache has the offset of the value itself.
-  Value v = load_slot(reinterpret_cast<PyObject**>(reinterpret_cast<char*>(keys) + (c >> 32)));
+  Value v = load_slot(reinterpret_cast<PyObject**>(reinterpret_cast<char*>(keys) + (c >> 32)), unbox);
   if constexpr (kRaces) {
     if (v != kEmpty && sync::load_acquire(keys->version) != static_cast<uint32_t>(c)) {
       drop(v);
@@ -92,26 +138,26 @@ inline bool load_dict_cached(PyObject* dict, const Word& cache, Value* out) {
   return v != kEmpty;
 }
 
-inline bool load_attr_inline(PyObject* o, const Word& cache, Value* out) {
+AMPHIS_ALWAYS_INLINE bool load_attr_inline(PyObject* o, const Word& cache, bool unbox, Value* out) {
   uint64_t c = load_cache(cache);
   PyTypeObject* type = Py_TYPE(o);
   if (type_version_now(type) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
   auto* values = reinterpret_cast<InlineValues*>(reinterpret_cast<char*>(o) + ((c >> 32) & 0xffff));
   if (!sync::load_acquire(values->valid)) return false;
-  Value v = load_slot(&values->values[c >> 48]);
+  Value v = load_slot(&values->values[c >> 48], unbox);
   *out = v;
   return v != kEmpty;
 }
 
-inline bool load_attr_slot(PyObject* o, const Word& cache, Value* out) {
+AMPHIS_ALWAYS_INLINE bool load_attr_slot(PyObject* o, const Word& cache, bool unbox, Value* out) {
   uint64_t c = load_cache(cache);
   if (type_version_now(Py_TYPE(o)) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
-  Value v = load_slot(reinterpret_cast<PyObject**>(reinterpret_cast<char*>(o) + (c >> 32)));
+  Value v = load_slot(reinterpret_cast<PyObject**>(reinterpret_cast<char*>(o) + (c >> 32)), unbox);
   *out = v;
   return v != kEmpty;
 }
 
-inline bool load_attr_dict(PyObject* o, const Word& cache, PyObject* name, Value* out) {
+AMPHIS_ALWAYS_INLINE bool load_attr_dict(PyObject* o, const Word& cache, PyObject* name, bool unbox, Value* out) {
   uint64_t c = load_cache(cache);
   PyTypeObject* type = Py_TYPE(o);
   if (type_version_now(type) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
@@ -126,18 +172,18 @@ inline bool load_attr_dict(PyObject* o, const Word& cache, PyObject* name, Value
     if (index >= static_cast<Py_ssize_t>(keys->nentries)) return false;
     StrEntry* entry = dict_entry(keys, index);
     if (entry->key != name) return false;
-    Value v = load_slot(&entry->value);
+    Value v = load_slot(&entry->value, unbox);
     *out = v;
     return v != kEmpty;
   }
 }
 
-inline bool load_attr_module(PyObject* o, const Word& cache, Value* out) {
+AMPHIS_ALWAYS_INLINE bool load_attr_module(PyObject* o, const Word& cache, bool unbox, Value* out) {
   if (!Py_IS_TYPE(o, &PyModule_Type)) return false;
-  return load_dict_cached(PyModule_GetDict(o), cache, out);
+  return load_dict_cached(PyModule_GetDict(o), cache, unbox, out);
 }
 
-inline bool load_attr_class(PyObject* o, const Word& cache, Value* out) {
+AMPHIS_ALWAYS_INLINE bool load_attr_class(PyObject* o, const Word& cache, Value* out) {
   auto* record = reinterpret_cast<const AttrRecord*>(load_cache(cache));
   if (record == nullptr || !Py_IS_TYPE(o, &PyType_Type) ||
       type_version_now(reinterpret_cast<PyTypeObject*>(o)) != record->version) {
@@ -163,7 +209,7 @@ inline bool load_attr_class(PyObject* o, const Word& cache, Value* out) {
   }
 }
 
-inline bool load_method_type(PyObject* o, const Word& cache, Value* out) {
+AMPHIS_ALWAYS_INLINE bool load_method_type(PyObject* o, const Word& cache, Value* out) {
   auto* record = reinterpret_cast<const AttrRecord*>(load_cache(cache));
   if (record == nullptr) return false;
   PyTypeObject* type = Py_TYPE(o);
@@ -196,56 +242,58 @@ inline bool load_method_type(PyObject* o, const Word& cache, Value* out) {
   }
 }
 
+// The class's __init__ if calling the class is "allocate, then call this Python function", for a register; else kEmpty
+// without an exception.
+PyObject* class_python_init_slow(PyTypeObject* cls);
+AMPHIS_ALWAYS_INLINE Value class_python_init(PyTypeObject* cls) {
+  if (is_heap_type(cls)) [[likely]] {
+    // The function goes away only after the class has changed: here, or with the collector, at a safepoint.
+    PyObject* init = sync::load_acquire(reinterpret_cast<PyHeapTypeObject*>(cls)->_spec_cache.init);
+    if (init != nullptr) return value_shared(init);
+  }
+  PyObject* init = class_python_init_slow(cls);
+  return init != nullptr ? value_owned(init) : kEmpty;
+}
+
 // A store's value operand as a new reference, with its kill done; null (and nothing killed) when out of memory.
-inline PyObject* take_operand(Value* R, uint32_t reg, bool kill) {
+AMPHIS_ALWAYS_INLINE PyObject* take_operand(Value* R, uint32_t reg, bool kill) {
   Value v = R[reg];
   PyObject* o = kill ? value_take_object(v) : value_to_object(v);
   if (kill && o != nullptr) R[reg] = kEmpty;
   return o;
 }
 
-inline bool store_attr_inline(PyObject* o, const Word& cache, Value* R, Word w) {
+AMPHIS_ALWAYS_INLINE bool store_attr_inline(PyObject* o, const Word& cache, Value* R, Word w) {
   uint64_t c = load_cache(cache);
   PyTypeObject* type = Py_TYPE(o);
   if (type_version_now(type) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
   const int index = static_cast<int>(c >> 48);
-  if constexpr (kRaces) {
-    PyObject* value = value_to_object(R[word_b(w)]);
-    if (value == nullptr) {
-      PyErr_Clear();
-      return false;
-    }
-    if (!instance_store_inline(o, type, index, value)) {
-      Py_DECREF(value);
-      return false;
-    }
-    if (word_flags(w) & kKillB) {
-      Value v = R[word_b(w)];
-      R[word_b(w)] = kEmpty;
-      drop(v);
-    }
-    return true;
-  } else {
-    auto* values = reinterpret_cast<InlineValues*>(reinterpret_cast<char*>(o) + ((c >> 32) & 0xffff));
+  auto* values = reinterpret_cast<InlineValues*>(reinterpret_cast<char*>(o) + ((c >> 32) & 0xffff));
+  const Value given = R[word_b(w)];
+  PyObject* old;
+  {
+    // Nothing inside runs other code or waits.
+    ObjectLock lock(o);
     if (!values->valid || index >= values->capacity) return false;
-    PyObject* old = values->values[index];
-    if (old == nullptr && index < values->high) return false;
+    old = values->values[index];
+    if (old != nullptr) {
+      if (store_number_in_place(old, given)) return true;
+    } else if (index < values->high) {
+      return false;  // the order of attributes: instance_store_inline knows
+    }
     PyObject* value = take_operand(R, word_b(w), (word_flags(w) & kKillB) != 0);
     if (value == nullptr) {
       PyErr_Clear();
       return false;
     }
-    values->values[index] = value;
-    if (old != nullptr) {
-      Py_DECREF(old);
-    } else {
-      values->high = static_cast<uint8_t>(index + 1);
-    }
-    return true;
+    if (old == nullptr) values->high = static_cast<uint8_t>(index + 1);
+    sync::store_release(values->values[index], value);
   }
+  if (old != nullptr) Py_DECREF(old);
+  return true;
 }
 
-inline bool store_attr_slot(PyObject* o, const Word& cache, Value* R, Word w) {
+AMPHIS_ALWAYS_INLINE bool store_attr_slot(PyObject* o, const Word& cache, Value* R, Word w) {
   uint64_t c = load_cache(cache);
   if (type_version_now(Py_TYPE(o)) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
   auto** slot = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(o) + (c >> 32));
@@ -264,49 +312,97 @@ inline bool store_attr_slot(PyObject* o, const Word& cache, Value* R, Word w) {
   return true;
 }
 
-// o[c] for exact list, tuple and dict with the usual keys.
-inline bool load_item_fast(PyObject* o, Value c, Value* out) {
+// o[i] of an exact list whose index is in range; kEmpty: the general path decides.
+AMPHIS_ALWAYS_INLINE Value load_list_item(PyListObject* list, Py_ssize_t i, bool unbox) {
+  if constexpr (kRaces) {
+    const Py_ssize_t size = list_size(list);
+    if (i < 0) i += size;
+    if (static_cast<size_t>(i) >= static_cast<size_t>(size)) return kEmpty;
+    PyObject** items = sync::load_acquire(list->ob_item);
+    if (items == nullptr || i >= list_array_capacity(items)) return kEmpty;
+    PyObject* o = sync::load_acquire(items[i]);
+    if (o != nullptr) [[likely]] {
+      if (unbox) {
+        Value number = number_in_slot(&items[i], o);
+        if (number != kEmpty) return number;
+      }
+      if (sync::is_stable(o)) [[likely]] {
+        Py_INCREF(o);
+        return value_owned(o);
+      }
+    }
+    PyObject* item = list_get_item_ref(list, i);
+    if (item == nullptr) return kEmpty;
+    return value_owned(item);
+  } else {
+    const Py_ssize_t size = PyList_GET_SIZE(list);
+    if (i < 0) i += size;
+    if (static_cast<size_t>(i) >= static_cast<size_t>(size)) return kEmpty;
+    PyObject* o = list->ob_item[i];
+    if (unbox) {
+      Value number = number_of(o);
+      if (number != kEmpty) return number;
+    }
+    Py_INCREF(o);
+    return value_owned(o);
+  }
+}
+
+// o[c] for exact list, tuple, str and dict with the usual keys. Nothing else runs.
+AMPHIS_ALWAYS_INLINE bool load_item_fast(PyObject* o, Value c, bool unbox, Value* out) {
   PyTypeObject* type = Py_TYPE(o);
   if (type == &PyList_Type) {
     Value index = unboxed(c);
-    if (!is_int(index)) return false;
-    Py_ssize_t i = int_of(index);
-    if constexpr (kRaces) {
-      auto* list = reinterpret_cast<PyListObject*>(o);
-      if (i < 0) i += sync::load_relaxed(reinterpret_cast<PyVarObject*>(list)->ob_size);
-      PyObject* item = list_get_item_ref(list, i);
-      if (item == nullptr) return false;
-      *out = value_owned(item);
-      return true;
-    } else {
-      Py_ssize_t size = PyList_GET_SIZE(o);
-      if (i < 0) i += size;
-      if (static_cast<size_t>(i) >= static_cast<size_t>(size)) return false;
-      *out = value_shared(reinterpret_cast<PyListObject*>(o)->ob_item[i]);
-      return true;
-    }
+    if (!is_int(index)) [[unlikely]] return false;
+    *out = load_list_item(reinterpret_cast<PyListObject*>(o), int_of(index), unbox);
+    return *out != kEmpty;
   }
   if (type == &PyTuple_Type) {
     Value index = unboxed(c);
-    if (!is_int(index)) return false;
+    if (!is_int(index)) [[unlikely]] return false;
     Py_ssize_t i = int_of(index);
     Py_ssize_t size = PyTuple_GET_SIZE(o);
     if (i < 0) i += size;
     if (static_cast<size_t>(i) >= static_cast<size_t>(size)) return false;
-    *out = value_shared(PyTuple_GET_ITEM(o, i));
+    PyObject* item = PyTuple_GET_ITEM(o, i);
+    if (unbox) {
+      *out = number_of(item);
+      if (*out != kEmpty) return true;
+    }
+    *out = value_shared(item);
     return true;
   }
-  if (type == &PyDict_Type && is_pointer(c) && PyUnicode_CheckExact(pointer_of(c))) {
-    PyObject* item = dict_get_str(reinterpret_cast<PyDictObject*>(o), pointer_of(c));
+  if (type == &PyDict_Type) {
+    auto* dict = reinterpret_cast<PyDictObject*>(o);
+    PyObject* item;
+    if (is_pointer(c)) {
+      if (!PyUnicode_CheckExact(pointer_of(c))) return false;
+      item = dict_get_str(dict, pointer_of(c));
+    } else {
+      if (!is_int(c)) return false;
+      item = dict_get_int(dict, int_of(c));
+    }
     if (item == nullptr) return false;
     *out = value_owned(item);
+    return true;
+  }
+  if (type == &PyUnicode_Type) {
+    Value index = unboxed(c);
+    if (!is_int(index)) [[unlikely]] return false;
+    Py_ssize_t i = int_of(index);
+    Py_ssize_t size = PyUnicode_GET_LENGTH(o);
+    if (i < 0) i += size;
+    if (static_cast<size_t>(i) >= static_cast<size_t>(size)) return false;
+    const Py_UCS4 ch = PyUnicode_READ_CHAR(o, i);
+    if (ch > 0xff) return false;
+    *out = value_borrowed(latin1_char(ch));  // immortal
     return true;
   }
   return false;
 }
 
 // The next number of a range iterator. Two threads on one iterator may get the same number, never memory errors.
-inline bool range_iterator_next(PyObject* iterator, int64_t* out) {
+AMPHIS_ALWAYS_INLINE bool range_iterator_next(PyObject* iterator, int64_t* out) {
   auto* it = reinterpret_cast<RangeIterator*>(iterator);
   int64_t left = sync::load_relaxed(it->left);
   if (left <= 0) return false;
@@ -317,40 +413,58 @@ inline bool range_iterator_next(PyObject* iterator, int64_t* out) {
   return true;
 }
 
-// The next item of a list iterator (new reference); null without an exception at the end.
-inline PyObject* list_iterator_next(PyObject* iterator) {
-  if constexpr (kRaces) {
-    return PyListIter_Type.tp_iternext(iterator);
-  } else {
-    auto* it = reinterpret_cast<ListIterator*>(iterator);
-    PyListObject* list = it->seq;
-    if (list == nullptr || it->index >= PyList_GET_SIZE(list)) return PyListIter_Type.tp_iternext(iterator);
-    return Py_NewRef(list->ob_item[it->index++]);
-  }
+// The next item of a list iterator; kEmpty: its tp_iternext decides.
+AMPHIS_ALWAYS_INLINE Value list_iterator_next(PyObject* iterator) {
+  auto* it = reinterpret_cast<ListIterator*>(iterator);
+  PyListObject* list = it->seq;
+  const Py_ssize_t index = sync::load_relaxed(it->index);
+  if (list == nullptr || index < 0) return kEmpty;
+  Value v = load_list_item(list, index, false);
+  if (v != kEmpty) sync::store_relaxed(it->index, index + 1);
+  return v;
 }
 
-// o[key] = R[C] for an exact list. Kills C when it succeeds.
-inline bool store_item_fast(PyObject* o, Value key, Value* R, Word w) {
-  if (!Py_IS_TYPE(o, &PyList_Type)) return false;
+// The same for a tuple's iterator.
+AMPHIS_ALWAYS_INLINE Value tuple_iterator_next(PyObject* iterator) {
+  auto* it = reinterpret_cast<TupleIterator*>(iterator);
+  PyTupleObject* tuple = it->seq;
+  const Py_ssize_t index = sync::load_relaxed(it->index);
+  if (tuple == nullptr || static_cast<size_t>(index) >= static_cast<size_t>(PyTuple_GET_SIZE(tuple))) return kEmpty;
+  sync::store_relaxed(it->index, index + 1);
+  return value_shared(PyTuple_GET_ITEM(tuple, index));
+}
+
+// o[key] = R[C] for a key that is an unboxed int and there already. Kills C when it succeeds.
+bool store_dict_item(PyDictObject* dict, Value key, Value* R, Word w);
+
+// o[key] = R[C] for an exact list and a list index in range, or a dict. Kills C when it succeeds.
+AMPHIS_ALWAYS_INLINE bool store_item_fast(PyObject* o, Value key, Value* R, Word w) {
+  if (!Py_IS_TYPE(o, &PyList_Type)) {
+    return is_int(key) && Py_IS_TYPE(o, &PyDict_Type) && store_dict_item(reinterpret_cast<PyDictObject*>(o), key, R, w);
+  }
   Value index = unboxed(key);
   if (!is_int(index)) return false;
-  if constexpr (kRaces) {
-    return false;
-  } else {
-    Py_ssize_t i = int_of(index), size = PyList_GET_SIZE(o);
+  auto* list = reinterpret_cast<PyListObject*>(o);
+  Py_ssize_t i = int_of(index);
+  PyObject* old;
+  {
+    // Nothing inside runs other code or waits.
+    ObjectLock lock(o);
+    const Py_ssize_t size = list->ob_base.ob_size;
     if (i < 0) i += size;
     if (static_cast<size_t>(i) >= static_cast<size_t>(size)) return false;
+    PyObject** slot = &list->ob_item[i];
+    old = *slot;
+    if (old != nullptr && store_number_in_place(old, R[word_c(w)])) return true;
     PyObject* value = take_operand(R, word_c(w), (word_flags(w) & kKillC) != 0);
     if (value == nullptr) {
       PyErr_Clear();
       return false;
     }
-    PyObject** slot = &reinterpret_cast<PyListObject*>(o)->ob_item[i];
-    PyObject* old = *slot;
-    *slot = value;
-    Py_DECREF(old);
-    return true;
+    sync::store_release(*slot, value);
   }
+  Py_XDECREF(old);
+  return true;
 }
 
 }  // namespace amphis

@@ -30,6 +30,7 @@ enum OpFlags : uint8_t {
   kNegate = 32,        // IS, CONTAINS
   kSuperZeroArg = 32,  // LOAD_SUPER_ATTR
   kCallArgs = 32,      // LIST_EXTEND: the list collects the arguments of a call
+  kUnbox = 64,         // loads and CALL: arithmetic follows, a number may come unboxed
 };
 
 // Parts of MAKE_FUNCTION (operand C); the registers hold the parts that are present, in this order.

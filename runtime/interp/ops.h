@@ -36,6 +36,8 @@ AMPHIS_DECLARE_OP(load_subscr)
 AMPHIS_DECLARE_OP(store_subscr)
 AMPHIS_DECLARE_OP(delete_subscr)
 AMPHIS_DECLARE_OP(build_slice)
+AMPHIS_DECLARE_OP(load_slice)
+AMPHIS_DECLARE_OP(store_slice)
 AMPHIS_DECLARE_OP(binary)
 AMPHIS_DECLARE_OP(unary)
 AMPHIS_DECLARE_OP(compare)
@@ -54,7 +56,6 @@ AMPHIS_DECLARE_OP(build_list)
 AMPHIS_DECLARE_OP(build_set)
 AMPHIS_DECLARE_OP(build_map)
 AMPHIS_DECLARE_OP(build_string)
-AMPHIS_DECLARE_OP(list_append)
 AMPHIS_DECLARE_OP(set_add)
 AMPHIS_DECLARE_OP(map_add)
 AMPHIS_DECLARE_OP(list_extend)
@@ -102,10 +103,6 @@ Frame* push_python_call(ThreadState* ts, Frame* f, Value callee, Value* args, ui
                         uint8_t skip);
 Frame* push_python_call_kw(ThreadState* ts, Frame* f, Value callee, Value* args, uint32_t nargs, PyObject* kwnames,
                            uint16_t dst, uint8_t skip);
-
-// The class's __init__ if calling the class is "allocate, then call this Python function": a new reference; else
-// null without an exception.
-PyObject* class_python_init(PyTypeObject* cls);
 
 void raise_unbound(Frame* f, uint32_t reg);
 void raise_init_result(Value result);

@@ -25,11 +25,15 @@ bool should_specialize(const Word* pc) {
   return count >= 1;
 }
 
+bool holds_record(Op op) {
+  return op == Op::LOAD_ATTR_CLASS || op == Op::LOAD_METHOD_CLASS || op == Op::LOAD_METHOD_TYPE;
+}
+
 void publish_word(const Word* pc, uint64_t cache, Op op) {
   auto* word = const_cast<Word*>(pc);
   // The previous form may have held a record.
   Op old_op = word_op(__atomic_load_n(word, __ATOMIC_RELAXED));
-  const bool had_record = old_op == Op::LOAD_ATTR_CLASS || old_op == Op::LOAD_METHOD_TYPE;
+  const bool had_record = holds_record(old_op);
   if (had_record) {
     rewrite_op(word, op_info(old_op).general);
     uint64_t old = __atomic_exchange_n(&word[1], uint64_t{0}, __ATOMIC_ACQ_REL);
@@ -47,7 +51,7 @@ bool may_become(const Word* pc, bool record) {
   if (op == Op::LOAD_ATTR || op == Op::LOAD_METHOD || op == Op::STORE_ATTR) {
     return __atomic_load_n(&pc[1], __ATOMIC_ACQUIRE) == 0;
   }
-  const bool has_record = op == Op::LOAD_ATTR_CLASS || op == Op::LOAD_METHOD_TYPE;
+  const bool has_record = holds_record(op);
   return has_record == record && !record;
 }
 
@@ -59,7 +63,7 @@ bool publish_record(const Word* pc, const AttrRecord& record, Op op) {
   auto* word = const_cast<Word*>(pc);
   uint64_t expected = __atomic_load_n(&word[1], __ATOMIC_ACQUIRE);
   Op old_op = word_op(__atomic_load_n(word, __ATOMIC_RELAXED));
-  const bool had_record = old_op == Op::LOAD_ATTR_CLASS || old_op == Op::LOAD_METHOD_TYPE;
+  const bool had_record = holds_record(old_op);
   if constexpr (kRaces) {
     expected = 0;
     if (!__atomic_compare_exchange_n(&word[1], &expected, reinterpret_cast<uint64_t>(copy), false, __ATOMIC_ACQ_REL,
@@ -104,7 +108,7 @@ void specialize_module(const Word* pc, PyObject* module, PyObject* name, Op op) 
 }
 
 // Attributes of a class itself.
-void specialize_class(const Word* pc, PyTypeObject* cls, PyObject* name) {
+void specialize_class(const Word* pc, PyTypeObject* cls, PyObject* name, Op op) {
   if (Py_TYPE(cls) != &PyType_Type) return;
   Ref<> meta = Ref<>::steal(type_lookup(&PyType_Type, name));
   if (meta) return;
@@ -113,7 +117,7 @@ void specialize_class(const Word* pc, PyTypeObject* cls, PyObject* name) {
   if (!value || version == 0) return;
   // Only what binding to a class leaves as it is.
   if (Py_TYPE(value.get())->tp_descr_get != nullptr && !PyFunction_Check(value.get())) return;
-  publish_record(pc, AttrRecord{version, 0, false, 0, value.get()}, Op::LOAD_ATTR_CLASS);
+  publish_record(pc, AttrRecord{version, 0, false, 0, value.get()}, op);
 }
 
 void specialize_load(const Word* pc, PyObject* o, PyObject* name, bool method) {
@@ -122,8 +126,8 @@ void specialize_load(const Word* pc, PyObject* o, PyObject* name, bool method) {
     specialize_module(pc, o, name, method ? Op::LOAD_METHOD_MODULE : Op::LOAD_ATTR_MODULE);
     return;
   }
-  if (type == &PyType_Type && !method) {
-    specialize_class(pc, reinterpret_cast<PyTypeObject*>(o), name);
+  if (type == &PyType_Type) {
+    specialize_class(pc, reinterpret_cast<PyTypeObject*>(o), name, method ? Op::LOAD_METHOD_CLASS : Op::LOAD_ATTR_CLASS);
     return;
   }
   if (type->tp_getattro != PyObject_GenericGetAttr) return;
@@ -317,16 +321,25 @@ bool op_load_special(Frame* f, const Word* pc) {
   return true;
 }
 
-PyObject* class_python_init(PyTypeObject* cls) {
+PyObject* class_python_init_slow(PyTypeObject* cls) {
   if (cls->tp_new != object_new || cls->tp_init == object_init || cls->tp_alloc != PyType_GenericAlloc ||
-      type_has_flag(cls, Py_TPFLAGS_IS_ABSTRACT)) {
+      type_has_flag(cls, Py_TPFLAGS_IS_ABSTRACT) || !is_heap_type(cls)) {
     return nullptr;
   }
-  PyObject* init = type_lookup(cls, names.dunder_init);
+  if (type_version(cls) == 0) return nullptr;
+  uint32_t version;
+  PyObject* init = type_lookup_versioned(cls, names.dunder_init, &version);
   if (init == nullptr) return nullptr;
-  if (Py_IS_TYPE(init, &PyFunction_Type)) return init;
-  Py_DECREF(init);
-  return nullptr;
+  if (!Py_IS_TYPE(init, &PyFunction_Type)) {
+    Py_DECREF(init);
+    return nullptr;
+  }
+  // Remembered until the class changes (type_modified_locked). The lock orders this with such a change.
+  TypeLock lock;
+  if (version != 0 && type_version_now(cls) == version && (!kRaces || sync::is_deferred(init))) {
+    sync::store_release(reinterpret_cast<PyHeapTypeObject*>(cls)->_spec_cache.init, init);
+  }
+  return init;
 }
 
 void raise_init_result(Value result) {

@@ -4,6 +4,8 @@
 #include "objects/str_concat.h"
 #include "objects/int.h"
 #include "objects/list.h"
+#include "objects/str.h"
+#include "objects/tuple.h"
 #include "sync/ref.h"
 
 namespace amphis {
@@ -86,6 +88,32 @@ bool append_string(const Regs& x, PyObject* right) {
 }
 
 }  // namespace
+
+bool store_dict_item(PyDictObject* dict, Value key, Value* R, Word w) {
+  const uint32_t reg = word_c(w);
+  const Value v = R[reg];
+  PyObject* value = value_to_object(v);
+  if (value == nullptr) {
+    PyErr_Clear();
+    return false;
+  }
+  const bool kill = (word_flags(w) & kKillC) != 0;
+  if (dict_replace_int(dict, int_of(key), value)) {
+    if (kill) {
+      R[reg] = kEmpty;
+      drop(v);
+    }
+    return true;
+  }
+  // The general way finds the number boxed already.
+  if (kill) {
+    R[reg] = value_owned(value);
+    drop(v);
+  } else {
+    Py_DECREF(value);
+  }
+  return false;
+}
 
 bool op_binary(Frame* f, const Word* pc) {
   Regs x(f, pc);
@@ -207,6 +235,81 @@ bool op_delete_subscr(Frame* f, const Word* pc) {
   return true;
 }
 
+namespace {
+
+// A bound of a slice that is an int or None. False: anything else, or an int that no register holds.
+bool plain_bound(Value v, Py_ssize_t absent, Py_ssize_t* out) {
+  v = unboxed(v);
+  if (is_int(v)) {
+    *out = int_of(v);
+    return true;
+  }
+  *out = absent;
+  return is_none(v);
+}
+
+bool plain_bounds(const Value* run, Py_ssize_t* start, Py_ssize_t* stop) {
+  return plain_bound(run[0], 0, start) && plain_bound(run[1], PY_SSIZE_T_MAX, stop);
+}
+
+Ref<> slice_object(const Value* run) {
+  Operand start(run[0]), stop(run[1]);
+  if (start.get() == nullptr || stop.get() == nullptr) return nullptr;
+  return Ref<>::steal(PySlice_New(start, stop, nullptr));
+}
+
+void clear_bounds(const Regs& x, uint32_t run) {
+  x.clear(run);
+  x.clear(run + 1);
+}
+
+}  // namespace
+
+bool op_load_slice(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  const Value* run = &x.r[x.c()];
+  PyObject* result = nullptr;
+  Py_ssize_t start, stop;
+  if (is_pointer(x.B()) && plain_bounds(run, &start, &stop)) {
+    PyObject* o = pointer_of(x.B());
+    PyTypeObject* type = Py_TYPE(o);
+    if (type == &PyList_Type) {
+      result = list_slice(reinterpret_cast<PyListObject*>(o), start, stop);
+      if (result == nullptr) return false;
+    } else if (type == &PyTuple_Type || type == &PyUnicode_Type) {
+      const Py_ssize_t n = type == &PyTuple_Type ? PyTuple_GET_SIZE(o) : PyUnicode_GET_LENGTH(o);
+      PySlice_AdjustIndices(n, &start, &stop, 1);
+      if (stop < start) stop = start;
+      result = type == &PyTuple_Type ? PyTuple_GetSlice(o, start, stop) : str_slice(o, start, stop);
+      if (result == nullptr) return false;
+    }
+  }
+  if (result == nullptr) {
+    Operand o(x.B());
+    if (o.get() == nullptr) return false;
+    Ref<> slice = slice_object(run);
+    if (!slice) return false;
+    result = PyObject_GetItem(o, slice);
+    if (result == nullptr) return false;
+  }
+  clear_bounds(x, x.c());
+  x.kill_b();
+  return x.set_a(result);
+}
+
+bool op_store_slice(Frame* f, const Word* pc) {
+  Regs x(f, pc);
+  Operand o(x.A());
+  Operand value(x.C());
+  Ref<> slice = slice_object(&x.r[x.b()]);
+  if (o.get() == nullptr || value.get() == nullptr || !slice) return false;
+  if (PyObject_SetItem(o, slice, value) < 0) return false;
+  clear_bounds(x, x.b());
+  x.kill_c();
+  x.kill_a();
+  return true;
+}
+
 bool op_build_slice(Frame* f, const Word* pc) {
   Regs x(f, pc);
   Ref<> start = Ref<>::steal(x.take(x.b()));
@@ -220,17 +323,20 @@ bool op_build_slice(Frame* f, const Word* pc) {
 bool op_build_tuple(Frame* f, const Word* pc) {
   Regs x(f, pc);
   const uint32_t n = x.c();
-  PyObject* tuple = PyTuple_New(static_cast<Py_ssize_t>(n));
+  if (n == 0) return x.set_a(empty_tuple());
+  PyTupleObject* tuple = tuple_alloc(static_cast<Py_ssize_t>(n));
   if (tuple == nullptr) return false;
   for (uint32_t i = 0; i < n; ++i) {
     PyObject* item = x.take(x.b() + i);
     if (item == nullptr) {
+      for (uint32_t rest = i; rest < n; ++rest) tuple->ob_item[rest] = nullptr;
       Py_DECREF(tuple);
       return false;
     }
-    PyTuple_SET_ITEM(tuple, static_cast<Py_ssize_t>(i), item);
+    tuple->ob_item[i] = item;
   }
-  return x.set_a(tuple);
+  PyObject_GC_Track(tuple);
+  return x.set_a(reinterpret_cast<PyObject*>(tuple));
 }
 
 bool op_build_list(Frame* f, const Word* pc) {
@@ -299,12 +405,6 @@ bool op_build_string(Frame* f, const Word* pc) {
   return x.set_a(PyUnicode_Join(empty, pieces));
 }
 
-bool op_list_append(Frame* f, const Word* pc) {
-  Regs x(f, pc);
-  PyObject* value = take_operand(x.r, x.b(), x.flag(kKillB));
-  if (value == nullptr) return false;
-  return list_append_take(reinterpret_cast<PyListObject*>(pointer_of(x.A())), value) == 0;
-}
 
 bool op_set_add(Frame* f, const Word* pc) {
   Regs x(f, pc);

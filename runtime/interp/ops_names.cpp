@@ -198,7 +198,7 @@ bool op_load_from_dict_or_deref(Frame* f, const Word* pc) {
   if (value != nullptr) {
     result = value_owned(value);
   } else {
-    result = load_slot(&reinterpret_cast<PyCellObject*>(pointer_of(x.C()))->ob_ref);
+    result = load_slot(&reinterpret_cast<PyCellObject*>(pointer_of(x.C()))->ob_ref, false);
     if (result == kEmpty) {
       raise_unbound(f, x.c());
       return false;

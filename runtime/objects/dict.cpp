@@ -6,6 +6,7 @@
 #include "objects/dict.h"
 
 #include "base/compiler.h"
+#include "objects/int.h"
 #include "sync/retire.h"
 
 using namespace amphis;
@@ -47,6 +48,23 @@ Py_ssize_t find_int(DictKeys* keys, PyObject* key, Py_hash_t hash) {
     return true;
   });
   return unsure ? kDictError : index;
+}
+
+// The entry of an exact int key that is not -1 (whose hash is that of -2, too), or kDictMissing where there is none or
+// only a comparison could tell.
+Py_ssize_t find_small_int(DictKeys* keys, int64_t i) {
+  if (!keys->general) return kDictMissing;
+  bool unsure = false;
+  const Py_ssize_t index = dict_probe(keys, i, [&](StrEntry* entry, Py_ssize_t) {
+    PyObject* found = sync::load_acquire(entry->key);
+    if (found == nullptr || reinterpret_cast<GeneralEntry*>(entry)->hash != i) return false;
+    // Equal hashes of exact ints of up to 60 bits mean equal numbers.
+    int64_t value;
+    if (PyLong_CheckExact(found) && compact_value(found, &value)) return value == i;
+    unsure = true;
+    return true;
+  });
+  return unsure ? kDictMissing : index;
 }
 
 // 1 found (*result is a new reference), 0 missing, -1 must be done under the lock.
@@ -184,6 +202,41 @@ PyObject* list_of(PyObject* op, Part part) {
 }
 
 }  // namespace
+
+PyObject* dict_get_int(PyDictObject* dict, int64_t i) {
+  if (i == -1 || i == -2) return nullptr;
+  DictKeys* keys = dict_keys(dict);
+  const Py_ssize_t index = find_small_int(keys, i);
+  if (index < 0) return nullptr;
+  StrEntry* entry = dict_entry(keys, index);
+  if constexpr (!kRaces) {
+    return Py_NewRef(entry->value);
+  } else {
+    Ref<> value;
+    if (sync::try_get_ref(&entry->value, &value) && value && sync::load_acquire(entry->key) != nullptr &&
+        dict_keys(dict) == keys) {
+      return value.release();
+    }
+    return nullptr;
+  }
+}
+
+bool dict_replace_int(PyDictObject* dict, int64_t i, PyObject* value) {
+  if (i == -1 || i == -2) return false;
+  PyObject* old;
+  {
+    ObjectLock lock(dict);
+    DictKeys* keys = dict_keys_field(dict);
+    const Py_ssize_t index = find_small_int(keys, i);
+    if (index < 0) return false;
+    StrEntry* entry = dict_entry(keys, index);
+    old = entry->value;
+    sync::store_release(entry->value, value);
+  }
+  Py_XDECREF(old);
+  return true;
+}
+
 
 int dict_set_str(PyDictObject* dict, PyObject* key, PyObject* value) {
   const Py_hash_t hash = str_hash(key);

@@ -187,6 +187,11 @@ inline PyObject* dict_get_str(PyDictObject* dict, PyObject* key) {
   return dict_get_str_hashed(dict, key, str_hash(key));
 }
 
+// The value of the int key i as a new reference, or null with no error set: not there, or the general lookup must tell.
+PyObject* dict_get_int(PyDictObject* dict, int64_t i);
+// Replaces the value of the int key i, which takes over the reference. False, with nothing taken: the general way.
+bool dict_replace_int(PyDictObject* dict, int64_t i, PyObject* value);
+
 inline bool dict_contains_str(PyDictObject* dict, PyObject* key) {
   return dict_lookup_index_str(dict, key) >= 0;
 }

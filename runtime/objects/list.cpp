@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/compiler.h"
+#include "sync/mutex.h"
 #include "objects/dict.h"
 #include "objects/range.h"
 #include "objects/tuple.h"
@@ -30,9 +31,9 @@ PyObject** new_array(Py_ssize_t capacity) {
   return items;
 }
 
-// Overlapping moves of references within one array; item by item where readers race.
+// Overlapping moves of references within one array; item by item while readers may race.
 void move_items(PyObject** to, PyObject** from, Py_ssize_t n) {
-  if constexpr (!kRaces) {
+  if (!kRaces || sync::only_thread()) {
     memmove(to, from, static_cast<size_t>(n) * sizeof(PyObject*));
   } else if (to < from) {
     for (Py_ssize_t i = 0; i < n; i++) sync::store_release(to[i], from[i]);

@@ -78,6 +78,9 @@ PyObject* list_from_array_take(PyObject* const* items, Py_ssize_t n);
 // list.extend(iterable): 0 or -1.
 int list_extend(PyListObject* list, PyObject* iterable);
 
+// list[start:stop] with bounds as they were written: a new reference.
+PyObject* list_slice(PyListObject* list, Py_ssize_t start, Py_ssize_t stop);
+
 // list[index] with the errors of the type: a new reference.
 PyObject* list_subscript(PyObject* self, PyObject* index);
 

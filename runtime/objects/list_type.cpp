@@ -66,18 +66,22 @@ PyObject* list_item(PyObject* self, Py_ssize_t index) {
   return item;
 }
 
-PyObject* get_slice(PyObject* self, PyObject* slice) {
-  Py_ssize_t start, stop, step;
-  if (PySlice_Unpack(slice, &start, &stop, &step) < 0) return nullptr;
-  ObjectLock lock(self);
-  const Py_ssize_t n = PySlice_AdjustIndices(PyList_GET_SIZE(self), &start, &stop, step);
+PyObject* copy_range(PyListObject* list, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t step) {
+  ObjectLock lock(list);
+  const Py_ssize_t n = PySlice_AdjustIndices(list->ob_base.ob_size, &start, &stop, step);
   PyObject* result = list_new_presized(n);
   if (result == nullptr) return nullptr;
-  PyObject** from = as_list(self)->ob_item;
+  PyObject** from = list->ob_item;
   PyObject** to = as_list(result)->ob_item;
   for (Py_ssize_t i = 0, at = start; i < n; i++, at += step) to[i] = Py_NewRef(from[at]);
   as_list(result)->ob_base.ob_size = n;
   return result;
+}
+
+PyObject* get_slice(PyObject* self, PyObject* slice) {
+  Py_ssize_t start, stop, step;
+  if (PySlice_Unpack(slice, &start, &stop, &step) < 0) return nullptr;
+  return copy_range(as_list(self), start, stop, step);
 }
 
 PyObject* wrong_index(PyObject* index) {
@@ -515,6 +519,10 @@ PyObject* list_subscript(PyObject* self, PyObject* index) {
     return list_item(self, i);
   }
   return PySlice_Check(index) ? get_slice(self, index) : wrong_index(index);
+}
+
+PyObject* list_slice(PyListObject* list, Py_ssize_t start, Py_ssize_t stop) {
+  return copy_range(list, start, stop, 1);
 }
 
 }  // namespace amphis

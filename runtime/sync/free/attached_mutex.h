@@ -10,6 +10,9 @@ namespace amphis::sync {
 // second state appears the first one has passed a safepoint, or is the one that makes it.
 extern std::atomic<bool> many_threads AMPHIS_HIDDEN;
 
+// True while no other thread can touch an object before this one's next safepoint.
+AMPHIS_ALWAYS_INLINE bool only_thread() { return !many_threads.load(std::memory_order_acquire); }
+
 // The uncontended halves of a PyMutex that only attached threads lock and unlock. False: use mutex_lock_timed or
 // mutex_try_unlock.
 AMPHIS_ALWAYS_INLINE bool attached_try_lock(PyMutex* m) {
@@ -25,6 +28,16 @@ AMPHIS_ALWAYS_INLINE bool attached_try_unlock(PyMutex* m) {
   }
   if (m->_bits != 1) [[unlikely]] return false;
   m->_bits = 0;
+  return true;
+}
+
+// field: expected -> desired, for a byte that only attached threads write. False: it is not `expected`.
+AMPHIS_ALWAYS_INLINE bool attached_claim(uint8_t& field, uint8_t expected, uint8_t desired) {
+  if (many_threads.load(std::memory_order_acquire)) {
+    return __atomic_compare_exchange_n(&field, &expected, desired, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  }
+  if (field != expected) [[unlikely]] return false;
+  field = desired;
   return true;
 }
 

@@ -43,6 +43,16 @@ inline bool is_unique(PyObject* op) {
   return load_relaxed(op->ob_ref_local) == 0 && load_acquire(op->ob_ref_shared) == _Py_REF_SHARED(1, _Py_REF_MERGED);
 }
 
+// True when this thread may change the object in place: the slot it was read from, whose lock this thread holds, has
+// the only reference, and no other thread can be about to take one (it was never published).
+inline bool is_private(PyObject* op) {
+  return load_relaxed(op->ob_tid) == _Py_ThreadId() && load_relaxed(op->ob_ref_local) == 1 &&
+         load_relaxed(op->ob_ref_shared) == 0;
+}
+// True when no other thread can free the object while this one looks at it without a reference: this thread owns it,
+// so only this thread merges the halves of its count.
+inline bool is_stable(PyObject* op) { return load_relaxed(op->ob_tid) == _Py_ThreadId(); }
+
 // False: try again under the owner's lock.
 template <class T>
 inline bool try_get_ref(T* const* slot, Ref<T>* result) {
@@ -53,6 +63,13 @@ inline bool try_get_ref(T* const* slot, Ref<T>* result) {
       return true;
     }
     auto* op = reinterpret_cast<PyObject*>(p);
+    if (is_stable(op)) [[likely]] {
+      // Nobody else can have freed it since it was read: no second look at the slot.
+      uint32_t local = load_relaxed(op->ob_ref_local);
+      if (local != _Py_IMMORTAL_REFCNT_LOCAL) store_relaxed(op->ob_ref_local, local + 1);
+      *result = Ref<T>::steal(p);
+      return true;
+    }
     if (!try_incref_local(op)) {
       if (!try_incref_shared(op)) {
         if (load_acquire(*const_cast<T**>(slot)) != p) continue;

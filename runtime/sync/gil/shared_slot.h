@@ -16,6 +16,12 @@ inline void publish(PyObject*) {}
 // True when this thread holds the only reference, so that nobody can notice a change in place.
 inline bool is_unique(PyObject* op) { return Py_REFCNT(op) == 1; }
 
+// True when this thread may change the object in place: the slot it was read from, whose lock this thread holds, has
+// the only reference, and no other thread can be about to take one.
+inline bool is_private(PyObject* op) { return Py_REFCNT(op) == 1; }
+// True when no other thread can free the object while this one looks at it without a reference.
+inline bool is_stable(PyObject*) { return true; }
+
 template <class T>
 inline Ref<T> get_ref(T* const* slot) { return Ref<T>::share(*slot); }
 template <class T>
