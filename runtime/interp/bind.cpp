@@ -36,6 +36,7 @@ struct Binding {
     return positional + keyword_only + (extra_args != nullptr) + (extra_keywords != nullptr);
   }
 
+  bool place(Value* args, size_t npos, size_t nkw, PyObject* kwnames);
   bool fill(Value* args, size_t npos, size_t nkw, PyObject* kwnames);
   bool defaults(size_t given);
   void too_many(size_t given);
@@ -138,6 +139,43 @@ PyObject* closest_parameter(PyCodeObject* code, PyObject* name) {
     if (PyUnicode_Check(best.get()) && names_equal(parameter_name(code, i), best) == 1) return parameter_name(code, i);
   }
   return nullptr;
+}
+
+// The common call: nothing to collect, positional arguments that all have a parameter, keywords that are the very names.
+// Moves the arguments to their parameters and empties the others; false, with nothing done: fill() must look closer.
+bool Binding::place(Value* args, size_t npos, size_t nkw, PyObject* kwnames) {
+  constexpr size_t kFew = 8;
+  if (extra_args != nullptr || extra_keywords != nullptr || npos > static_cast<size_t>(positional) || nkw > kFew) {
+    return false;
+  }
+  const int named_end = positional + keyword_only;
+  const int given = static_cast<int>(npos);
+  const int first = given > code->co_posonlyargcount ? given : code->co_posonlyargcount;
+  int at[kFew];
+  Value moved[kFew];
+  for (size_t k = 0; k < nkw; ++k) {
+    PyObject* name = PyTuple_GET_ITEM(kwnames, static_cast<Py_ssize_t>(k));
+    int i = first;
+    while (i < named_end && parameter_name(code, i) != name) ++i;
+    if (i == named_end) return false;
+    at[k] = i;
+  }
+  for (size_t k = 0; k < nkw; ++k) {
+    moved[k] = args[npos + k];
+    args[npos + k] = kEmpty;
+  }
+  if (regs != args) {
+    for (int i = 0; i < given; ++i) {
+      regs[i] = args[i];
+      args[i] = kEmpty;
+    }
+  }
+  for (int i = given; i < named_end; ++i) regs[i] = kEmpty;
+  for (size_t k = 0; k < nkw; ++k) {
+    drop(regs[at[k]]);  // the same name twice, from a caller that does not check
+    regs[at[k]] = moved[k];
+  }
+  return true;
 }
 
 bool Binding::fill(Value* args, size_t npos, size_t nkw, PyObject* kwnames) {
@@ -258,7 +296,21 @@ bool Binding::defaults(size_t given) {
 
 bool bind_arguments(ThreadState*, PyFunctionObject* function, const Value* args, size_t nargs, PyObject* kwnames,
                     Value* regs) {
-  size_t nkw = kwnames != nullptr ? static_cast<size_t>(PyTuple_GET_SIZE(kwnames)) : 0;
+  const size_t nkw = kwnames != nullptr ? static_cast<size_t>(PyTuple_GET_SIZE(kwnames)) : 0;
+  auto* from = const_cast<Value*>(args);
+  Binding binding(function, regs);
+  const int total = binding.total();
+  auto clear = [&] {
+    for (int i = 0; i < total; ++i) {
+      Value v = regs[i];
+      regs[i] = kEmpty;
+      drop(v);
+    }
+    return false;
+  };
+  if (binding.place(from, nargs - nkw, nkw, kwnames)) [[likely]] {
+    return binding.defaults(nargs - nkw) || clear();
+  }
   // The arguments move out of the registers first: parameters are laid out over the same ones.
   constexpr size_t kFew = 32;
   Value few[kFew];
@@ -268,22 +320,14 @@ bool bind_arguments(ThreadState*, PyFunctionObject* function, const Value* args,
     many.resize(nargs);
     moved = many.data();
   }
-  auto* from = const_cast<Value*>(args);
   for (size_t i = 0; i < nargs; ++i) {
     moved[i] = from[i];
     from[i] = kEmpty;
   }
-  Binding binding(function, regs);
-  const int total = binding.total();
   for (int i = 0; i < total; ++i) regs[i] = kEmpty;
   if (binding.fill(moved, nargs - nkw, nkw, kwnames)) return true;
   for (size_t i = 0; i < nargs; ++i) drop(moved[i]);
-  for (int i = 0; i < total; ++i) {
-    Value v = regs[i];
-    regs[i] = kEmpty;
-    drop(v);
-  }
-  return false;
+  return clear();
 }
 
 }  // namespace amphis

@@ -9,7 +9,10 @@
 #include <cmath>
 
 #include "interp/generator.h"
+#include "interp/known_calls.h"
 #include "interp/load.h"
+#include "objects/dict.h"
+#include "objects/enumerate.h"
 #include "objects/function.h"
 #include "objects/list.h"
 #include "objects/range.h"
@@ -179,7 +182,84 @@ inline int mixed_compare(Value b, Value c) {
   return -1;
 }
 
+// The length of a container whose size is a field: -1 for anything else.
+AMPHIS_ALWAYS_INLINE Py_ssize_t plain_length(PyObject* o) {
+  PyTypeObject* type = Py_TYPE(o);
+  if (type == &PyList_Type) return list_size(reinterpret_cast<PyListObject*>(o));
+  if (type == &PyTuple_Type) return PyTuple_GET_SIZE(o);
+  if (type == &PyUnicode_Type) return PyUnicode_GET_LENGTH(o);
+  if (type == &PyDict_Type) return sync::load_relaxed(reinterpret_cast<PyDictObject*>(o)->ma_used);
+  return -1;
+}
+
+// Calls of well-known C functions with plain arguments, which run nothing else: the result, or kEmpty with nothing done.
+AMPHIS_ALWAYS_INLINE Value perform_known_call(PyObject* callee, PyTypeObject* type, Value* args, uint32_t nargs) {
+  if (type == &PyMethodDescr_Type) {
+    if (nargs != 2 || !is_pointer(args[0]) || !Py_IS_TYPE(pointer_of(args[0]), &PyList_Type) ||
+        reinterpret_cast<PyMethodDescrObject*>(callee)->d_method->ml_meth != known_calls.list_append) {
+      return kEmpty;
+    }
+    PyObject* item = value_to_object(args[1]);
+    if (item == nullptr || list_append_take(reinterpret_cast<PyListObject*>(pointer_of(args[0])), item) < 0) {
+      PyErr_Clear();
+      return kEmpty;
+    }
+    return value_none();
+  }
+  if (type != &PyCFunction_Type) return kEmpty;
+  const PyCFunction function = reinterpret_cast<PyCFunctionObject*>(callee)->m_ml->ml_meth;
+  if (function == known_calls.len) {
+    if (nargs != 1 || !is_pointer(args[0])) return kEmpty;
+    const Py_ssize_t n = plain_length(pointer_of(args[0]));
+    return n < 0 ? kEmpty : value_int(n);
+  }
+  if (function == known_calls.isinstance) {
+    if (nargs != 2 || !is_pointer(args[1]) || !Py_IS_TYPE(pointer_of(args[1]), &PyType_Type)) return kEmpty;
+    auto* cls = reinterpret_cast<PyTypeObject*>(pointer_of(args[1]));
+    PyTypeObject* of = is_int(args[0])      ? &PyLong_Type
+                       : is_double(args[0]) ? &PyFloat_Type
+                                            : Py_TYPE(pointer_of(args[0]));
+    if (of == cls || PyType_IsSubtype(of, cls)) return value_true();
+    // An object may still claim another class by __class__.
+    return of->tp_getattro == PyObject_GenericGetAttr && !is_heap_type(of) ? value_false() : kEmpty;
+  }
+  return kEmpty;
+}
+
+// A step of enumerate() or dict.items() whose pair is unpacked at once. False: the end, or an exception.
+bool next_pair(PyObject* iterator, PyTypeObject* type, Value* first, Value* second) {
+  if (type == &PyDictIterItem_Type) {
+    PyObject *key, *value;
+    if (!dict_next_pair(iterator, &key, &value)) return false;
+    *first = value_owned(key);
+    *second = value_owned(value);
+    return true;
+  }
+  auto* e = reinterpret_cast<EnumerateObject*>(iterator);
+  PyObject* inner = e->iterator;
+  Value item = Py_IS_TYPE(inner, &PyListIter_Type) ? list_iterator_next(inner) : kEmpty;
+  if (item == kEmpty) {
+    PyObject* object = Py_TYPE(inner)->tp_iternext(inner);
+    if (object == nullptr) return false;
+    item = value_owned(object);
+  }
+  const Py_ssize_t index = sync::load_relaxed(e->index);
+  sync::store_relaxed(e->index, index + 1);
+  *first = value_int(index);
+  *second = item;
+  return true;
+}
+
+// Whether next_pair can do it: an enumerate() that counts beyond what a register holds cannot.
+AMPHIS_ALWAYS_INLINE bool has_pairs(PyObject* iterator, PyTypeObject* type) {
+  if (type == &PyDictIterItem_Type) return true;
+  return type == &PyEnum_Type && reinterpret_cast<EnumerateObject*>(iterator)->big == nullptr &&
+         fits_int(sync::load_relaxed(reinterpret_cast<EnumerateObject*>(iterator)->index));
+}
+
 }  // namespace
+
+KnownCalls known_calls;
 
 #define A word_a(w)
 #define B word_b(w)
@@ -786,6 +866,19 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     }
     f->pc = pc;
     PyObject* item;
+    if (has_pairs(it, type)) {
+      const Word unpack = pc[2];
+      if (word_op(unpack) == Op::UNPACK_SEQUENCE && word_c(unpack) == 2 && (word_flags(unpack) & kKillB) &&
+          word_b(unpack) == static_cast<uint16_t>(pc[1])) {
+        Value first, second;
+        if (next_pair(it, type, &first, &second)) [[likely]] {
+          SET(word_a(unpack), first);
+          SET(word_a(unpack) + 1, second);
+          NEXT(3);
+        }
+        goto exhausted;
+      }
+    }
     if (type->tp_iternext == nullptr) [[unlikely]] {
       // A program wrote to the variable that holds a generator expression's iterator.
       PyErr_Format(PyExc_TypeError, "'%.200s' object is not an iterator", type->tp_name);
@@ -796,6 +889,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       SET(static_cast<uint16_t>(pc[1]), value_owned(item));
       NEXT(2);
     }
+  exhausted:
     if (ts->current_exception != nullptr) {
       if (!PyErr_ExceptionMatches(PyExc_StopIteration)) goto error;
       PyErr_Clear();
@@ -933,6 +1027,20 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
         ENTER_FRAME();
         POLL();
         DISPATCH();
+      }
+    }
+    if (type != nullptr) {
+      Value known = perform_known_call(pointer_of(callee), type, args, nargs);
+      if (known != kEmpty) {
+        for (uint32_t i = 0; i < nargs; ++i) {
+          Value old = args[i];
+          args[i] = kEmpty;
+          drop(old);
+        }
+        R[A] = kEmpty;
+        drop(callee);
+        SET(C, known);
+        NEXT(2);
       }
     }
     if (!op_call_object(f, pc, args, nargs)) goto error;

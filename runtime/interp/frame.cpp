@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include "interp/known_calls.h"
 #include "interp/load.h"
 #include "interp/ops.h"
 #include "interp/super_frame.h"
@@ -227,6 +228,7 @@ PyObject* eval_class_body(PyObject* function, PyObject* ns) { return run_with_na
 
 int interp_init() {
   function_entry = function_vectorcall;
+  known_calls.list_append = list_append_method();
   super_frame_hook = super_arguments_of_frame;
   add_thread_hooks({interp_thread_created, nullptr, nullptr, nullptr, interp_thread_destroyed});
   return 0;

@@ -33,6 +33,7 @@ PyObject* interpreter_builtins() { return builtins_dict; }
 PyObject* builtins_create() {
   Ref<> module = Ref<>::steal(PyModule_Create(&builtins_def));
   if (!module) return nullptr;
+  builtins_announce();
   for (PyMethodDef* table : {builtins_object_methods, builtins_iterate_methods, builtins_code_methods}) {
     if (PyModule_AddFunctions(module, table) < 0) return nullptr;
   }

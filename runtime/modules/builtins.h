@@ -9,6 +9,9 @@ extern PyMethodDef builtins_object_methods[];   // builtins_object.cpp: attribut
 extern PyMethodDef builtins_iterate_methods[];  // builtins_iterate.cpp: what walks over iterables
 extern PyMethodDef builtins_code_methods[];     // builtins_code.cpp: compile, eval, exec, classes, imports, input and output
 
+// Tells the interpreter which C functions it may perform itself.
+void builtins_announce();
+
 template <typename F>
 PyCFunction as_cfunction(F f) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));

@@ -1,6 +1,8 @@
 // builtins: attributes, identity, conversion, namespaces.
 #include "interp/frame_variables.h"
 #include "modules/builtins.h"
+
+#include "interp/known_calls.h"
 #include "objects/int.h"
 #include "objects/names.h"
 #include "sync/ref.h"
@@ -177,6 +179,11 @@ PyObject* builtin_format(PyObject*, PyObject* const* args, Py_ssize_t n) {
 }
 
 }  // namespace
+
+void builtins_announce() {
+  known_calls.len = builtin_len;
+  known_calls.isinstance = as_cfunction(builtin_isinstance);
+}
 
 PyMethodDef builtins_object_methods[] = {
     {"abs", builtin_abs, METH_O, "abs($module, number, /)\n--\n\nReturn the absolute value of the argument."},

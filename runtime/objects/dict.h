@@ -213,6 +213,9 @@ PyObject* dict_from_pairs(PyObject* const* pairs, Py_ssize_t n);
 // skipped).
 PyObject* dict_from_names(PyObject* const* names, PyObject* const* values, Py_ssize_t n);
 
+// One step of an iterator over items, without the pair (new references). False: the end, or an exception.
+bool dict_next_pair(PyObject* iterator, PyObject** key, PyObject** value);
+
 // Puts the next live entry at or after *pos into key and value (new references; either pointer may be null)
 // and moves *pos behind it. Returns 1, or 0 at the end. Each step is atomic; the whole walk is not.
 int dict_next_ref(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, PyObject** value);

@@ -122,6 +122,18 @@ PyObject* next_item(PyObject* op) {
   return reuse_pair(&self->pair, step.key.release(), step.value.release());
 }
 
+}  // namespace
+
+bool dict_next_pair(PyObject* iterator, PyObject** key, PyObject** value) {
+  Step step;
+  if (!advance<false>(as_iterator(iterator), true, true, &step)) return false;
+  *key = step.key.release();
+  *value = step.value.release();
+  return true;
+}
+
+namespace {
+
 void iterator_dealloc(PyObject* op) {
   DictIterator* self = as_iterator(op);
   untrack(op);

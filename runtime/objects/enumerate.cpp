@@ -1,4 +1,6 @@
 // The types `enumerate` and `reversed`.
+#include "objects/enumerate.h"
+
 #include "objects/container_support.h"
 #include "objects/tuple.h"
 
@@ -9,13 +11,6 @@ namespace amphis {
 namespace {
 
 // ---- enumerate ----
-
-struct EnumerateObject {
-  PyObject_HEAD Py_ssize_t index;  // the next number, while big is null
-  PyObject* iterator;
-  PyObject* big;   // the next number once it does not fit
-  PyObject* pair;  // the tuple to hand out again when nobody else has kept it (GIL build)
-};
 
 EnumerateObject* as_enumerate(PyObject* op) {
   return reinterpret_cast<EnumerateObject*>(op);

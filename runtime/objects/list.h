@@ -75,6 +75,9 @@ int list_set_item_take(PyListObject* list, Py_ssize_t index, PyObject* item);
 // A list of these items; takes over the references, also on failure.
 PyObject* list_from_array_take(PyObject* const* items, Py_ssize_t n);
 
+// The C function of list.append.
+PyCFunction list_append_method();
+
 // list.extend(iterable): 0 or -1.
 int list_extend(PyListObject* list, PyObject* iterable);
 

@@ -521,6 +521,8 @@ PyObject* list_subscript(PyObject* self, PyObject* index) {
   return PySlice_Check(index) ? get_slice(self, index) : wrong_index(index);
 }
 
+PyCFunction list_append_method() { return method_append; }
+
 PyObject* list_slice(PyListObject* list, Py_ssize_t start, Py_ssize_t stop) {
   return copy_range(list, start, stop, 1);
 }
