@@ -2,7 +2,7 @@
 # Installs what building and testing Amphis needs on Debian 12 or 13. Does nothing when everything is there.
 set -euo pipefail
 
-packages=(cmake ninja-build g++ git libmimalloc-dev catch2 libgmp-dev zlib1g-dev libssl-dev libedit-dev libexpat1-dev
+packages=(cmake ninja-build g++ git libmimalloc-dev catch2 libgmp-dev zlib1g-dev libssl-dev libedit-dev libexpat1-dev libbz2-dev liblzma-dev
   unicode-data ccache mold python3-minimal ca-certificates)
 
 missing=()

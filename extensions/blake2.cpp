@@ -117,19 +117,6 @@ struct State {
   }
 };
 
-bool to_unsigned(PyObject* object, unsigned long long* value) {
-  Ref index(PyNumber_Index(object));
-  if (!index) return false;
-  int overflow;
-  const long long number = PyLong_AsLongLongAndOverflow(index.get(), &overflow);
-  if (overflow < 0 || (overflow == 0 && number < 0)) {
-    PyErr_SetString(PyExc_ValueError, "Cannot convert negative int");
-    return false;
-  }
-  *value = overflow == 0 ? static_cast<unsigned long long>(number) : PyLong_AsUnsignedLongLong(index.get());
-  return !PyErr_Occurred();
-}
-
 bool in_range(bool ok, PyObject* exception, const char* message) {
   if (!ok) PyErr_SetString(exception, message);
   return ok;
@@ -186,9 +173,9 @@ struct Kind {
         !copy_parameter(person, "person", Hashing::kSalt, block + kTail + Hashing::kSalt) ||
         !in_range(fanout >= 0 && fanout <= 255, PyExc_ValueError, "fanout must be between 0 and 255") ||
         !in_range(depth > 0 && depth <= 255, PyExc_ValueError, "depth must be between 1 and 255") ||
-        (leaf != nullptr && !to_unsigned(leaf, &leaf_size)) ||
+        (leaf != nullptr && !ext::to_unsigned(leaf, &leaf_size)) ||
         !in_range(leaf_size <= UINT32_MAX, PyExc_OverflowError, "leaf_size is too large") ||
-        (offset != nullptr && !to_unsigned(offset, &node_offset)) ||
+        (offset != nullptr && !ext::to_unsigned(offset, &node_offset)) ||
         !in_range(V::kOffsetBytes == 8 || node_offset >> 48 == 0, PyExc_OverflowError, "node_offset is too large") ||
         !in_range(node_depth >= 0 && node_depth <= 255, PyExc_ValueError, "node_depth must be between 0 and 255"))
       return nullptr;

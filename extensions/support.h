@@ -107,6 +107,20 @@ inline bool to_int(PyObject* value, int* result) {
   return *result != -1 || !PyErr_Occurred();
 }
 
+// An integer of 64 bits; ValueError for a negative one.
+inline bool to_unsigned(PyObject* object, unsigned long long* value) {
+  Ref index(PyNumber_Index(object));
+  if (!index) return false;
+  int overflow;
+  const long long number = PyLong_AsLongLongAndOverflow(index.get(), &overflow);
+  if (overflow < 0 || (overflow == 0 && number < 0)) {
+    PyErr_SetString(PyExc_ValueError, "Cannot convert negative int");
+    return false;
+  }
+  *value = overflow == 0 ? static_cast<unsigned long long>(number) : PyLong_AsUnsignedLongLong(index.get());
+  return !PyErr_Occurred();
+}
+
 struct IntConstant {
   const char* name;
   long long value;

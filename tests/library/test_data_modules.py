@@ -1,6 +1,7 @@
 """json, csv, zlib, struct's cache and the hash modules: extensions/ and runtime/modules/struct.cpp."""
 import csv
 import hashlib
+import importlib
 import io
 import json
 import subprocess
@@ -63,6 +64,41 @@ class Csv(unittest.TestCase):
                 return "a,b"
         reader = csv.reader(Lines())
         self.assertRaisesRegex(csv.Error, "iterator has already advanced the reader", next, reader)
+
+
+class Compression(unittest.TestCase):
+    def test_streams_round_trip_in_pieces(self):
+        data = b"some text " * 20000
+        for name in "bz2", "lzma", "gzip":
+            try:
+                module = importlib.import_module(name)
+            except ImportError:
+                continue
+            packed = module.compress(data)
+            self.assertEqual(module.decompress(packed), data)
+            if name == "gzip":
+                continue
+            machine = module.BZ2Decompressor() if name == "bz2" else module.LZMADecompressor()
+            out = machine.decompress(packed[:50], 10)
+            rest = packed[50:] + b"after"
+            while not machine.eof:
+                piece = b""
+                if machine.needs_input:
+                    piece, rest = rest[:1000], rest[1000:]
+                    self.assertTrue(piece)
+                out += machine.decompress(piece, 30000)
+            self.assertEqual((out, machine.unused_data + rest), (data, b"after"))
+            self.assertRaises(EOFError, machine.decompress, b"")
+
+    def test_filters_round_trip(self):
+        try:
+            import lzma
+        except ImportError:
+            self.skipTest("built without liblzma")
+        filters = [{"id": lzma.FILTER_DELTA, "dist": 4}, {"id": lzma.FILTER_LZMA2, "preset": 1}]
+        packed = lzma.compress(b"abcd" * 1000, lzma.FORMAT_RAW, filters=filters)
+        self.assertEqual(lzma.decompress(packed, lzma.FORMAT_RAW, filters=filters), b"abcd" * 1000)
+        self.assertRaisesRegex(ValueError, "Invalid filter ID: 1", lzma.LZMACompressor, filters=[{"id": 1}])
 
 
 class Others(unittest.TestCase):
