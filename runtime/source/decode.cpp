@@ -154,16 +154,20 @@ DecodedSource decode_source(std::string_view bytes, const DecodeOptions& options
     error.offset = -1;
   };
   result.encoding = "utf-8";
-  if (std::memchr(bytes.data() ? bytes.data() : "", '\0', bytes.size())) {
+  const size_t null_at = bytes.find('\0');
+  const char* unused;
+  // In a file the first mistake counts: UTF-16 text begins with bytes that are no UTF-8.
+  if (null_at != std::string_view::npos &&
+      (options.file_name.empty() || utf8::valid_prefix(bytes.substr(0, null_at), false, &unused) == null_at)) {
     fail_nowhere(!options.file_name.empty() ? "source code cannot contain null bytes"
                                    : "source code string cannot contain null bytes");
     error.offset = 0;
     error.has_location = !options.file_name.empty();
     if (error.has_location) {
-      const size_t at = bytes.find('\0');
-      const size_t start = bytes.substr(0, at).rfind('\n') + 1;
-      error.lineno = static_cast<int>(std::count(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(at), '\n')) + 1;
-      error.text = std::string(bytes.substr(start, at - start));
+      const size_t start = bytes.substr(0, null_at).rfind('\n') + 1;
+      error.lineno =
+          static_cast<int>(std::count(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(null_at), '\n')) + 1;
+      error.text = std::string(bytes.substr(start, null_at - start));
       error.has_text = true;
     }
     return result;
