@@ -31,7 +31,10 @@ PyObject* lookup_global(Frame* f, PyObject* name) {
     return nullptr;
   }
   if (value != nullptr) return value;
-  if (PyDict_CheckExact(builtins)) return dict_get_str(reinterpret_cast<PyDictObject*>(builtins), name);
+  if (PyDict_CheckExact(builtins)) value = dict_get_str(reinterpret_cast<PyDictObject*>(builtins), name);
+  if (value != nullptr) return value;
+  // Before a name counts as unknown: keys that are no plain strings may equal it.
+  if (PyDict_CheckExact(globals) && PyDict_GetItemRef(globals, name, &value) != 0) return value;
   if (PyMapping_GetOptionalItem(builtins, name, &value) < 0) return nullptr;
   return value;
 }

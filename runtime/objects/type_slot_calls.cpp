@@ -315,7 +315,13 @@ int slot_setattr(PyObject* self, PyObject* name, PyObject* value) {
 PyObject* slot_richcompare(PyObject* self, PyObject* other, int op) {
   PyObject* const methods[] = {names.dunder_lt, names.dunder_le, names.dunder_eq,
                                names.dunder_ne, names.dunder_gt, names.dunder_ge};
-  return try_binary(methods[op], self, other);
+  PyObject* args[] = {self, other};
+  Method method;
+  const int outcome = find(self, methods[op], &method);
+  if (outcome > 0) return call(method, args, 2);
+  // A method that cannot be got at does not compare.
+  if (outcome < 0) PyErr_Clear();
+  return Py_NewRef(Py_NotImplemented);
 }
 
 PyObject* slot_iter(PyObject* self) {

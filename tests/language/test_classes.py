@@ -421,5 +421,30 @@ class Finalizers(unittest.TestCase):
         self.assertEqual(done.stdout, "finalized\n")
 
 
+
+class DyingReferences(unittest.TestCase):
+    def test_a_weak_reference_that_dies_with_its_target_does_not_call_back(self):
+        called = []
+
+        class Reference(weakref.ref):
+            pass
+
+        class Target:
+            pass
+        target = Target()
+        reference = Reference(target, called.append)
+        reference.target = target
+        del target
+        del reference
+        self.assertEqual(called, [])
+
+    def test_a_comparison_that_cannot_be_got_at_is_none(self):
+        class E:
+            @property
+            def __eq__(self):
+                raise AttributeError
+        self.assertFalse(E() == E())
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -145,5 +145,19 @@ class Calls(unittest.TestCase):
         self.assertRaises(ValueError, lambda: 1 << -1)
 
 
+
+class Names(unittest.TestCase):
+    def test_builtins_may_be_named_by_what_only_equals_a_string(self):
+        class Name:
+            def __hash__(self):
+                return hash("answer")
+
+            def __eq__(self, other):
+                return other == "answer"
+        namespace = {"__builtins__": {Name(): 42}}
+        exec("def f(): return answer", namespace)
+        self.assertEqual(namespace["f"](), 42)
+
+
 if __name__ == "__main__":
     unittest.main()

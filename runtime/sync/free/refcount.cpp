@@ -276,8 +276,13 @@ void _Py_DecRefSharedDebug(PyObject* op, const char*, int) { _Py_DecRefShared(op
 void _Py_MergeZeroLocalRefcount(PyObject* op) {
   Py_ssize_t shared = load_acquire(op->ob_ref_shared);
   // No other thread holds or may take a reference.
-  if (shared == 0 || (alone() && (shared >> _Py_REF_SHARED_SHIFT) == 0)) [[likely]] return _Py_Dealloc(op);
+  if (shared == 0) [[likely]] return _Py_Dealloc(op);
   store_relaxed(op->ob_tid, _Py_UNOWNED_TID);
+  if (alone() && (shared >> _Py_REF_SHARED_SHIFT) == 0) {
+    // A weak reference may still find it while it dies: merged and without references it is dead to try_incref.
+    store_relaxed(op->ob_ref_shared, Py_ssize_t(_Py_REF_MERGED));
+    return _Py_Dealloc(op);
+  }
   Py_ssize_t next;
   do {
     next = (shared & ~Py_ssize_t(_Py_REF_SHARED_FLAG_MASK)) | _Py_REF_MERGED;
