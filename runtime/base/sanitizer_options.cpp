@@ -1,5 +1,5 @@
-// Defaults of the sanitizers. Objects of the start live until the process ends, so that leaks are not looked for; undefined
-// behaviour ends the program with a stack.
+// Defaults of the sanitizers. Objects of the start live until the process ends, so that leaks are not looked for;
+// undefined behaviour ends the program with a stack.
 #include "compiler.h"
 
 #ifdef AMPHIS_ASAN

@@ -31,8 +31,9 @@ std::string name_text(PyObject* name) {
 // Numbers that stand for something, in the order of the enumerations of opcode.h.
 constexpr const char* kCommonConstants[] = {"AssertionError", "NotImplementedError", "tuple", "all", "any"};
 constexpr const char* kSpecialMethods[] = {"__enter__", "__exit__", "__aenter__", "__aexit__"};
-constexpr const char* kIntrinsics1[] = {"print",   "import_star", "stop_iteration_error", "async_gen_wrap", "type_var",
-                                        "param_spec", "type_var_tuple", "subscript_generic", "type_alias"};
+constexpr const char* kIntrinsics1[] = {"print",          "import_star",       "stop_iteration_error",
+                                        "async_gen_wrap", "type_var",          "param_spec",
+                                        "type_var_tuple", "subscript_generic", "type_alias"};
 constexpr const char* kIntrinsics2[] = {"prep_reraise_star", "type_var_with_bound", "type_var_with_constraints",
                                         "set_function_type_params", "set_type_param_default"};
 

@@ -18,9 +18,9 @@ struct Listed {
   uint32_t next;                      // the word after the instruction and its cache words
   std::vector<std::string> operands;  // see list_instruction; a jump's target is not among them
   bool has_arg = false;
-  int64_t arg = 0;             // index of a constant or name, plain number, or distance of a jump in words
-  PyObject* value = nullptr;   // borrowed: the constant or name that `arg` means
-  int64_t target = -1;         // of a jump: word
+  int64_t arg = 0;            // index of a constant or name, plain number, or distance of a jump in words
+  PyObject* value = nullptr;  // borrowed: the constant or name that `arg` means
+  int64_t target = -1;        // of a jump: word
 };
 
 // The instruction at words[at]. Operands are in the order of opcodes.def: registers by name (`!` marks one that dies

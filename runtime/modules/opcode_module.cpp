@@ -1,6 +1,6 @@
-// The module `_opcode`: the instruction table of interp/opcodes.def and decoded instructions, for the modules `opcode` and
-// `dis` (library/). A register machine has no stack effects. The code of a running function is read word by word while
-// the interpreter may rewrite it; each word by itself is always a valid instruction or its cache.
+// The module `_opcode`: the instruction table of interp/opcodes.def and decoded instructions, for the modules `opcode`
+// and `dis` (library/). A register machine has no stack effects. The code of a running function is read word by word
+// while the interpreter may rewrite it; each word by itself is always a valid instruction or its cache.
 #include <cstring>
 
 #include "Python.h"
@@ -74,7 +74,8 @@ PyObject* table(PyObject*, PyObject*) {
   for (int i = 0; list && i < static_cast<int>(Op::kCount); ++i) {
     if (!valid(i)) continue;
     const OpInfo& info = kOpInfo[i];
-    if (!append(list, Py_BuildValue("(siii)", info.name, i, static_cast<int>(info.general), info.cache_words))) return nullptr;
+    if (!append(list, Py_BuildValue("(siii)", info.name, i, static_cast<int>(info.general), info.cache_words)))
+      return nullptr;
   }
   return list.release();
 }
@@ -100,7 +101,8 @@ PyObject* instructions(PyObject*, PyObject* args) {
     Ref<> operands = Ref<>::steal(PyTuple_New(static_cast<Py_ssize_t>(listed.operands.size())));
     if (!operands) return nullptr;
     for (size_t i = 0; i < listed.operands.size(); ++i) {
-      PyObject* text = PyUnicode_FromStringAndSize(listed.operands[i].data(), static_cast<Py_ssize_t>(listed.operands[i].size()));
+      PyObject* text =
+          PyUnicode_FromStringAndSize(listed.operands[i].data(), static_cast<Py_ssize_t>(listed.operands[i].size()));
       if (!text) return nullptr;
       PyTuple_SET_ITEM(operands.get(), static_cast<Py_ssize_t>(i), text);
     }
@@ -151,7 +153,8 @@ PyMethodDef methods[] = {
     {"get_intrinsic2_descs", empty_list, METH_NOARGS, "get_intrinsic2_descs($module, /)\n--\n\n"},
     {"get_special_method_names", special_method_names, METH_NOARGS, "get_special_method_names($module, /)\n--\n\n"},
     {"get_executor", WITH_KEYWORDS(no_executor), "get_executor($module, /, code, offset)\n--\n\n"},
-    {"table", table, METH_NOARGS, "table($module, /)\n--\n\nEvery instruction: (name, opcode, general opcode, cache words)."},
+    {"table", table, METH_NOARGS,
+     "table($module, /)\n--\n\nEvery instruction: (name, opcode, general opcode, cache words)."},
     {"instructions", instructions, METH_VARARGS,
      "instructions($module, code, adaptive=False, /)\n--\n\n"
      "Decoded: (word, next word, opcode, operands, arg, argval, target word)."},

@@ -1,5 +1,5 @@
-// Compiles modules of the standard library and writes them as arrays of marshalled code: modules that start-up needs, and
-// that are there without any file. It is the runtime itself without frozen modules; it starts no import system.
+// Compiles modules of the standard library and writes them as arrays of marshalled code: modules that start-up needs,
+// and that are there without any file. It is the runtime itself without frozen modules; it starts no import system.
 //
 //   amphis_freeze LIBRARY-FOLDER OUTPUT.cpp [NAME FILE]...
 //
@@ -90,7 +90,8 @@ std::string array_name(size_t i) { return "code_" + std::to_string(i); }
 
 size_t entry_of(const char* origin) {
   for (size_t i = 0; i < std::size(kModules); ++i) {
-    if (kModules[i].file != nullptr && kModules[i].origin != nullptr && std::string(kModules[i].origin) == origin) return i;
+    if (kModules[i].file != nullptr && kModules[i].origin != nullptr && std::string(kModules[i].origin) == origin)
+      return i;
   }
   fail(std::string("no entry is called ") + origin);
 }
@@ -105,7 +106,8 @@ void write_code(FILE* out, const std::string& array, const std::string& path, co
   if (!bytes) fail("cannot marshal " + path);
   auto* data = reinterpret_cast<unsigned char*>(PyBytes_AS_STRING(bytes.get()));
   fprintf(out, "const unsigned char %s[] = {", array.c_str());
-  for (Py_ssize_t k = 0; k < PyBytes_GET_SIZE(bytes.get()); ++k) fprintf(out, "%s%u,", k % 32 == 0 ? "\n" : "", data[k]);
+  for (Py_ssize_t k = 0; k < PyBytes_GET_SIZE(bytes.get()); ++k)
+    fprintf(out, "%s%u,", k % 32 == 0 ? "\n" : "", data[k]);
   fputs("\n};\n", out);
 }
 
@@ -125,14 +127,17 @@ int run(const std::string& library, const char* output, char** extra, size_t ext
   std::string temporary = std::string(output) + ".new";
   FILE* out = fopen(temporary.c_str(), "w");
   if (out == nullptr) fail("cannot write " + temporary);
-  fputs("// Made by tools/freeze.cpp from the standard library, whose licence applies. Do not edit.\n"
-        "#include \"modules/import_state.h\"\n\nnamespace amphis {\n\nnamespace {\n\n", out);
+  fputs(
+      "// Made by tools/freeze.cpp from the standard library, whose licence applies. Do not edit.\n"
+      "#include \"modules/import_state.h\"\n\nnamespace amphis {\n\nnamespace {\n\n",
+      out);
   for (size_t i = 0; i < std::size(kModules); ++i) {
     const Source& m = kModules[i];
     if (m.file == nullptr || !present(m, library)) continue;
     write_code(out, array_name(i), library + "/" + m.file, m.origin != nullptr ? m.origin : m.name);
   }
-  for (size_t i = 0; i < extra_count; ++i) write_code(out, "extra_" + std::to_string(i), extra[2 * i + 1], extra[2 * i]);
+  for (size_t i = 0; i < extra_count; ++i)
+    write_code(out, "extra_" + std::to_string(i), extra[2 * i + 1], extra[2 * i]);
   fputs("\n}  // namespace\n\nconst FrozenModule frozen_modules[] = {\n", out);
   for (size_t i = 0; i < std::size(kModules); ++i) {
     const Source& m = kModules[i];
@@ -141,8 +146,8 @@ int run(const std::string& library, const char* output, char** extra, size_t ext
     // importlib's mark of a package under another name.
     const char* mark = m.file == nullptr && kModules[entry_of(m.origin)].package ? "<" : "";
     std::string origin = m.origin != nullptr ? "\"" + std::string(mark) + m.origin + "\"" : "nullptr";
-    fprintf(out, "    {\"%s\", %s, sizeof %s, %s, %s},\n", m.name, array.c_str(), array.c_str(), m.package ? "true" : "false",
-            origin.c_str());
+    fprintf(out, "    {\"%s\", %s, sizeof %s, %s, %s},\n", m.name, array.c_str(), array.c_str(),
+            m.package ? "true" : "false", origin.c_str());
   }
   for (size_t i = 0; i < extra_count; ++i) {
     fprintf(out, "    {\"%s\", extra_%zu, sizeof extra_%zu, false, nullptr},\n", extra[2 * i], i, i);
