@@ -692,7 +692,8 @@ PyObject* new_connection(Context* context, PyObject* sock, MemoryBio* incoming, 
     SSL_set_bio(self->ssl, incoming->bio, outgoing->bio);
   }
   // Without AUTO_RETRY no call waits for the network with the mutex held; over memory none waits at all.
-  SSL_set_mode(self->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // There a write takes all at once: what is left over would be copied again and again by those who write it later.
+  SSL_set_mode(self->ssl, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | (self->over_bio ? 0 : SSL_MODE_ENABLE_PARTIAL_WRITE));
   if (!self->over_bio) SSL_clear_mode(self->ssl, SSL_MODE_AUTO_RETRY);
   if (context->post_handshake_auth) {
     const int mode = SSL_get_verify_mode(self->ssl);
