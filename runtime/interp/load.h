@@ -42,7 +42,7 @@ AMPHIS_ALWAYS_INLINE bool same_number(Value b, Value c) {
 
 // A reference for a register: counted, or not if the collector looks after the object.
 AMPHIS_ALWAYS_INLINE Value value_shared(PyObject* o) {
-  if (sync::is_deferred(o)) return value_borrowed(o);
+  if (sync::is_deferred(o) || _Py_IsImmortal(o)) return value_borrowed(o);
   Py_INCREF(o);
   return value_owned(o);
 }
@@ -80,6 +80,7 @@ AMPHIS_ALWAYS_INLINE Value load_slot(PyObject* const* slot, bool unbox) {
       Py_INCREF(o);
       return value_owned(o);
     }
+    if (_Py_IsImmortal(o) && sync::load_acquire(*const_cast<PyObject**>(slot)) == o) return value_borrowed(o);
     Ref<> ref = sync::get_ref(slot);
     return ref ? value_owned(ref.release()) : kEmpty;
   } else {
@@ -330,6 +331,7 @@ AMPHIS_ALWAYS_INLINE Value load_list_item(PyListObject* list, Py_ssize_t i, bool
         Py_INCREF(o);
         return value_owned(o);
       }
+      if (_Py_IsImmortal(o) && sync::load_acquire(items[i]) == o) return value_borrowed(o);
     }
     PyObject* item = list_get_item_ref(list, i);
     if (item == nullptr) return kEmpty;

@@ -24,8 +24,10 @@ constexpr Py_ssize_t kMaxItems = PY_SSIZE_T_MAX / static_cast<Py_ssize_t>(sizeof
 PyObject** new_array(Py_ssize_t capacity) {
   if (capacity > kMaxItems) return nullptr;
   const size_t bytes = kListHeader + static_cast<size_t>(capacity) * sizeof(PyObject*);
-  char* block = static_cast<char*>(kRaces ? PyMem_Calloc(1, bytes) : PyMem_Malloc(bytes));
+  constexpr size_t kZeroedHere = 1024;  // of more memory some comes zeroed from the system
+  char* block = static_cast<char*>(kRaces && bytes > kZeroedHere ? PyMem_Calloc(1, bytes) : PyMem_Malloc(bytes));
   if (block == nullptr) return nullptr;
+  if (kRaces && bytes <= kZeroedHere) memset(block, 0, bytes);
   auto** items = reinterpret_cast<PyObject**>(block + kListHeader);
   if constexpr (kRaces) reinterpret_cast<Py_ssize_t*>(items)[-1] = capacity;
   return items;
