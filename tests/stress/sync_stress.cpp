@@ -35,6 +35,8 @@ int64_t test_ns = 300000000;
 std::atomic<bool> stop{false};
 std::atomic<long> made{0}, died{0};
 
+constexpr long kDead = long(0x5eadbeef5eadbeef);  // no balance that a test arrives at
+
 struct Node {
   PyObject ob_base;
   long value;
@@ -43,8 +45,8 @@ struct Node {
 
 void node_dealloc(PyObject* op) {
   auto* n = reinterpret_cast<Node*>(op);
-  CHECK(n->value != -1);
-  n->value = -1;
+  CHECK(n->value != kDead);
+  n->value = kDead;
   Py_XDECREF(n->link);
   died++;
   // Optimistic readers may still look at the header.
