@@ -17,6 +17,7 @@
 #include "objects/list.h"
 #include "objects/range.h"
 #include "objects/tuple.h"
+#include "objects/zip.h"
 
 namespace amphis {
 
@@ -226,7 +227,17 @@ AMPHIS_ALWAYS_INLINE Value perform_known_call(PyObject* callee, PyTypeObject* ty
   return kEmpty;
 }
 
-// A step of enumerate() or dict.items() whose pair is unpacked at once. False: the end, or an exception.
+// A step of any iterator. kEmpty: the end, or an exception.
+inline Value step(PyObject* iterator) {
+  if (Py_IS_TYPE(iterator, &PyListIter_Type)) {
+    Value v = list_iterator_next(iterator);
+    if (v != kEmpty) return v;
+  }
+  PyObject* object = Py_TYPE(iterator)->tp_iternext(iterator);
+  return object != nullptr ? value_owned(object) : kEmpty;
+}
+
+// A step of enumerate(), zip() or dict.items() whose pair is unpacked at once. False: the end, or an exception.
 bool next_pair(PyObject* iterator, PyTypeObject* type, Value* first, Value* second) {
   if (type == &PyDictIterItem_Type) {
     PyObject *key, *value;
@@ -235,14 +246,17 @@ bool next_pair(PyObject* iterator, PyTypeObject* type, Value* first, Value* seco
     *second = value_owned(value);
     return true;
   }
-  auto* e = reinterpret_cast<EnumerateObject*>(iterator);
-  PyObject* inner = e->iterator;
-  Value item = Py_IS_TYPE(inner, &PyListIter_Type) ? list_iterator_next(inner) : kEmpty;
-  if (item == kEmpty) {
-    PyObject* object = Py_TYPE(inner)->tp_iternext(inner);
-    if (object == nullptr) return false;
-    item = value_owned(object);
+  if (type == &PyZip_Type) {
+    PyObject* iterators = reinterpret_cast<ZipObject*>(iterator)->iterators;
+    *first = step(PyTuple_GET_ITEM(iterators, 0));
+    if (*first == kEmpty) return false;
+    *second = step(PyTuple_GET_ITEM(iterators, 1));
+    if (*second == kEmpty) drop(*first);
+    return *second != kEmpty;
   }
+  auto* e = reinterpret_cast<EnumerateObject*>(iterator);
+  Value item = step(e->iterator);
+  if (item == kEmpty) return false;
   const Py_ssize_t index = sync::load_relaxed(e->index);
   sync::store_relaxed(e->index, index + 1);
   *first = value_int(index);
@@ -250,9 +264,14 @@ bool next_pair(PyObject* iterator, PyTypeObject* type, Value* first, Value* seco
   return true;
 }
 
-// Whether next_pair can do it: an enumerate() that counts beyond what a register holds cannot.
+// Whether next_pair can do it: not an enumerate() that counts beyond what a register holds, nor a zip() that is strict
+// or makes no pairs.
 AMPHIS_ALWAYS_INLINE bool has_pairs(PyObject* iterator, PyTypeObject* type) {
   if (type == &PyDictIterItem_Type) return true;
+  if (type == &PyZip_Type) {
+    auto* zip = reinterpret_cast<ZipObject*>(iterator);
+    return !zip->strict && PyTuple_GET_SIZE(zip->iterators) == 2;
+  }
   return type == &PyEnum_Type && reinterpret_cast<EnumerateObject*>(iterator)->big == nullptr &&
          fits_int(sync::load_relaxed(reinterpret_cast<EnumerateObject*>(iterator)->index));
 }

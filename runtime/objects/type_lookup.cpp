@@ -143,7 +143,7 @@ void type_modified_locked(PyTypeObject* type) {
     // Whatever a specialised instruction remembered about this class belongs to the old tag.
     auto* heap = reinterpret_cast<PyHeapTypeObject*>(type);
     heap->_spec_cache.getitem = nullptr;
-    heap->_spec_cache.init = nullptr;
+    sync::store_release(heap->_spec_cache.init, static_cast<PyObject*>(nullptr));
   }
   type_each_subclass_locked(type, type_modified_locked);
 }

@@ -1,5 +1,7 @@
 // The types `zip`, `map` and `filter`. zip and map share how they hold their iterators and how strict=True
 // finds out which of them ended early.
+#include "objects/zip.h"
+
 #include "objects/container_support.h"
 #include "objects/tuple.h"
 #include "sync/shared_slot.h"
@@ -85,12 +87,6 @@ void check_lengths(const char* function, PyObject* iterators, Py_ssize_t ended) 
 }
 
 // ---- zip ----
-
-struct ZipObject {
-  PyObject_HEAD PyObject* iterators;
-  PyObject* result;  // the tuple to hand out again when nobody else has kept it (GIL build)
-  bool strict;
-};
 
 ZipObject* as_zip(PyObject* op) {
   return reinterpret_cast<ZipObject*>(op);
