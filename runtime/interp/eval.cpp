@@ -517,7 +517,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_GLOBAL_BUILTIN : {
     Value v;
-    if (dict_version_is(f->globals(), static_cast<uint32_t>(pc[2])) &&
+    if (dict_version_is(f->globals(), static_cast<uint32_t>(load_cache(pc[2]))) &&
         load_dict_cached(f->builtins(), pc[1], false, &v)) [[likely]] {
       SET(A, v);
       NEXT(3);
