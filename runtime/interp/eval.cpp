@@ -6,277 +6,19 @@
 // raise, call or be observed.
 #include "interp/ops.h"
 
-#include <cmath>
-
+#include "interp/arithmetic.h"
 #include "interp/generator.h"
-#include "interp/known_calls.h"
 #include "interp/load.h"
-#include "objects/dict.h"
-#include "objects/enumerate.h"
+#include "interp/shortcuts.h"
 #include "objects/function.h"
 #include "objects/list.h"
 #include "objects/range.h"
 #include "objects/tuple.h"
-#include "objects/zip.h"
 
 namespace amphis {
 
-namespace {
-
 // The loop is compiled with computed goto; every label is an instruction.
 #pragma GCC diagnostic ignored "-Wpedantic"
-
-enum class Arith { kAdd, kSub, kMul, kTrueDiv, kFloorDiv, kMod, kAnd, kOr, kXor, kLshift, kRshift };
-
-// Integer fast path on unboxed operands. False: needs the slow path (overflow, zero division, negative shift).
-template <Arith op>
-[[gnu::always_inline]] inline bool int_arith(Value b, Value c, Value* out) {
-  if constexpr (op == Arith::kAdd) {
-    int64_t r;
-    if (__builtin_add_overflow(static_cast<int64_t>(b << 16), static_cast<int64_t>(c << 16), &r)) return false;
-    *out = (static_cast<uint64_t>(r) >> 16) | kIntTag;
-    return true;
-  } else if constexpr (op == Arith::kSub) {
-    int64_t r;
-    if (__builtin_sub_overflow(static_cast<int64_t>(b << 16), static_cast<int64_t>(c << 16), &r)) return false;
-    *out = (static_cast<uint64_t>(r) >> 16) | kIntTag;
-    return true;
-  } else if constexpr (op == Arith::kMul) {
-    int64_t r;
-    if (__builtin_mul_overflow(int_of(b), static_cast<int64_t>(c << 16), &r)) return false;
-    *out = (static_cast<uint64_t>(r) >> 16) | kIntTag;
-    return true;
-  } else if constexpr (op == Arith::kTrueDiv) {
-    int64_t y = int_of(c);
-    if (y == 0) return false;
-    *out = value_double(static_cast<double>(int_of(b)) / static_cast<double>(y));
-    return true;
-  } else if constexpr (op == Arith::kFloorDiv) {
-    int64_t x = int_of(b), y = int_of(c);
-    if (y == 0) return false;
-    int64_t q = x / y;
-    if ((x % y != 0) && ((x < 0) != (y < 0))) --q;
-    if (!fits_int(q)) return false;
-    *out = value_int(q);
-    return true;
-  } else if constexpr (op == Arith::kMod) {
-    int64_t x = int_of(b), y = int_of(c);
-    if (y == 0) return false;
-    int64_t r = x % y;
-    if (r != 0 && ((r < 0) != (y < 0))) r += y;
-    *out = value_int(r);
-    return true;
-  } else if constexpr (op == Arith::kAnd) {
-    *out = (b & c) | kIntTag;
-    return true;
-  } else if constexpr (op == Arith::kOr) {
-    *out = b | c;
-    return true;
-  } else if constexpr (op == Arith::kXor) {
-    *out = (b ^ c) | kIntTag;
-    return true;
-  } else if constexpr (op == Arith::kLshift) {
-    int64_t x = int_of(b), n = int_of(c);
-    if (static_cast<uint64_t>(n) >= 47) return false;
-    int64_t r = static_cast<int64_t>(static_cast<uint64_t>(x) << n);
-    if (r >> n != x || !fits_int(r)) return false;
-    *out = value_int(r);
-    return true;
-  } else {
-    int64_t n = int_of(c);
-    if (n < 0) return false;
-    *out = value_int(int_of(b) >> (n > 63 ? 63 : n));
-    return true;
-  }
-}
-
-template <Arith op>
-[[gnu::always_inline]] inline bool double_arith(double x, double y, Value* out) {
-  if constexpr (op == Arith::kAdd) {
-    *out = value_double(x + y);
-    return true;
-  } else if constexpr (op == Arith::kSub) {
-    *out = value_double(x - y);
-    return true;
-  } else if constexpr (op == Arith::kMul) {
-    *out = value_double(x * y);
-    return true;
-  } else if constexpr (op == Arith::kTrueDiv) {
-    if (y == 0.0) return false;
-    *out = value_double(x / y);
-    return true;
-  } else {
-    return false;
-  }
-}
-
-// The numeric path for operands of which some are boxed or of mixed kind: still no call of Python code.
-template <Arith op>
-inline bool mixed_arith(Value b, Value c, Value* out) {
-  b = unboxed(b);
-  c = unboxed(c);
-  if (is_pointer(b) || is_pointer(c)) return false;
-  if (both_int(b, c)) return int_arith<op>(b, c, out);
-  return double_arith<op>(is_int(b) ? static_cast<double>(int_of(b)) : double_of(b),
-                          is_int(c) ? static_cast<double>(int_of(c)) : double_of(c), out);
-}
-
-// b ** c of numbers where the result is plain: a positive finite base with a finite exponent, or small integers.
-inline bool power_arith(Value b, Value c, Value* out) {
-  b = unboxed(b);
-  c = unboxed(c);
-  if (is_pointer(b) || is_pointer(c)) return false;
-  if (both_int(b, c)) {
-    int64_t exponent = int_of(c);
-    if (exponent < 0 || exponent > 64) return false;
-    int64_t result = 1, base = int_of(b);
-    for (; exponent > 0; --exponent) {
-      if (__builtin_mul_overflow(result, base, &result)) return false;
-    }
-    if (!fits_int(result)) return false;
-    *out = value_int(result);
-    return true;
-  }
-  const double x = is_int(b) ? static_cast<double>(int_of(b)) : double_of(b);
-  const double y = is_int(c) ? static_cast<double>(int_of(c)) : double_of(c);
-  if (!(x > 0.0) || !std::isfinite(x) || !std::isfinite(y)) return false;
-  const double r = std::pow(x, y);
-  if (!std::isfinite(r)) return false;
-  *out = value_double(r);
-  return true;
-}
-
-enum class Compare { kLt, kLe, kEq, kNe, kGt, kGe };
-
-template <Compare op, typename T>
-[[gnu::always_inline]] inline bool compare_numbers(T x, T y) {
-  if constexpr (op == Compare::kLt) return x < y;
-  if constexpr (op == Compare::kLe) return x <= y;
-  if constexpr (op == Compare::kEq) return x == y;
-  if constexpr (op == Compare::kNe) return x != y;
-  if constexpr (op == Compare::kGt) return x > y;
-  return x >= y;
-}
-
-// -1: not two numbers (or str for equality); otherwise the truth value. 48-bit integers are exact as doubles.
-template <Compare op>
-inline int mixed_compare(Value b, Value c) {
-  if constexpr (op == Compare::kEq || op == Compare::kNe) {
-    if (is_pointer(b) && is_pointer(c) && PyUnicode_CheckExact(pointer_of(b)) && PyUnicode_CheckExact(pointer_of(c))) {
-      const bool equal = pointer_of(b) == pointer_of(c) || str_equal(pointer_of(b), pointer_of(c));
-      return equal == (op == Compare::kEq);
-    }
-  }
-  Value x = unboxed(b), y = unboxed(c);
-  if (is_pointer(x) || is_pointer(y)) return -1;
-  if (both_int(x, y)) return compare_numbers<op>(int_of(x), int_of(y));
-  return compare_numbers<op>(is_int(x) ? static_cast<double>(int_of(x)) : double_of(x),
-                             is_int(y) ? static_cast<double>(int_of(y)) : double_of(y));
-}
-
-// Truth of a value without calling Python code: 0, 1, or -1 for "ask the object".
-[[gnu::always_inline]] inline int quick_truth(Value v) {
-  if (is_true_object(v)) return 1;
-  if (is_false_object(v) || is_none(v)) return 0;
-  if (is_int(v)) return v != kIntTag;
-  if (is_double(v)) return double_of(v) != 0.0;
-  return -1;
-}
-
-// The length of a container whose size is a field: -1 for anything else.
-AMPHIS_ALWAYS_INLINE Py_ssize_t plain_length(PyObject* o) {
-  PyTypeObject* type = Py_TYPE(o);
-  if (type == &PyList_Type) return list_size(reinterpret_cast<PyListObject*>(o));
-  if (type == &PyTuple_Type) return PyTuple_GET_SIZE(o);
-  if (type == &PyUnicode_Type) return PyUnicode_GET_LENGTH(o);
-  if (type == &PyDict_Type) return sync::load_relaxed(reinterpret_cast<PyDictObject*>(o)->ma_used);
-  return -1;
-}
-
-// Calls of well-known C functions with plain arguments, which run nothing else: the result, or kEmpty with nothing done.
-AMPHIS_ALWAYS_INLINE Value perform_known_call(PyObject* callee, PyTypeObject* type, Value* args, uint32_t nargs) {
-  if (type == &PyMethodDescr_Type) {
-    if (nargs != 2 || !is_pointer(args[0]) || !Py_IS_TYPE(pointer_of(args[0]), &PyList_Type) ||
-        reinterpret_cast<PyMethodDescrObject*>(callee)->d_method->ml_meth != known_calls.list_append) {
-      return kEmpty;
-    }
-    PyObject* item = value_to_object(args[1]);
-    if (item == nullptr || list_append_take(reinterpret_cast<PyListObject*>(pointer_of(args[0])), item) < 0) {
-      PyErr_Clear();
-      return kEmpty;
-    }
-    return value_none();
-  }
-  if (type != &PyCFunction_Type) return kEmpty;
-  const PyCFunction function = reinterpret_cast<PyCFunctionObject*>(callee)->m_ml->ml_meth;
-  if (function == known_calls.len) {
-    if (nargs != 1 || !is_pointer(args[0])) return kEmpty;
-    const Py_ssize_t n = plain_length(pointer_of(args[0]));
-    return n < 0 ? kEmpty : value_int(n);
-  }
-  if (function == known_calls.isinstance) {
-    if (nargs != 2 || !is_pointer(args[1]) || !Py_IS_TYPE(pointer_of(args[1]), &PyType_Type)) return kEmpty;
-    auto* cls = reinterpret_cast<PyTypeObject*>(pointer_of(args[1]));
-    PyTypeObject* of = is_int(args[0])      ? &PyLong_Type
-                       : is_double(args[0]) ? &PyFloat_Type
-                                            : Py_TYPE(pointer_of(args[0]));
-    if (of == cls || PyType_IsSubtype(of, cls)) return value_true();
-    // An object may still claim another class by __class__.
-    return of->tp_getattro == PyObject_GenericGetAttr && !is_heap_type(of) ? value_false() : kEmpty;
-  }
-  return kEmpty;
-}
-
-// A step of any iterator. kEmpty: the end, or an exception.
-inline Value step(PyObject* iterator) {
-  if (Py_IS_TYPE(iterator, &PyListIter_Type)) {
-    Value v = list_iterator_next(iterator);
-    if (v != kEmpty) return v;
-  }
-  PyObject* object = Py_TYPE(iterator)->tp_iternext(iterator);
-  return object != nullptr ? value_owned(object) : kEmpty;
-}
-
-// A step of enumerate(), zip() or dict.items() whose pair is unpacked at once. False: the end, or an exception.
-bool next_pair(PyObject* iterator, PyTypeObject* type, Value* first, Value* second) {
-  if (type == &PyDictIterItem_Type) {
-    PyObject *key, *value;
-    if (!dict_next_pair(iterator, &key, &value)) return false;
-    *first = value_owned(key);
-    *second = value_owned(value);
-    return true;
-  }
-  if (type == &PyZip_Type) {
-    PyObject* iterators = reinterpret_cast<ZipObject*>(iterator)->iterators;
-    *first = step(PyTuple_GET_ITEM(iterators, 0));
-    if (*first == kEmpty) return false;
-    *second = step(PyTuple_GET_ITEM(iterators, 1));
-    if (*second == kEmpty) drop(*first);
-    return *second != kEmpty;
-  }
-  auto* e = reinterpret_cast<EnumerateObject*>(iterator);
-  Value item = step(e->iterator);
-  if (item == kEmpty) return false;
-  const Py_ssize_t index = sync::load_relaxed(e->index);
-  sync::store_relaxed(e->index, index + 1);
-  *first = value_int(index);
-  *second = item;
-  return true;
-}
-
-// Whether next_pair can do it: not an enumerate() that counts beyond what a register holds, nor a zip() that is strict
-// or makes no pairs.
-AMPHIS_ALWAYS_INLINE bool has_pairs(PyObject* iterator, PyTypeObject* type) {
-  if (type == &PyDictIterItem_Type) return true;
-  if (type == &PyZip_Type) {
-    auto* zip = reinterpret_cast<ZipObject*>(iterator);
-    return !zip->strict && PyTuple_GET_SIZE(zip->iterators) == 2;
-  }
-  return type == &PyEnum_Type && reinterpret_cast<EnumerateObject*>(iterator)->big == nullptr &&
-         fits_int(sync::load_relaxed(reinterpret_cast<EnumerateObject*>(iterator)->index));
-}
-
-}  // namespace
 
 KnownCalls known_calls;
 
@@ -285,6 +27,7 @@ KnownCalls known_calls;
 #define C word_c(w)
 #define BC word_bc(w)
 #define FLAGS word_flags(w)
+#define UNBOX ((FLAGS & kUnbox) != 0)
 #define DISPATCH()                               \
   do {                                           \
     w = __atomic_load_n(pc, __ATOMIC_ACQUIRE);   \
@@ -509,7 +252,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   // --- names
   L_LOAD_GLOBAL_MODULE : {
     Value v;
-    if (load_dict_cached(f->globals(), pc[1], (FLAGS & kUnbox) != 0, &v)) [[likely]] {
+    if (load_dict_cached(f->globals(), pc[1], UNBOX, &v)) [[likely]] {
       SET(A, v);
       NEXT(3);
     }
@@ -539,7 +282,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     NEXT(1);
   }
   L_LOAD_DEREF : {
-    Value v = load_slot(&reinterpret_cast<PyCellObject*>(pointer_of(R[B]))->ob_ref, (FLAGS & kUnbox) != 0);
+    Value v = load_slot(&reinterpret_cast<PyCellObject*>(pointer_of(R[B]))->ob_ref, UNBOX);
     if (v == kEmpty) [[unlikely]] {
       f->pc = pc;
       raise_unbound(f, B);
@@ -560,7 +303,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   // --- attributes
   L_LOAD_ATTR_INLINE : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_inline(pointer_of(b), pc[1], (FLAGS & kUnbox) != 0, &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_inline(pointer_of(b), pc[1], UNBOX, &v)) [[likely]] {
       if (FLAGS & kKillB) KILL(B);
       SET(A, v);
       NEXT(3);
@@ -569,7 +312,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_ATTR_SLOT : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_slot(pointer_of(b), pc[1], (FLAGS & kUnbox) != 0, &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_slot(pointer_of(b), pc[1], UNBOX, &v)) [[likely]] {
       if (FLAGS & kKillB) KILL(B);
       SET(A, v);
       NEXT(3);
@@ -578,7 +321,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_ATTR_DICT : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_dict(pointer_of(b), pc[1], code_extra(f->code)->names[C], (FLAGS & kUnbox) != 0, &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_dict(pointer_of(b), pc[1], code_extra(f->code)->names[C], UNBOX, &v)) [[likely]] {
       if (FLAGS & kKillB) KILL(B);
       SET(A, v);
       NEXT(3);
@@ -587,7 +330,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_ATTR_MODULE : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_module(pointer_of(b), pc[1], (FLAGS & kUnbox) != 0, &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_module(pointer_of(b), pc[1], UNBOX, &v)) [[likely]] {
       if (FLAGS & kKillB) KILL(B);
       SET(A, v);
       NEXT(3);
@@ -618,7 +361,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_METHOD_INLINE : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_inline(pointer_of(b), pc[1], (FLAGS & kUnbox) != 0, &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_inline(pointer_of(b), pc[1], false, &v)) [[likely]] {
       if (FLAGS & kKillB) KILL(B);
       SET(A, v);
       SET(A + 1, kEmpty);
@@ -628,7 +371,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_METHOD_MODULE : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_module(pointer_of(b), pc[1], (FLAGS & kUnbox) != 0, &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_module(pointer_of(b), pc[1], false, &v)) [[likely]] {
       if (FLAGS & kKillB) KILL(B);
       SET(A, v);
       SET(A + 1, kEmpty);
@@ -671,7 +414,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   // --- subscripts
   L_LOAD_SUBSCR : {
     Value b = R[B], c = R[C], v;
-    if (is_pointer(b) && load_item_fast(pointer_of(b), c, (FLAGS & kUnbox) != 0, &v)) [[likely]] {
+    if (is_pointer(b) && load_item_fast(pointer_of(b), c, UNBOX, &v)) [[likely]] {
       if (FLAGS & kKillB) KILL(B);
       if (FLAGS & kKillC) KILL(C);
       SET(A, v);

@@ -280,7 +280,7 @@ AMPHIS_ALWAYS_INLINE bool store_attr_inline(PyObject* o, const Word& cache, Valu
     if (old != nullptr) {
       if (store_number_in_place(old, given)) return true;
     } else if (index < values->high) {
-      return false;  // the order of attributes: instance_store_inline knows
+      return false;  // deleted before: the general way keeps the order in which attributes are made
     }
     PyObject* value = take_operand(R, word_b(w), (word_flags(w) & kKillB) != 0);
     if (value == nullptr) {

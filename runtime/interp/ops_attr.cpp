@@ -322,21 +322,21 @@ bool op_load_special(Frame* f, const Word* pc) {
 }
 
 PyObject* class_python_init_slow(PyTypeObject* cls) {
-  if (cls->tp_new != object_new || cls->tp_init == object_init || cls->tp_alloc != PyType_GenericAlloc ||
-      type_has_flag(cls, Py_TPFLAGS_IS_ABSTRACT) || !is_heap_type(cls)) {
+  // First the version: whatever changes after this makes it another one, and nothing is remembered.
+  const uint32_t version = is_heap_type(cls) ? type_version(cls) : 0;
+  if (version == 0 || cls->tp_new != object_new || cls->tp_init == object_init ||
+      cls->tp_alloc != PyType_GenericAlloc || type_has_flag(cls, Py_TPFLAGS_IS_ABSTRACT)) {
     return nullptr;
   }
-  if (type_version(cls) == 0) return nullptr;
-  uint32_t version;
-  PyObject* init = type_lookup_versioned(cls, names.dunder_init, &version);
+  PyObject* init = type_lookup(cls, names.dunder_init);
   if (init == nullptr) return nullptr;
   if (!Py_IS_TYPE(init, &PyFunction_Type)) {
     Py_DECREF(init);
     return nullptr;
   }
-  // Remembered until the class changes (type_modified_locked). The lock orders this with such a change.
+  // Until the class changes (type_modified_locked); the lock orders this with such a change.
   TypeLock lock;
-  if (version != 0 && type_version_now(cls) == version && (!kRaces || sync::is_deferred(init))) {
+  if (type_version_now(cls) == version && (!kRaces || sync::is_deferred(init))) {
     sync::store_release(reinterpret_cast<PyHeapTypeObject*>(cls)->_spec_cache.init, init);
   }
   return init;

@@ -1,6 +1,7 @@
 // Calls of anything that is not a Python function, calls with unpacked arguments, and function objects.
 #include "interp/load.h"
 #include "interp/ops.h"
+#include "objects/cfunction.h"
 #include "objects/function.h"
 #include "objects/method.h"
 #include "sync/recursion.h"
@@ -56,14 +57,9 @@ class ArgumentRun {
   }
 };
 
-template <typename F>
-F c_function(const PyMethodDef* def) {
-  return reinterpret_cast<F>(reinterpret_cast<void (*)()>(def->ml_meth));
-}
-
 // A C function without keywords, called with its own convention. False: it has another one, or the arguments are
 // wrong, which its vectorcall function tells. `items` are the arguments after self.
-AMPHIS_ALWAYS_INLINE bool call_definition(const PyMethodDef* def, PyObject* self, PyObject** items, uint32_t n,
+AMPHIS_ALWAYS_INLINE bool call_definition(PyMethodDef* def, PyObject* self, PyObject** items, uint32_t n,
                                           PyObject** result) {
   constexpr int kKinds = METH_VARARGS | METH_FASTCALL | METH_NOARGS | METH_O | METH_KEYWORDS | METH_METHOD;
   switch (def->ml_flags & kKinds) {
@@ -76,10 +72,10 @@ AMPHIS_ALWAYS_INLINE bool call_definition(const PyMethodDef* def, PyObject* self
       *result = def->ml_meth(self, nullptr);
       return true;
     case METH_FASTCALL:
-      *result = c_function<PyCFunctionFast>(def)(self, items, static_cast<Py_ssize_t>(n));
+      *result = cfunction_detail::target<PyCFunctionFast>(def)(self, items, static_cast<Py_ssize_t>(n));
       return true;
     case METH_FASTCALL | METH_KEYWORDS:
-      *result = c_function<PyCFunctionFastWithKeywords>(def)(self, items, static_cast<Py_ssize_t>(n), nullptr);
+      *result = cfunction_detail::target<PyCFunctionFastWithKeywords>(def)(self, items, static_cast<Py_ssize_t>(n), nullptr);
       return true;
     default:
       return false;

@@ -405,7 +405,6 @@ bool op_build_string(Frame* f, const Word* pc) {
   return x.set_a(PyUnicode_Join(empty, pieces));
 }
 
-
 bool op_set_add(Frame* f, const Word* pc) {
   Regs x(f, pc);
   Operand value(x.B());

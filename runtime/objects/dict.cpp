@@ -29,43 +29,29 @@ Ref<> name_of(const char* utf8) {
   return Ref<>::steal(PyUnicode_FromString(utf8));
 }
 
-// A lock-free probe for an exact int; kDictError where only a comparison in Python could tell.
-Py_ssize_t find_int(DictKeys* keys, PyObject* key, Py_hash_t hash) {
+// A lock-free probe for an exact int of up to 60 bits; kDictError where only a comparison in Python could tell.
+Py_ssize_t find_number(DictKeys* keys, int64_t number, Py_hash_t hash) {
   if (!keys->general) return kDictError;
   bool unsure = false;
-  const auto* wanted = reinterpret_cast<PyLongObject*>(key);
-  if (!PyUnstable_Long_IsCompact(wanted)) return kDictError;
   const Py_ssize_t index = dict_probe(keys, hash, [&](StrEntry* entry, Py_ssize_t) {
     PyObject* found = sync::load_acquire(entry->key);
-    if (found == key) return true;
     if (found == nullptr || reinterpret_cast<GeneralEntry*>(entry)->hash != hash) return false;
-    const auto* other = reinterpret_cast<PyLongObject*>(found);
     [[maybe_unused]] UncheckedReads of_a_key_that_may_have_died;
-    if (PyLong_CheckExact(found) && PyUnstable_Long_IsCompact(other)) {
-      return PyUnstable_Long_CompactValue(wanted) == PyUnstable_Long_CompactValue(other);
-    }
+    int64_t value;
+    if (PyLong_CheckExact(found) && compact_value(found, &value)) return value == number;
     unsure = true;
     return true;
   });
   return unsure ? kDictError : index;
 }
 
-// The entry of an exact int key that is not -1 (whose hash is that of -2, too), or kDictMissing where there is none or
-// only a comparison could tell.
-Py_ssize_t find_small_int(DictKeys* keys, int64_t i) {
-  if (!keys->general) return kDictMissing;
-  bool unsure = false;
-  const Py_ssize_t index = dict_probe(keys, i, [&](StrEntry* entry, Py_ssize_t) {
-    PyObject* found = sync::load_acquire(entry->key);
-    if (found == nullptr || reinterpret_cast<GeneralEntry*>(entry)->hash != i) return false;
-    // Equal hashes of exact ints of up to 60 bits mean equal numbers.
-    int64_t value;
-    if (PyLong_CheckExact(found) && compact_value(found, &value)) return value == i;
-    unsure = true;
-    return true;
-  });
-  return unsure ? kDictMissing : index;
+Py_ssize_t find_int(DictKeys* keys, PyObject* key, Py_hash_t hash) {
+  int64_t number;
+  return compact_value(key, &number) ? find_number(keys, number, hash) : kDictError;
 }
+
+// Numbers of fewer than 61 bits are their own hashes, but for the one that stands for an error.
+Py_hash_t number_hash(int64_t number) { return number == -1 ? -2 : number; }
 
 // 1 found (*result is a new reference), 0 missing, -1 must be done under the lock.
 int get_without_lock(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject** result) {
@@ -204,9 +190,8 @@ PyObject* list_of(PyObject* op, Part part) {
 }  // namespace
 
 PyObject* dict_get_int(PyDictObject* dict, int64_t i) {
-  if (i == -1 || i == -2) return nullptr;
   DictKeys* keys = dict_keys(dict);
-  const Py_ssize_t index = find_small_int(keys, i);
+  const Py_ssize_t index = find_number(keys, i, number_hash(i));
   if (index < 0) return nullptr;
   StrEntry* entry = dict_entry(keys, index);
   if constexpr (!kRaces) {
@@ -222,12 +207,11 @@ PyObject* dict_get_int(PyDictObject* dict, int64_t i) {
 }
 
 bool dict_replace_int(PyDictObject* dict, int64_t i, PyObject* value) {
-  if (i == -1 || i == -2) return false;
   PyObject* old;
   {
     ObjectLock lock(dict);
     DictKeys* keys = dict_keys_field(dict);
-    const Py_ssize_t index = find_small_int(keys, i);
+    const Py_ssize_t index = find_number(keys, i, number_hash(i));
     if (index < 0) return false;
     StrEntry* entry = dict_entry(keys, index);
     old = entry->value;
@@ -236,7 +220,6 @@ bool dict_replace_int(PyDictObject* dict, int64_t i, PyObject* value) {
   Py_XDECREF(old);
   return true;
 }
-
 
 int dict_set_str(PyDictObject* dict, PyObject* key, PyObject* value) {
   const Py_hash_t hash = str_hash(key);

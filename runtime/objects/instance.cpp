@@ -183,24 +183,6 @@ int instance_set(PyObject* obj, PyTypeObject* type, PyObject* name, PyObject* va
   return popped < 0 ? -1 : popped == 0 ? 1 : 0;
 }
 
-bool instance_store_inline(PyObject* obj, PyTypeObject* type, int index, PyObject* value) {
-  InlineValues* iv = inline_values(obj, type);
-  PyObject* old;
-  {
-    ObjectLock lock(obj);
-    if (!iv->valid || index >= iv->capacity) return false;
-    old = iv->values[index];
-    if (index >= iv->high) {
-      iv->high = static_cast<uint8_t>(index + 1);
-    } else if (old == nullptr) {
-      return false;
-    }
-    sync::store_release(iv->values[index], value);
-  }
-  Py_XDECREF(old);
-  return true;
-}
-
 PyObject* instance_materialize_dict(PyObject* obj) {
   PyTypeObject* type = Py_TYPE(obj);
   PyObject* dict = sync::load_acquire(*instance_dict_slot(obj, type));

@@ -95,9 +95,6 @@ int instance_get(PyObject* obj, PyTypeObject* type, PyObject* name, PyObject** v
 // Writes (value null: deletes) an instance attribute: 0; 1 if there was nothing to delete; 2 if instances of the type
 // have no dict; -1 error.
 int instance_set(PyObject* obj, PyTypeObject* type, PyObject* name, PyObject* value);
-// The interpreter's fast store for a cached index: true if done (value's reference is taken over), false if
-// the instance needs the general path (nothing done).
-bool instance_store_inline(PyObject* obj, PyTypeObject* type, int index, PyObject* value);
 
 // The instance dict, made if need be (new reference; null with an exception). Only if the type has a dict slot.
 PyObject* instance_dict(PyObject* obj);

@@ -8,10 +8,10 @@
 #include <cstring>
 
 #include "base/compiler.h"
-#include "sync/mutex.h"
 #include "objects/dict.h"
 #include "objects/range.h"
 #include "objects/tuple.h"
+#include "sync/mutex.h"
 
 using namespace amphis;
 

@@ -1,4 +1,4 @@
-"""Loops that unpack pairs at once: enumerate, zip and dict.items, whose steps the machine performs itself."""
+"""What the machine performs itself: steps of enumerate, zip and dict.items, numbers in containers, plain slices."""
 import unittest
 
 
@@ -16,7 +16,7 @@ class Raises:
         return self.n
 
 
-class PairLoops(unittest.TestCase):
+class Shortcuts(unittest.TestCase):
     def test_zip_ends_with_its_shorter_part_and_takes_one_item_too_many_from_the_first(self):
         first, second = iter([1, 2, 3]), iter("ab")
         self.assertEqual([(x, y) for x, y in zip(first, second)], [(1, "a"), (2, "b")])
@@ -68,6 +68,16 @@ class PairLoops(unittest.TestCase):
             c.n += 1
             snapshots.append(c.n)
         self.assertEqual(snapshots, [50001, 50002, 50003])
+
+    def test_int_keys_of_the_same_hash_are_told_apart(self):
+        d = {-1: "one", -2: "two", 2**61 - 1: "zero too", 1.0: "float"}
+        for key, value in ((-1, "one"), (-2, "two"), (2**61 - 1, "zero too"), (1, "float")):
+            self.assertEqual(d[key], value)
+        d[-1], d[-2] = "ONE", "TWO"
+        d[1] = "int"
+        self.assertEqual(list(d.items()), [(-1, "ONE"), (-2, "TWO"), (2**61 - 1, "zero too"), (1.0, "int")])
+        with self.assertRaises(KeyError):
+            d[0]
 
     def test_plain_slices_take_any_bounds_that_slice_objects_take(self):
         class Index:

@@ -1,0 +1,108 @@
+// What the loop does itself in place of a C function that it knows: len, isinstance and list.append on plain arguments,
+// and steps of iterators whose pair is unpacked at once.
+#pragma once
+
+#include "Python.h"
+#include "interp/known_calls.h"
+#include "interp/load.h"
+#include "objects/dict.h"
+#include "objects/enumerate.h"
+#include "objects/list.h"
+#include "objects/zip.h"
+
+namespace amphis {
+
+// The length of a container whose size is a field: -1 for anything else.
+AMPHIS_ALWAYS_INLINE Py_ssize_t plain_length(PyObject* o) {
+  PyTypeObject* type = Py_TYPE(o);
+  if (type == &PyList_Type) return list_size(reinterpret_cast<PyListObject*>(o));
+  if (type == &PyTuple_Type) return PyTuple_GET_SIZE(o);
+  if (type == &PyUnicode_Type) return PyUnicode_GET_LENGTH(o);
+  if (type == &PyDict_Type) return sync::load_relaxed(reinterpret_cast<PyDictObject*>(o)->ma_used);
+  return -1;
+}
+
+// Calls of well-known C functions with plain arguments, which run nothing else: the result, or kEmpty with nothing done.
+AMPHIS_ALWAYS_INLINE Value perform_known_call(PyObject* callee, PyTypeObject* type, Value* args, uint32_t nargs) {
+  if (type == &PyMethodDescr_Type) {
+    if (nargs != 2 || !is_pointer(args[0]) || !Py_IS_TYPE(pointer_of(args[0]), &PyList_Type) ||
+        reinterpret_cast<PyMethodDescrObject*>(callee)->d_method->ml_meth != known_calls.list_append) {
+      return kEmpty;
+    }
+    PyObject* item = value_to_object(args[1]);
+    if (item == nullptr || list_append_take(reinterpret_cast<PyListObject*>(pointer_of(args[0])), item) < 0) {
+      PyErr_Clear();
+      return kEmpty;
+    }
+    return value_none();
+  }
+  if (type != &PyCFunction_Type) return kEmpty;
+  const PyCFunction function = reinterpret_cast<PyCFunctionObject*>(callee)->m_ml->ml_meth;
+  if (function == known_calls.len) {
+    if (nargs != 1 || !is_pointer(args[0])) return kEmpty;
+    const Py_ssize_t n = plain_length(pointer_of(args[0]));
+    return n < 0 ? kEmpty : value_int(n);
+  }
+  if (function == known_calls.isinstance) {
+    if (nargs != 2 || !is_pointer(args[1]) || !Py_IS_TYPE(pointer_of(args[1]), &PyType_Type)) return kEmpty;
+    auto* cls = reinterpret_cast<PyTypeObject*>(pointer_of(args[1]));
+    PyTypeObject* of = is_int(args[0])      ? &PyLong_Type
+                       : is_double(args[0]) ? &PyFloat_Type
+                                            : Py_TYPE(pointer_of(args[0]));
+    if (of == cls || PyType_IsSubtype(of, cls)) return value_true();
+    // An object may still claim another class by __class__.
+    return of->tp_getattro == PyObject_GenericGetAttr && !is_heap_type(of) ? value_false() : kEmpty;
+  }
+  return kEmpty;
+}
+
+// A step of any iterator. kEmpty: the end, or an exception.
+inline Value iterator_step(PyObject* iterator) {
+  if (Py_IS_TYPE(iterator, &PyListIter_Type)) {
+    Value v = list_iterator_next(iterator);
+    if (v != kEmpty) return v;
+  }
+  PyObject* object = Py_TYPE(iterator)->tp_iternext(iterator);
+  return object != nullptr ? value_owned(object) : kEmpty;
+}
+
+// A step of enumerate(), zip() or dict.items() whose pair is unpacked at once. False: the end, or an exception.
+inline bool next_pair(PyObject* iterator, PyTypeObject* type, Value* first, Value* second) {
+  if (type == &PyDictIterItem_Type) {
+    PyObject *key, *value;
+    if (!dict_next_pair(iterator, &key, &value)) return false;
+    *first = value_owned(key);
+    *second = value_owned(value);
+    return true;
+  }
+  if (type == &PyZip_Type) {
+    PyObject* iterators = reinterpret_cast<ZipObject*>(iterator)->iterators;
+    *first = iterator_step(PyTuple_GET_ITEM(iterators, 0));
+    if (*first == kEmpty) return false;
+    *second = iterator_step(PyTuple_GET_ITEM(iterators, 1));
+    if (*second == kEmpty) drop(*first);
+    return *second != kEmpty;
+  }
+  auto* e = reinterpret_cast<EnumerateObject*>(iterator);
+  Value item = iterator_step(e->iterator);
+  if (item == kEmpty) return false;
+  const Py_ssize_t index = sync::load_relaxed(e->index);
+  sync::store_relaxed(e->index, index + 1);
+  *first = value_int(index);
+  *second = item;
+  return true;
+}
+
+// Whether next_pair can do it: not an enumerate() that counts beyond what a register holds, nor a zip() that is strict
+// or makes no pairs.
+AMPHIS_ALWAYS_INLINE bool has_pairs(PyObject* iterator, PyTypeObject* type) {
+  if (type == &PyDictIterItem_Type) return true;
+  if (type == &PyZip_Type) {
+    auto* zip = reinterpret_cast<ZipObject*>(iterator);
+    return !zip->strict && PyTuple_GET_SIZE(zip->iterators) == 2;
+  }
+  return type == &PyEnum_Type && reinterpret_cast<EnumerateObject*>(iterator)->big == nullptr &&
+         fits_int(sync::load_relaxed(reinterpret_cast<EnumerateObject*>(iterator)->index));
+}
+
+}  // namespace amphis
