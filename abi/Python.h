@@ -6,6 +6,7 @@
 #ifndef Py_PYTHON_H
 #define Py_PYTHON_H
 
+#include "amphis/abi_tag.h"
 #include "amphis/arguments.h"
 #include "amphis/atomic.h"
 #include "amphis/base.h"

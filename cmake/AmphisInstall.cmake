@@ -19,6 +19,7 @@ install(TARGETS amphis_library amphis_executable EXPORT ${_name}
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY abi/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/${_name} FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 install(FILES "${AMPHIS_GENERATED_INCLUDE}/pyconfig.h" DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/${_name})
+install(DIRECTORY "${AMPHIS_FORWARDING_INCLUDE}/" DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/${_name})
 
 # Without CPython's own binaries, its tests and what its distributor configured.
 install(DIRECTORY "${AMPHIS_STDLIB}/" DESTINATION lib/amphis3.14

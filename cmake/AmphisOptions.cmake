@@ -34,6 +34,12 @@ endif()
 
 set(AMPHIS_GENERATED_INCLUDE "${CMAKE_BINARY_DIR}/include")
 configure_file("${CMAKE_SOURCE_DIR}/abi/pyconfig.h.in" "${AMPHIS_GENERATED_INCLUDE}/pyconfig.h")
+# Extensions include some of CPython's headers by name after Python.h, which has it all here.
+set(AMPHIS_FORWARDING_INCLUDE "${CMAKE_BINARY_DIR}/include-forwarding")
+file(STRINGS "${CMAKE_SOURCE_DIR}/abi/forwarding_headers.txt" AMPHIS_FORWARDING_HEADERS)
+foreach(name ${AMPHIS_FORWARDING_HEADERS})
+  file(CONFIGURE OUTPUT "${AMPHIS_FORWARDING_INCLUDE}/${name}" CONTENT "#include <Python.h>\n")
+endforeach()
 
 add_library(amphis_options INTERFACE)
 target_include_directories(amphis_options INTERFACE

@@ -17,7 +17,25 @@ PyAPI_FUNC(int) PyArg_ValidateKeywordArguments(PyObject*);
 // Building: a new reference, or null with an exception; "N" steals even on failure.
 PyAPI_FUNC(PyObject*) Py_BuildValue(const char*, ...);
 PyAPI_FUNC(PyObject*) Py_VaBuildValue(const char*, va_list);
+#if defined(Py_LIMITED_API) && !_Py_SINCE(3, 13) && defined(PY_SSIZE_T_CLEAN)
+// Before 3.13 the lengths of "#" formats were int unless asked for under these names.
+PyAPI_FUNC(int) _PyArg_Parse_SizeT(PyObject*, const char*, ...);
+PyAPI_FUNC(int) _PyArg_ParseTuple_SizeT(PyObject*, const char*, ...);
+PyAPI_FUNC(int) _PyArg_ParseTupleAndKeywords_SizeT(PyObject*, PyObject*, const char*, char* const*, ...);
+PyAPI_FUNC(int) _PyArg_VaParse_SizeT(PyObject*, const char*, va_list);
+PyAPI_FUNC(int) _PyArg_VaParseTupleAndKeywords_SizeT(PyObject*, PyObject*, const char*, char* const*, va_list);
+PyAPI_FUNC(PyObject*) _Py_BuildValue_SizeT(const char*, ...);
+PyAPI_FUNC(PyObject*) _Py_VaBuildValue_SizeT(const char*, va_list);
+#define PyArg_Parse _PyArg_Parse_SizeT
+#define PyArg_ParseTuple _PyArg_ParseTuple_SizeT
+#define PyArg_ParseTupleAndKeywords _PyArg_ParseTupleAndKeywords_SizeT
+#define PyArg_VaParse _PyArg_VaParse_SizeT
+#define PyArg_VaParseTupleAndKeywords _PyArg_VaParseTupleAndKeywords_SizeT
+#define Py_BuildValue _Py_BuildValue_SizeT
+#define Py_VaBuildValue _Py_VaBuildValue_SizeT
+#endif
 
+#ifndef Py_LIMITED_API
 // A parser's parsed format, filled on first use.
 typedef struct {
   uint8_t v;
@@ -36,6 +54,7 @@ typedef struct _PyArg_Parser {
   struct _PyArg_Parser* next;
 } _PyArg_Parser;
 PyAPI_FUNC(int) _PyArg_ParseTupleAndKeywordsFast(PyObject*, PyObject*, struct _PyArg_Parser*, ...);
+#endif
 
 Py_END_C_DECLS
 

@@ -5,6 +5,7 @@
 
 #include "base.h"
 
+#ifndef Py_LIMITED_API
 Py_BEGIN_C_DECLS
 #define _Py_ATOMIC_INTEGERS(V)                                                                            \
   V(int, int)                                                                                             \
@@ -117,5 +118,6 @@ static inline void _Py_atomic_fence_seq_cst(void) {
 }
 
 Py_END_C_DECLS
+#endif
 
 #endif

@@ -7,7 +7,8 @@
 
 Py_BEGIN_C_DECLS
 
-    typedef struct {
+#if _Py_SINCE(3, 11)
+typedef struct {
   void* buf;
   PyObject* obj;  // owned; null once released
   Py_ssize_t len;
@@ -26,7 +27,11 @@ typedef void (*releasebufferproc)(PyObject*, Py_buffer*);
 #define PyBUF_MAX_NDIM 64
 #define PyBUF_SIMPLE 0
 #define PyBUF_WRITABLE 0x0001
+#endif
+#ifndef Py_LIMITED_API
 #define PyBUF_WRITEABLE PyBUF_WRITABLE
+#endif
+#if _Py_SINCE(3, 11)
 #define PyBUF_FORMAT 0x0004
 #define PyBUF_ND 0x0008
 #define PyBUF_STRIDES (0x0010 | PyBUF_ND)
@@ -62,6 +67,7 @@ PyAPI_FUNC(void) PyBuffer_FillContiguousStrides(int ndims, Py_ssize_t* shape, Py
 PyAPI_FUNC(int) PyBuffer_ToContiguous(void* buf, const Py_buffer* view, Py_ssize_t len, char order);
 PyAPI_FUNC(int) PyBuffer_FromContiguous(const Py_buffer* view, const void* buf, Py_ssize_t len, char order);
 PyAPI_FUNC(int) PyObject_CopyData(PyObject* dest, PyObject* src);
+#endif
 
 Py_END_C_DECLS
 

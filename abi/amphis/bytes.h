@@ -6,7 +6,8 @@
 
 Py_BEGIN_C_DECLS
 
-    typedef struct {
+#ifndef Py_LIMITED_API
+typedef struct {
   PyObject_VAR_HEAD Py_hash_t ob_shash;  // -1: not computed yet
   char ob_sval[1];                       // ob_size bytes and a terminating zero
 } PyBytesObject;
@@ -16,15 +17,19 @@ typedef struct {
   char* ob_start;  // where the contents begin in it
   Py_ssize_t ob_exports;
 } PyByteArrayObject;
+#endif
 PyAPI_DATA(PyTypeObject) PyBytes_Type;
 PyAPI_DATA(PyTypeObject) PyBytesIter_Type;
 PyAPI_DATA(PyTypeObject) PyByteArray_Type;
 PyAPI_DATA(PyTypeObject) PyByteArrayIter_Type;
+#ifndef Py_LIMITED_API
 PyAPI_DATA(char) _PyByteArray_empty_string[];
+#endif
 #define PyBytes_Check(op) PyType_FastSubclass(Py_TYPE(op), Py_TPFLAGS_BYTES_SUBCLASS)
 #define PyBytes_CheckExact(op) Py_IS_TYPE((op), &PyBytes_Type)
 #define PyByteArray_Check(op) PyObject_TypeCheck((op), &PyByteArray_Type)
 #define PyByteArray_CheckExact(op) Py_IS_TYPE((op), &PyByteArray_Type)
+#ifndef Py_LIMITED_API
 #define _PyBytes_CAST(op) (assert(PyBytes_Check(op)), _Py_CAST(PyBytesObject*, op))
 #define _PyByteArray_CAST(op) (assert(PyByteArray_Check(op)), _Py_CAST(PyByteArrayObject*, op))
 static inline char* PyBytes_AS_STRING(PyObject* op) {
@@ -43,6 +48,7 @@ static inline char* PyByteArray_AS_STRING(PyObject* op) {
   return PyByteArray_GET_SIZE(op) ? _PyByteArray_CAST(op)->ob_start : _PyByteArray_empty_string;
 }
 #define PyByteArray_AS_STRING(op) PyByteArray_AS_STRING(_PyObject_CAST(op))
+#endif
 
 // New references. A null data pointer gives uninitialized bytes, to be filled before anyone else sees them.
 PyAPI_FUNC(PyObject*) PyBytes_FromStringAndSize(const char*, Py_ssize_t);
@@ -52,7 +58,9 @@ PyAPI_FUNC(PyObject*) PyBytes_FromFormat(const char*, ...) Py_GCC_ATTRIBUTE((for
 PyAPI_FUNC(PyObject*) PyBytes_FromFormatV(const char*, va_list) Py_GCC_ATTRIBUTE((format(printf, 1, 0)));
 PyAPI_FUNC(PyObject*) PyBytes_Repr(PyObject*, int);
 PyAPI_FUNC(PyObject*) PyBytes_DecodeEscape(const char*, Py_ssize_t, const char*, Py_ssize_t, const char*);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(PyObject*) PyBytes_Join(PyObject* sep, PyObject* iterable);
+#endif
 // The pointers stay the object's own. AsStringAndSize: 0 or -1; with a null length it refuses embedded zeros.
 PyAPI_FUNC(Py_ssize_t) PyBytes_Size(PyObject*);
 PyAPI_FUNC(char*) PyBytes_AsString(PyObject*);
@@ -61,10 +69,12 @@ PyAPI_FUNC(int) PyBytes_AsStringAndSize(PyObject* obj, char** s, Py_ssize_t* len
 // steals its second argument. Resizing is for an object that nobody else has seen.
 PyAPI_FUNC(void) PyBytes_Concat(PyObject**, PyObject*);
 PyAPI_FUNC(void) PyBytes_ConcatAndDel(PyObject**, PyObject*);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(int) _PyBytes_Resize(PyObject**, Py_ssize_t);
 static inline PyObject* _PyBytes_Join(PyObject* separator, PyObject* iterable) {
   return PyBytes_Join(separator, iterable);
 }
+#endif
 
 PyAPI_FUNC(PyObject*) PyByteArray_FromObject(PyObject*);
 PyAPI_FUNC(PyObject*) PyByteArray_FromStringAndSize(const char*, Py_ssize_t);

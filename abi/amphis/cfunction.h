@@ -6,7 +6,7 @@
 
 Py_BEGIN_C_DECLS
 
-    typedef PyObject* (*PyCFunction)(PyObject* self, PyObject* args);
+typedef PyObject* (*PyCFunction)(PyObject* self, PyObject* args);
 typedef PyObject* (*PyCFunctionFast)(PyObject* self, PyObject* const* args, Py_ssize_t nargs);
 typedef PyObject* (*PyCFunctionWithKeywords)(PyObject* self, PyObject* args, PyObject* kwargs);
 typedef PyObject* (*PyCFunctionFastWithKeywords)(PyObject* self, PyObject* const* args, Py_ssize_t nargs,
@@ -27,15 +27,20 @@ typedef PyCFunctionFastWithKeywords _PyCFunctionFastWithKeywords;
 #define METH_CLASS 0x0010
 #define METH_STATIC 0x0020
 #define METH_COEXIST 0x0040
+#if _Py_SINCE(3, 10)
 #define METH_FASTCALL 0x0080
+#endif
 #define METH_STACKLESS 0x0000
+#if _Py_SINCE(3, 9)
 #define METH_METHOD 0x0200
+#endif
 struct PyMethodDef {
   const char* ml_name;
   PyCFunction ml_meth;  // the signature that ml_flags says
   int ml_flags;
   const char* ml_doc;
 };
+#ifndef Py_LIMITED_API
 typedef struct {
   PyObject_HEAD PyMethodDef* m_ml;
   PyObject* m_self;
@@ -47,10 +52,14 @@ typedef struct {
   PyCFunctionObject func;
   PyTypeObject* mm_class;  // METH_METHOD: the class that defines the method
 } PyCMethodObject;
+#endif
 PyAPI_DATA(PyTypeObject) PyCFunction_Type;
+#ifndef Py_LIMITED_API
 PyAPI_DATA(PyTypeObject) PyCMethod_Type;
+#endif
 #define PyCFunction_Check(op) PyObject_TypeCheck((op), &PyCFunction_Type)
 #define PyCFunction_CheckExact(op) Py_IS_TYPE((op), &PyCFunction_Type)
+#ifndef Py_LIMITED_API
 #define PyCMethod_Check(op) PyObject_TypeCheck((op), &PyCMethod_Type)
 #define PyCMethod_CheckExact(op) Py_IS_TYPE((op), &PyCMethod_Type)
 #define _PyCFunctionObject_CAST(op) (assert(PyCFunction_Check(op)), _Py_CAST(PyCFunctionObject*, (op)))
@@ -73,12 +82,17 @@ static inline PyTypeObject* PyCFunction_GET_CLASS(PyObject* op) {
   return function->m_ml->ml_flags & METH_METHOD ? _PyCMethodObject_CAST(op)->mm_class : _Py_NULL;
 }
 #define PyCFunction_GET_CLASS(op) PyCFunction_GET_CLASS(_PyObject_CAST(op))
+#endif
 // New references; the definition must outlive the object.
 PyAPI_FUNC(PyObject*) PyCFunction_New(PyMethodDef*, PyObject*);
 PyAPI_FUNC(PyObject*) PyCFunction_NewEx(PyMethodDef*, PyObject*, PyObject*);
+#if _Py_SINCE(3, 9)
 PyAPI_FUNC(PyObject*) PyCMethod_New(PyMethodDef*, PyObject*, PyObject*, PyTypeObject*);
+#endif
 #define PyCFunction_New(ml, self) PyCFunction_NewEx((ml), (self), _Py_NULL)
+#if _Py_SINCE(3, 9)
 #define PyCFunction_NewEx(ml, self, module) PyCMethod_New((ml), (self), (module), _Py_NULL)
+#endif
 // Borrowed self; null or -1 with SystemError for what is no such function.
 PyAPI_FUNC(PyCFunction) PyCFunction_GetFunction(PyObject*);
 PyAPI_FUNC(PyObject*) PyCFunction_GetSelf(PyObject*);

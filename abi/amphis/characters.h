@@ -6,6 +6,7 @@
 
 Py_BEGIN_C_DECLS
 
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(int) _PyUnicode_IsLowercase(Py_UCS4 ch);
 PyAPI_FUNC(int) _PyUnicode_IsUppercase(Py_UCS4 ch);
 PyAPI_FUNC(int) _PyUnicode_IsTitlecase(Py_UCS4 ch);
@@ -83,6 +84,7 @@ PyAPI_DATA(const unsigned char) _Py_ctype_toupper[256];
 #define Py_ISSPACE(c) (_Py_ctype_table[Py_CHARMASK(c)] & PY_CTF_SPACE)
 #define Py_TOLOWER(c) (_Py_ctype_tolower[Py_CHARMASK(c)])
 #define Py_TOUPPER(c) (_Py_ctype_toupper[Py_CHARMASK(c)])
+#endif
 PyAPI_FUNC(int) PyOS_mystricmp(const char*, const char*);
 PyAPI_FUNC(int) PyOS_mystrnicmp(const char*, const char*, Py_ssize_t);
 PyAPI_FUNC(int) PyOS_snprintf(char* str, size_t size, const char* format, ...)

@@ -6,7 +6,8 @@
 
 Py_BEGIN_C_DECLS
 
-    typedef struct {
+#ifndef Py_LIMITED_API
+typedef struct {
   PyObject* _co_code;
   PyObject* _co_varnames;
   PyObject* _co_cellvars;
@@ -148,8 +149,10 @@ typedef enum _PyCodeLocationInfoKind {
   PY_CODE_LOCATION_INFO_LONG = 14,
   PY_CODE_LOCATION_INFO_NONE = 15
 } _PyCodeLocationInfoKind;
+#endif
 // A pointer per code object for tools; 0, or -1 with an exception.
 #define MAX_CO_EXTRA_USERS 255
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(Py_ssize_t) PyUnstable_Eval_RequestCodeExtraIndex(freefunc);
 PyAPI_FUNC(int) PyUnstable_Code_GetExtra(PyObject* code, Py_ssize_t index, void** extra);
 PyAPI_FUNC(int) PyUnstable_Code_SetExtra(PyObject* code, Py_ssize_t index, void* extra);
@@ -176,9 +179,11 @@ PyAPI_DATA(PyTypeObject) PyFrameLocalsProxy_Type;
 typedef struct {
   PyObject_HEAD PyFrameObject* frame;
 } PyFrameLocalsProxyObject;
+#endif
 // New references; GetBack and GetGenerator are null without an exception if there is none.
 PyAPI_FUNC(int) PyFrame_GetLineNumber(PyFrameObject*);
 PyAPI_FUNC(PyCodeObject*) PyFrame_GetCode(PyFrameObject* frame);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(PyFrameObject*) PyFrame_GetBack(PyFrameObject* frame);
 PyAPI_FUNC(PyObject*) PyFrame_GetLocals(PyFrameObject* frame);
 PyAPI_FUNC(PyObject*) PyFrame_GetGlobals(PyFrameObject* frame);
@@ -211,12 +216,14 @@ struct _traceback {
   int tb_lasti;
   int tb_lineno;
 };
+#endif
 PyAPI_DATA(PyTypeObject) PyTraceBack_Type;
 #define PyTraceBack_Check(op) Py_IS_TYPE((op), &PyTraceBack_Type)
 PyAPI_FUNC(int) PyTraceBack_Here(PyFrameObject*);
 PyAPI_FUNC(int) PyTraceBack_Print(PyObject*, PyObject*);
 
 // ---- generators: New steals the frame ----
+#ifndef Py_LIMITED_API
 typedef struct _PyGenObject PyGenObject;
 typedef struct _PyCoroObject PyCoroObject;
 typedef struct _PyAsyncGenObject PyAsyncGenObject;
@@ -234,6 +241,7 @@ PyAPI_FUNC(PyObject*) PyGen_NewWithQualName(PyFrameObject*, PyObject* name, PyOb
 PyAPI_FUNC(PyObject*) PyCoro_New(PyFrameObject*, PyObject* name, PyObject* qualname);
 PyAPI_FUNC(PyObject*) PyAsyncGen_New(PyFrameObject*, PyObject* name, PyObject* qualname);
 PyAPI_FUNC(PyCodeObject*) PyGen_GetCode(PyGenObject* gen);
+#endif
 
 Py_END_C_DECLS
 

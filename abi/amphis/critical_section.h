@@ -1,10 +1,12 @@
 // Owns PEP 703's critical sections for extensions: a lock on one or two objects that is suspended while the
-// thread is detached. In the GIL ABI the macros only open a block.
+// thread is detached. In the GIL ABI the macros only open a block; binaries for both variants (Py_TARGET_ABI3T) call
+// functions, which do nothing in the variant with the GIL.
 #ifndef AMPHIS_ABI_CRITICAL_SECTION_H
 #define AMPHIS_ABI_CRITICAL_SECTION_H
 
 #include "refcount.h"
 
+#if !defined(Py_LIMITED_API) || defined(_Py_OPAQUE_PYOBJECT)
 Py_BEGIN_C_DECLS
 
     typedef struct PyCriticalSection PyCriticalSection;
@@ -58,5 +60,6 @@ struct PyCriticalSection2 {
 #endif
 
 Py_END_C_DECLS
+#endif
 
 #endif

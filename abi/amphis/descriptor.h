@@ -6,7 +6,8 @@
 
 Py_BEGIN_C_DECLS
 
-    typedef PyObject* (*wrapperfunc)(PyObject* self, PyObject* args, void* wrapped);
+#ifndef Py_LIMITED_API
+typedef PyObject* (*wrapperfunc)(PyObject* self, PyObject* args, void* wrapped);
 typedef PyObject* (*wrapperfunc_kwds)(PyObject* self, PyObject* args, void* wrapped, PyObject* kwds);
 struct wrapperbase {
   const char* name;
@@ -44,6 +45,7 @@ typedef struct {
   struct wrapperbase* d_base;
   void* d_wrapped;
 } PyWrapperDescrObject;
+#endif
 PyAPI_DATA(PyTypeObject) PyClassMethodDescr_Type;
 PyAPI_DATA(PyTypeObject) PyGetSetDescr_Type;
 PyAPI_DATA(PyTypeObject) PyMemberDescr_Type;
@@ -56,9 +58,13 @@ PyAPI_FUNC(PyObject*) PyDescr_NewMethod(PyTypeObject*, PyMethodDef*);
 PyAPI_FUNC(PyObject*) PyDescr_NewClassMethod(PyTypeObject*, PyMethodDef*);
 PyAPI_FUNC(PyObject*) PyDescr_NewMember(PyTypeObject*, PyMemberDef*);
 PyAPI_FUNC(PyObject*) PyDescr_NewGetSet(PyTypeObject*, PyGetSetDef*);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(PyObject*) PyDescr_NewWrapper(PyTypeObject*, struct wrapperbase*, void*);
+#endif
 PyAPI_FUNC(PyObject*) PyWrapper_New(PyObject*, PyObject*);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(int) PyDescr_IsData(PyObject*);
+#endif
 
 Py_END_C_DECLS
 

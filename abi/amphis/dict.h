@@ -6,7 +6,8 @@
 
 Py_BEGIN_C_DECLS
 
-    typedef struct _dictkeysobject PyDictKeysObject;
+#ifndef Py_LIMITED_API
+typedef struct _dictkeysobject PyDictKeysObject;
 typedef struct _dictvalues PyDictValues;
 typedef struct {
   PyObject_HEAD Py_ssize_t ma_used;
@@ -14,6 +15,7 @@ typedef struct {
   PyDictKeysObject* ma_keys;
   PyDictValues* ma_values;
 } PyDictObject;
+#endif
 PyAPI_DATA(PyTypeObject) PyDict_Type;
 PyAPI_DATA(PyTypeObject) PyDictKeys_Type;
 PyAPI_DATA(PyTypeObject) PyDictValues_Type;
@@ -30,11 +32,13 @@ PyAPI_DATA(PyTypeObject) PyDictRevIterValue_Type;
 #define PyDictValues_Check(op) PyObject_TypeCheck((op), &PyDictValues_Type)
 #define PyDictItems_Check(op) PyObject_TypeCheck((op), &PyDictItems_Type)
 #define PyDictViewSet_Check(op) (PyDictKeys_Check(op) || PyDictItems_Check(op))
+#ifndef Py_LIMITED_API
 static inline Py_ssize_t PyDict_GET_SIZE(PyObject* op) {
   assert(PyDict_Check(op));
   return _Py_LOAD_SHARED(((PyDictObject*)op)->ma_used);
 }
 #define PyDict_GET_SIZE(op) PyDict_GET_SIZE(_PyObject_CAST(op))
+#endif
 
 // New references.
 PyAPI_FUNC(PyObject*) PyDict_New(void);
@@ -44,9 +48,11 @@ PyAPI_FUNC(PyObject*) PyDict_Values(PyObject* mp);
 PyAPI_FUNC(PyObject*) PyDict_Items(PyObject* mp);
 PyAPI_FUNC(PyObject*) PyDictProxy_New(PyObject*);
 PyAPI_FUNC(Py_ssize_t) PyDict_Size(PyObject* mp);
+#if _Py_SINCE(3, 13)
 // Found: 1 and a new reference in *result; 0 and null; -1 with an exception.
 PyAPI_FUNC(int) PyDict_GetItemRef(PyObject* mp, PyObject* key, PyObject** result);
 PyAPI_FUNC(int) PyDict_GetItemStringRef(PyObject* mp, const char* key, PyObject** result);
+#endif
 // Borrowed. Null: absent, and for ...WithError also a failure with an exception; the other two swallow
 // errors.
 PyAPI_FUNC(PyObject*) PyDict_GetItemWithError(PyObject* mp, PyObject* key);
@@ -54,7 +60,9 @@ PyAPI_FUNC(PyObject*) PyDict_GetItem(PyObject* mp, PyObject* key);
 PyAPI_FUNC(PyObject*) PyDict_GetItemString(PyObject* dp, const char* key);
 // 1, 0, or -1 with an exception.
 PyAPI_FUNC(int) PyDict_Contains(PyObject* mp, PyObject* key);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(int) PyDict_ContainsString(PyObject* mp, const char* key);
+#endif
 // 0, or -1 with an exception. Nothing is stolen.
 PyAPI_FUNC(int) PyDict_SetItem(PyObject* mp, PyObject* key, PyObject* item);
 PyAPI_FUNC(int) PyDict_SetItemString(PyObject* dp, const char* key, PyObject* item);
@@ -64,6 +72,7 @@ PyAPI_FUNC(int) PyDict_Update(PyObject* mp, PyObject* other);
 PyAPI_FUNC(int) PyDict_Merge(PyObject* mp, PyObject* other, int override);
 PyAPI_FUNC(int) PyDict_MergeFromSeq2(PyObject* d, PyObject* seq2, int override);
 PyAPI_FUNC(void) PyDict_Clear(PyObject* mp);
+#ifndef Py_LIMITED_API
 // SetDefault borrows; SetDefaultRef: 1 present, 0 inserted, -1 error, with a new reference in *result unless
 // that is null.
 PyAPI_FUNC(PyObject*) PyDict_SetDefault(PyObject* mp, PyObject* key, PyObject* defaultobj);
@@ -71,9 +80,11 @@ PyAPI_FUNC(int) PyDict_SetDefaultRef(PyObject* mp, PyObject* key, PyObject* defa
 // 1 with the value's reference handed over in *result, 0 absent, -1 with an exception.
 PyAPI_FUNC(int) PyDict_Pop(PyObject* dict, PyObject* key, PyObject** result);
 PyAPI_FUNC(int) PyDict_PopString(PyObject* dict, const char* key, PyObject** result);
+#endif
 // Borrowed key and value; the dict may not change size meanwhile, nor may other threads change it.
 PyAPI_FUNC(int) PyDict_Next(PyObject* mp, Py_ssize_t* pos, PyObject** key, PyObject** value);
 
+#ifndef Py_LIMITED_API
 #define PY_FOREACH_DICT_EVENT(V) V(ADDED) V(MODIFIED) V(DELETED) V(CLONED) V(CLEARED) V(DEALLOCATED)
 typedef enum {
 #define PY_DEFINE_EVENT(event) PyDict_EVENT_##event,
@@ -110,6 +121,7 @@ PyAPI_FUNC(int) PyODict_DelItem(PyObject* od, PyObject* key);
 #define PyODict_GetItemString(od, key) PyDict_GetItemString(_PyObject_CAST(od), (key))
 #define PyODict_Contains(od, key) PyDict_Contains(_PyObject_CAST(od), (key))
 #define PyODict_Size(od) PyDict_Size(_PyObject_CAST(od))
+#endif
 
 Py_END_C_DECLS
 

@@ -6,7 +6,8 @@
 
 Py_BEGIN_C_DECLS
 
-    typedef struct {
+#ifndef Py_LIMITED_API
+typedef struct {
   int cf_flags;
   int cf_feature_version;
 } PyCompilerFlags;
@@ -29,6 +30,7 @@ Py_BEGIN_C_DECLS
 #define PyCF_COMPILE_MASK                                                                     \
   (PyCF_ONLY_AST | PyCF_ALLOW_TOP_LEVEL_AWAIT | PyCF_TYPE_COMMENTS | PyCF_DONT_IMPLY_DEDENT | \
    PyCF_ALLOW_INCOMPLETE_INPUT | PyCF_OPTIMIZED_AST)
+#endif
 #define Py_single_input 256
 #define Py_file_input 257
 #define Py_eval_input 258
@@ -41,8 +43,11 @@ PyAPI_FUNC(PyObject*) PyEval_EvalCodeEx(PyObject* co, PyObject* globals, PyObjec
                                         PyObject* const* defs, int defc, PyObject* kwdefs, PyObject* closure);
 PyAPI_FUNC(PyObject*) PyEval_EvalFrame(PyFrameObject*);
 PyAPI_FUNC(PyObject*) PyEval_EvalFrameEx(PyFrameObject* f, int exc);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(PyObject*) _PyEval_EvalFrameDefault(PyThreadState* tstate, struct _PyInterpreterFrame* f, int exc);
+#endif
 PyAPI_FUNC(PyObject*) Py_CompileString(const char*, const char*, int);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(PyObject*)
     Py_CompileStringFlags(const char* str, const char* filename, int start, PyCompilerFlags* flags);
 PyAPI_FUNC(PyObject*) Py_CompileStringExFlags(const char* str, const char* filename, int start,
@@ -87,6 +92,7 @@ PyAPI_FUNC(int) PyRun_InteractiveLoopFlags(FILE* fp, const char* filename, PyCom
 #define PyRun_SimpleFileEx(f, p, c) PyRun_SimpleFileExFlags((f), (p), (c), _Py_NULL)
 #define PyRun_SimpleString(s) PyRun_SimpleStringFlags((s), _Py_NULL)
 #define PyRun_String(str, s, g, l) PyRun_StringFlags((str), (s), (g), (l), _Py_NULL)
+#endif
 // Of the current frame. The first group borrows, the second gives new references; null without an exception
 // if there is no frame.
 PyAPI_FUNC(PyObject*) PyEval_GetBuiltins(void);
@@ -98,10 +104,12 @@ PyAPI_FUNC(PyObject*) PyEval_GetFrameGlobals(void);
 PyAPI_FUNC(PyObject*) PyEval_GetFrameLocals(void);
 PyAPI_FUNC(const char*) PyEval_GetFuncName(PyObject*);
 PyAPI_FUNC(const char*) PyEval_GetFuncDesc(PyObject*);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(int) PyEval_MergeCompilerFlags(PyCompilerFlags* cf);
 PyAPI_FUNC(int) PyCompile_OpcodeStackEffect(int opcode, int oparg);
 PyAPI_FUNC(int) PyCompile_OpcodeStackEffectWithJump(int opcode, int oparg, int jump);
 #define PY_INVALID_STACK_EFFECT INT_MAX
+#endif
 // How a format specification in an f-string converts its value.
 #define FVC_MASK 0x3
 #define FVC_NONE 0x0
@@ -110,6 +118,7 @@ PyAPI_FUNC(int) PyCompile_OpcodeStackEffectWithJump(int opcode, int oparg, int j
 #define FVC_ASCII 0x3
 #define FVS_MASK 0x4
 #define FVS_HAVE_SPEC 0x4
+#ifndef Py_LIMITED_API
 // "O&" converters for slice indices: 1, or 0 with an exception.
 PyAPI_FUNC(int) _PyEval_SliceIndex(PyObject*, Py_ssize_t*);
 PyAPI_FUNC(int) _PyEval_SliceIndexNotNone(PyObject*, Py_ssize_t*);
@@ -118,10 +127,12 @@ PyAPI_FUNC(void) PyEval_SetProfile(Py_tracefunc, PyObject*);
 PyAPI_FUNC(void) PyEval_SetProfileAllThreads(Py_tracefunc, PyObject*);
 PyAPI_FUNC(void) PyEval_SetTrace(Py_tracefunc, PyObject*);
 PyAPI_FUNC(void) PyEval_SetTraceAllThreads(Py_tracefunc, PyObject*);
+#endif
 // Calls to be made soon on the main thread: 0, or -1 if the queue is full; any thread may add.
 PyAPI_FUNC(int) Py_AddPendingCall(int (*func)(void*), void* arg);
 PyAPI_FUNC(int) Py_MakePendingCalls(void);
 
+#ifndef Py_LIMITED_API
 typedef struct {
   FILE* perf_map;
   PyThread_type_lock map_lock;
@@ -135,10 +146,15 @@ PyAPI_FUNC(int) PyUnstable_PerfTrampoline_CompileCode(PyCodeObject*);
 PyAPI_FUNC(int) PyUnstable_PerfTrampoline_SetPersistAfterFork(int enable);
 
 typedef int (*Py_AuditHookFunction)(const char* event, PyObject* args, void* user_data);
+#endif
+#if _Py_SINCE(3, 13)
 // 0, or -1 with an exception from a hook.
 PyAPI_FUNC(int) PySys_Audit(const char* event, const char* argFormat, ...);
 PyAPI_FUNC(int) PySys_AuditTuple(const char* event, PyObject* args);
+#endif
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(int) PySys_AddAuditHook(Py_AuditHookFunction, void*);
+#endif
 
 Py_END_C_DECLS
 

@@ -5,6 +5,7 @@
 #include "characters.h"
 
 Py_BEGIN_C_DECLS
+#ifndef Py_LIMITED_API
 #define PyException_HEAD        \
   PyObject_HEAD PyObject* dict; \
   PyObject* args;               \
@@ -13,7 +14,7 @@ Py_BEGIN_C_DECLS
   PyObject* context;            \
   PyObject* cause;              \
   char suppress_context;
-    typedef struct {
+typedef struct {
   PyException_HEAD
 } PyBaseExceptionObject;
 typedef struct {
@@ -66,6 +67,7 @@ typedef struct {
   PyException_HEAD PyObject* obj;
   PyObject* name;
 } PyAttributeErrorObject;
+#endif
 
 #define PyExceptionClass_Check(op) \
   (PyType_Check((op)) && PyType_FastSubclass((PyTypeObject*)(op), Py_TPFLAGS_BASE_EXC_SUBCLASS))
@@ -77,7 +79,9 @@ typedef struct {
 PyAPI_DATA(PyObject*) PyExc_BaseException;
 PyAPI_DATA(PyObject*) PyExc_Exception;
 PyAPI_DATA(PyObject*) PyExc_BaseExceptionGroup;
+#if _Py_SINCE(3, 5)
 PyAPI_DATA(PyObject*) PyExc_StopAsyncIteration;
+#endif
 PyAPI_DATA(PyObject*) PyExc_StopIteration;
 PyAPI_DATA(PyObject*) PyExc_GeneratorExit;
 PyAPI_DATA(PyObject*) PyExc_ArithmeticError;
@@ -89,7 +93,9 @@ PyAPI_DATA(PyObject*) PyExc_EOFError;
 PyAPI_DATA(PyObject*) PyExc_FloatingPointError;
 PyAPI_DATA(PyObject*) PyExc_OSError;
 PyAPI_DATA(PyObject*) PyExc_ImportError;
+#if _Py_SINCE(3, 6)
 PyAPI_DATA(PyObject*) PyExc_ModuleNotFoundError;
+#endif
 PyAPI_DATA(PyObject*) PyExc_IndexError;
 PyAPI_DATA(PyObject*) PyExc_KeyError;
 PyAPI_DATA(PyObject*) PyExc_KeyboardInterrupt;
@@ -97,7 +103,9 @@ PyAPI_DATA(PyObject*) PyExc_MemoryError;
 PyAPI_DATA(PyObject*) PyExc_NameError;
 PyAPI_DATA(PyObject*) PyExc_OverflowError;
 PyAPI_DATA(PyObject*) PyExc_RuntimeError;
+#if _Py_SINCE(3, 5)
 PyAPI_DATA(PyObject*) PyExc_RecursionError;
+#endif
 PyAPI_DATA(PyObject*) PyExc_NotImplementedError;
 PyAPI_DATA(PyObject*) PyExc_SyntaxError;
 PyAPI_DATA(PyObject*) PyExc_IndentationError;
@@ -113,6 +121,7 @@ PyAPI_DATA(PyObject*) PyExc_UnicodeDecodeError;
 PyAPI_DATA(PyObject*) PyExc_UnicodeTranslateError;
 PyAPI_DATA(PyObject*) PyExc_ValueError;
 PyAPI_DATA(PyObject*) PyExc_ZeroDivisionError;
+#if _Py_SINCE(3, 3)
 PyAPI_DATA(PyObject*) PyExc_BlockingIOError;
 PyAPI_DATA(PyObject*) PyExc_BrokenPipeError;
 PyAPI_DATA(PyObject*) PyExc_ChildProcessError;
@@ -128,6 +137,7 @@ PyAPI_DATA(PyObject*) PyExc_NotADirectoryError;
 PyAPI_DATA(PyObject*) PyExc_PermissionError;
 PyAPI_DATA(PyObject*) PyExc_ProcessLookupError;
 PyAPI_DATA(PyObject*) PyExc_TimeoutError;
+#endif
 PyAPI_DATA(PyObject*) PyExc_EnvironmentError;
 PyAPI_DATA(PyObject*) PyExc_IOError;
 PyAPI_DATA(PyObject*) PyExc_Warning;
@@ -142,9 +152,11 @@ PyAPI_DATA(PyObject*) PyExc_UnicodeWarning;
 PyAPI_DATA(PyObject*) PyExc_BytesWarning;
 PyAPI_DATA(PyObject*) PyExc_EncodingWarning;
 PyAPI_DATA(PyObject*) PyExc_ResourceWarning;
+#ifndef Py_LIMITED_API
 PyAPI_DATA(PyObject*) PyExc_PythonFinalizationError;
 PyAPI_DATA(PyObject*) PyExc_InterpreterError;
 PyAPI_DATA(PyObject*) PyExc_InterpreterNotFoundError;
+#endif
 
 // Attributes of exceptions. Getters: new references or null for "none" (no exception set). SetCause,
 // SetContext steal; SetTraceback and SetArgs do not.
@@ -183,7 +195,9 @@ PyAPI_FUNC(int) PyUnicodeTranslateError_GetEnd(PyObject*, Py_ssize_t*);
 PyAPI_FUNC(int) PyUnicodeTranslateError_SetEnd(PyObject*, Py_ssize_t);
 PyAPI_FUNC(PyObject*) PyUnicodeTranslateError_GetReason(PyObject*);
 PyAPI_FUNC(int) PyUnicodeTranslateError_SetReason(PyObject* exc, const char* reason);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(PyObject*) PyUnstable_Exc_PrepReraiseStar(PyObject* orig, PyObject* excs);
+#endif
 
 Py_END_C_DECLS
 

@@ -6,7 +6,8 @@
 
 Py_BEGIN_C_DECLS
 
-    typedef struct {
+#ifndef Py_LIMITED_API
+typedef struct {
   PyObject* fc_globals;
   PyObject* fc_builtins;
   PyObject* fc_name;
@@ -150,6 +151,7 @@ static inline void PyCell_SET(PyObject* op, PyObject* value) {
 }
 #define PyCell_GET(op) PyCell_GET(_PyObject_CAST(op))
 #define PyCell_SET(op, value) PyCell_SET(_PyObject_CAST(op), (value))
+#endif
 
 Py_END_C_DECLS
 

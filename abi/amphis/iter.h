@@ -10,12 +10,16 @@ PyAPI_FUNC(PyObject*) PyObject_GetIter(PyObject*);
 PyAPI_FUNC(PyObject*) PyObject_GetAIter(PyObject*);
 PyAPI_FUNC(int) PyIter_Check(PyObject*);
 PyAPI_FUNC(int) PyAIter_Check(PyObject*);
+#if _Py_SINCE(3, 14)
 // 1 and a new reference in *item, 0 and null at the end, -1 with an exception.
 PyAPI_FUNC(int) PyIter_NextItem(PyObject* iter, PyObject** item);
+#endif
 // Null without an exception at the end.
 PyAPI_FUNC(PyObject*) PyIter_Next(PyObject*);
+#if _Py_SINCE(3, 10)
 // The result is a new reference for all three outcomes but PYGEN_ERROR.
 PyAPI_FUNC(PySendResult) PyIter_Send(PyObject*, PyObject*, PyObject**);
+#endif
 PyAPI_DATA(PyTypeObject) PySeqIter_Type;
 PyAPI_DATA(PyTypeObject) PyCallIter_Type;
 PyAPI_DATA(PyTypeObject) PyEnum_Type;

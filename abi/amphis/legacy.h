@@ -6,6 +6,7 @@
 
 Py_BEGIN_C_DECLS
 
+#ifndef Py_LIMITED_API
 // Calls: new references.
 PyAPI_FUNC(PyObject*) PyCFunction_Call(PyObject* callable, PyObject* args, PyObject* kwargs);
 PyAPI_FUNC(PyObject*) PyEval_CallObjectWithKeywords(PyObject* callable, PyObject* args, PyObject* kwargs);
@@ -44,6 +45,7 @@ PyAPI_FUNC(void) PySys_SetPath(const wchar_t* path);
 PyAPI_FUNC(void) Py_SetPath(const wchar_t* path);
 PyAPI_FUNC(Py_ssize_t) PyUnicode_GetSize(PyObject* unicode);
 PyAPI_FUNC(void) PyUnicode_InternImmortal(PyObject** string);
+#endif
 
 Py_END_C_DECLS
 

@@ -6,7 +6,8 @@
 
 Py_BEGIN_C_DECLS
 
-    typedef struct {
+#ifndef Py_LIMITED_API
+typedef struct {
   enum { _PyStatus_TYPE_OK = 0, _PyStatus_TYPE_ERROR = 1, _PyStatus_TYPE_EXIT = 2 } _type;
   const char* func;
   const char* err_msg;
@@ -168,26 +169,43 @@ PyAPI_FUNC(PyStatus) Py_PreInitialize(const PyPreConfig* src_config);
 PyAPI_FUNC(PyStatus)
     Py_PreInitializeFromBytesArgs(const PyPreConfig* src_config, Py_ssize_t argc, char** argv);
 PyAPI_FUNC(PyStatus) Py_PreInitializeFromArgs(const PyPreConfig* src_config, Py_ssize_t argc, wchar_t** argv);
+#endif
 PyAPI_FUNC(void) Py_Initialize(void);
 PyAPI_FUNC(void) Py_InitializeEx(int);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(PyStatus) Py_InitializeFromConfig(const PyConfig* config);
+#endif
 PyAPI_FUNC(int) Py_IsInitialized(void);
+#if _Py_SINCE(3, 13)
 PyAPI_FUNC(int) Py_IsFinalizing(void);
+#endif
 PyAPI_FUNC(void) Py_Finalize(void);
+#if _Py_SINCE(3, 6)
 PyAPI_FUNC(int) Py_FinalizeEx(void);
+#endif
 PyAPI_FUNC(int) Py_Main(int argc, wchar_t** argv);
 PyAPI_FUNC(int) Py_BytesMain(int argc, char** argv);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(int) Py_RunMain(void);
 PyAPI_FUNC(int) Py_FrozenMain(int argc, char** argv);
+#endif
 _Py_NO_RETURN PyAPI_FUNC(void) Py_Exit(int);
+#ifndef Py_LIMITED_API
 _Py_NO_RETURN PyAPI_FUNC(void) Py_ExitStatusException(PyStatus err);
+#endif
 PyAPI_FUNC(int) Py_AtExit(void (*func)(void));
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(int) Py_FdIsInteractive(FILE*, const char*);
+#endif
 PyAPI_FUNC(PyThreadState*) Py_NewInterpreter(void);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(PyStatus) Py_NewInterpreterFromConfig(PyThreadState** tstate_p, const PyInterpreterConfig* config);
+#endif
 PyAPI_FUNC(void) Py_EndInterpreter(PyThreadState*);
+#ifndef Py_LIMITED_API
 typedef void (*atexit_datacallbackfunc)(void*);
 PyAPI_FUNC(int) PyUnstable_AtExit(PyInterpreterState*, atexit_datacallbackfunc, void*);
+#endif
 // Strings of the runtime, not to be freed.
 PyAPI_FUNC(const char*) Py_GetVersion(void);
 PyAPI_FUNC(const char*) Py_GetPlatform(void);
@@ -202,11 +220,16 @@ Py_DEPRECATED() PyAPI_FUNC(wchar_t*) Py_GetProgramFullPath(void);
 Py_DEPRECATED() PyAPI_FUNC(wchar_t*) Py_GetPrefix(void);
 Py_DEPRECATED() PyAPI_FUNC(wchar_t*) Py_GetExecPrefix(void);
 Py_DEPRECATED() PyAPI_FUNC(wchar_t*) Py_GetPath(void);
+#if _Py_SINCE(3, 14)
 PyAPI_FUNC(uint32_t) Py_PACK_FULL_VERSION(int x, int y, int z, int level, int serial);
 PyAPI_FUNC(uint32_t) Py_PACK_VERSION(int x, int y);
 #define Py_PACK_FULL_VERSION _Py_PACK_FULL_VERSION
 #define Py_PACK_VERSION(major, minor) _Py_PACK_FULL_VERSION((major), (minor), 0, 0, 0)
+#endif
+#if _Py_SINCE(3, 11)
 PyAPI_DATA(const unsigned long) Py_Version;
+#endif
+#ifndef Py_LIMITED_API
 PyAPI_DATA(int) Py_DebugFlag;
 PyAPI_DATA(int) Py_VerboseFlag;
 PyAPI_DATA(int) Py_QuietFlag;
@@ -223,6 +246,7 @@ PyAPI_DATA(int) Py_UnbufferedStdioFlag;
 PyAPI_DATA(int) Py_HashRandomizationFlag;
 PyAPI_DATA(int) Py_IsolatedFlag;
 PyAPI_FUNC(char*) Py_GETENV(const char* name);
+#endif
 
 Py_END_C_DECLS
 

@@ -5,6 +5,8 @@
 
 #include "atomic.h"
 
+// Not in the limited API of builds with the GIL.
+#if !defined(Py_LIMITED_API) || defined(_Py_OPAQUE_PYOBJECT)
 Py_BEGIN_C_DECLS
 
     typedef struct PyMutex {
@@ -17,6 +19,7 @@ PyAPI_FUNC(void) PyMutex_Lock(PyMutex* m);
 PyAPI_FUNC(void) PyMutex_Unlock(PyMutex* m);
 PyAPI_FUNC(int) PyMutex_IsLocked(PyMutex* m);
 
+#ifndef Py_LIMITED_API
 // The uncontended cases, inline; the functions above take the same mutexes.
 static inline void _PyMutex_Lock(PyMutex* m) {
   uint8_t expected = _Py_UNLOCKED;
@@ -32,7 +35,9 @@ static inline int _PyMutex_IsLocked(PyMutex* m) {
 #define PyMutex_Lock _PyMutex_Lock
 #define PyMutex_Unlock _PyMutex_Unlock
 #define PyMutex_IsLocked _PyMutex_IsLocked
+#endif
 
 Py_END_C_DECLS
+#endif
 
 #endif

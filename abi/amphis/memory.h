@@ -7,18 +7,22 @@
 
 Py_BEGIN_C_DECLS
 
+#if _Py_SINCE(3, 13)
 // Any thread may use the raw domain, attached or not. The other two need an attached thread. A block goes
 // back to the domain it came from.
 PyAPI_FUNC(void*) PyMem_RawMalloc(size_t size);
 PyAPI_FUNC(void*) PyMem_RawCalloc(size_t nelem, size_t elsize);
 PyAPI_FUNC(void*) PyMem_RawRealloc(void* ptr, size_t new_size);
 PyAPI_FUNC(void) PyMem_RawFree(void* ptr);
+#endif
 PyAPI_FUNC(void*) PyMem_Malloc(size_t size);
 PyAPI_FUNC(void*) PyMem_Calloc(size_t nelem, size_t elsize);
 PyAPI_FUNC(void*) PyMem_Realloc(void* ptr, size_t new_size);
 PyAPI_FUNC(void) PyMem_Free(void* ptr);
 PyAPI_FUNC(void*) PyObject_Malloc(size_t size);
+#if _Py_SINCE(3, 5)
 PyAPI_FUNC(void*) PyObject_Calloc(size_t nelem, size_t elsize);
+#endif
 PyAPI_FUNC(void*) PyObject_Realloc(void* ptr, size_t new_size);
 PyAPI_FUNC(void) PyObject_Free(void* ptr);
 
@@ -41,6 +45,7 @@ PyAPI_FUNC(void) PyObject_Free(void* ptr);
 #define PyObject_Del PyObject_Free
 #define PyObject_DEL PyObject_Free
 
+#ifndef Py_LIMITED_API
 // Replacing a domain's functions is for embedders, before initialization.
 typedef enum { PYMEM_DOMAIN_RAW, PYMEM_DOMAIN_MEM, PYMEM_DOMAIN_OBJ } PyMemAllocatorDomain;
 typedef enum {
@@ -75,6 +80,7 @@ PyAPI_FUNC(void) PyObject_SetArenaAllocator(PyObjectArenaAllocator* allocator);
 // Blocks that tracemalloc should know of although no domain above allocated them; -2 when it is off.
 PyAPI_FUNC(int) PyTraceMalloc_Track(unsigned int domain, uintptr_t ptr, size_t size);
 PyAPI_FUNC(int) PyTraceMalloc_Untrack(unsigned int domain, uintptr_t ptr);
+#endif
 
 Py_END_C_DECLS
 

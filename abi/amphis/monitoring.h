@@ -5,6 +5,7 @@
 
 #include "code.h"
 
+#ifndef Py_LIMITED_API
 Py_BEGIN_C_DECLS
 
     typedef struct _PyMonitoringState {
@@ -132,5 +133,6 @@ static inline int PyMonitoring_FireStopIterationEvent(PyMonitoringState* state, 
 }
 
 Py_END_C_DECLS
+#endif
 
 #endif

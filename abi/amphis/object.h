@@ -10,6 +10,9 @@
 #include "memory.h"
 
 Py_BEGIN_C_DECLS
+#ifdef _Py_OPAQUE_PYOBJECT
+typedef struct PyVarObject PyVarObject;
+#else
 #define _Py_IMMORTAL_FLAGS 1
 #define _Py_STATICALLY_ALLOCATED_FLAG 4
 #define _Py_IMMORTAL_INITIAL_REFCNT (3ULL << 30)
@@ -64,6 +67,7 @@ typedef struct {
 #define PyObject_HEAD PyObject ob_base;
 #define PyObject_VAR_HEAD PyVarObject ob_base;
 #define PyVarObject_HEAD_INIT(type, size) {PyObject_HEAD_INIT(type)(size)},
+#endif
 
 #define _PyObject_CAST(op) _Py_CAST(PyObject*, (op))
 #define _PyVarObject_CAST(op) _Py_CAST(PyVarObject*, (op))
@@ -72,30 +76,30 @@ PyAPI_DATA(PyTypeObject) PyLong_Type;
 PyAPI_DATA(PyTypeObject) PyBool_Type;
 
 // ---- identity, type and size ----
+#if _Py_SINCE(3, 10)
 PyAPI_FUNC(int) Py_Is(PyObject* x, PyObject* y);
-PyAPI_FUNC(PyTypeObject*) Py_TYPE(PyObject* ob);
+#endif
 #define Py_Is(x, y) ((x) == (y))
-
-#ifdef Py_GIL_DISABLED
-// The thread's identity as stored in ob_tid: the address of its thread-local block.
-static inline uintptr_t _Py_ThreadId(void) {
-  return (uintptr_t)__builtin_thread_pointer();
-}
-static inline Py_ALWAYS_INLINE int _Py_IsOwnedByCurrentThread(PyObject* ob) {
-  return __atomic_load_n(&ob->ob_tid, __ATOMIC_RELAXED) == _Py_ThreadId();
-}
-PyAPI_FUNC(uintptr_t) _Py_GetThreadLocal_Addr(void);
+// The type is borrowed.
+// From 3.14 on the limited API asks by a call.
+#if _Py_SINCE(3, 14) || defined(_Py_OPAQUE_PYOBJECT)
+PyAPI_FUNC(PyTypeObject*) Py_TYPE(PyObject* ob);
 #endif
-
-static inline PyTypeObject* _Py_TYPE(PyObject* ob) {
-#ifdef Py_GIL_DISABLED
-  return __atomic_load_n(&ob->ob_type, __ATOMIC_RELAXED);
+#if defined(Py_LIMITED_API) && (_Py_SINCE(3, 14) || defined(_Py_OPAQUE_PYOBJECT))
+#define Py_TYPE(ob) Py_TYPE(_PyObject_CAST(ob))
 #else
-  return ob->ob_type;
-#endif
+static inline PyTypeObject* _Py_TYPE(PyObject* ob) {
+  return _Py_LOAD_SHARED(ob->ob_type);
 }
 #define Py_TYPE(ob) _Py_TYPE(_PyObject_CAST(ob))
+#endif
 
+static inline int Py_IS_TYPE(PyObject* ob, PyTypeObject* type) {
+  return Py_TYPE(ob) == type;
+}
+#define Py_IS_TYPE(ob, type) Py_IS_TYPE(_PyObject_CAST(ob), (type))
+
+#ifndef _Py_OPAQUE_PYOBJECT
 static inline void Py_SET_TYPE(PyObject* ob, PyTypeObject* type) {
 #ifdef Py_GIL_DISABLED
   __atomic_store_n(&ob->ob_type, type, __ATOMIC_RELEASE);
@@ -104,11 +108,6 @@ static inline void Py_SET_TYPE(PyObject* ob, PyTypeObject* type) {
 #endif
 }
 #define Py_SET_TYPE(ob, type) Py_SET_TYPE(_PyObject_CAST(ob), (type))
-
-static inline int Py_IS_TYPE(PyObject* ob, PyTypeObject* type) {
-  return Py_TYPE(ob) == type;
-}
-#define Py_IS_TYPE(ob, type) Py_IS_TYPE(_PyObject_CAST(ob), (type))
 
 // Only for types with an item count: int and bool have none although they vary in size.
 static inline Py_ssize_t Py_SIZE(PyObject* ob) {
@@ -125,8 +124,27 @@ static inline void Py_SET_SIZE(PyVarObject* ob, Py_ssize_t size) {
 #endif
 }
 #define Py_SET_SIZE(ob, size) Py_SET_SIZE(_PyVarObject_CAST(ob), (size))
+#endif
+
+#if defined(Py_GIL_DISABLED) && !defined(Py_LIMITED_API)
+// The thread's identity as stored in ob_tid: the address of its thread-local block.
+static inline uintptr_t _Py_ThreadId(void) {
+  return (uintptr_t)__builtin_thread_pointer();
+}
+static inline Py_ALWAYS_INLINE int _Py_IsOwnedByCurrentThread(PyObject* ob) {
+  return __atomic_load_n(&ob->ob_tid, __ATOMIC_RELAXED) == _Py_ThreadId();
+}
+PyAPI_FUNC(uintptr_t) _Py_GetThreadLocal_Addr(void);
+#endif
 
 // ---- singletons ----
+#if defined(Py_LIMITED_API) && _Py_SINCE(3, 13)
+#define Py_None Py_GetConstantBorrowed(Py_CONSTANT_NONE)
+#define Py_NotImplemented Py_GetConstantBorrowed(Py_CONSTANT_NOT_IMPLEMENTED)
+#define Py_Ellipsis Py_GetConstantBorrowed(Py_CONSTANT_ELLIPSIS)
+#define Py_False Py_GetConstantBorrowed(Py_CONSTANT_FALSE)
+#define Py_True Py_GetConstantBorrowed(Py_CONSTANT_TRUE)
+#else
 PyAPI_DATA(PyObject) _Py_NoneStruct;
 PyAPI_DATA(PyObject) _Py_NotImplementedStruct;
 PyAPI_DATA(PyObject) _Py_EllipsisObject;
@@ -137,19 +155,30 @@ PyAPI_DATA(PyLongObject) _Py_TrueStruct;
 #define Py_Ellipsis (&_Py_EllipsisObject)
 #define Py_False _PyObject_CAST(&_Py_FalseStruct)
 #define Py_True _PyObject_CAST(&_Py_TrueStruct)
+#endif
+#if _Py_SINCE(3, 10)
 PyAPI_FUNC(int) Py_IsNone(PyObject* x);
 PyAPI_FUNC(int) Py_IsTrue(PyObject* x);
 PyAPI_FUNC(int) Py_IsFalse(PyObject* x);
+#endif
 #define Py_IsNone(x) Py_Is((x), Py_None)
 #define Py_IsTrue(x) Py_Is((x), Py_True)
 #define Py_IsFalse(x) Py_Is((x), Py_False)
 
+#if _Py_SINCE(3, 12)
 // All of these are immortal, so returning them needs no count.
 #define Py_RETURN_NONE return Py_None
 #define Py_RETURN_NOTIMPLEMENTED return Py_NotImplemented
 #define Py_RETURN_TRUE return Py_True
 #define Py_RETURN_FALSE return Py_False
+#else
+#define Py_RETURN_NONE return _Py_NewRef(Py_None)
+#define Py_RETURN_NOTIMPLEMENTED return _Py_NewRef(Py_NotImplemented)
+#define Py_RETURN_TRUE return _Py_NewRef(Py_True)
+#define Py_RETURN_FALSE return _Py_NewRef(Py_False)
+#endif
 
+#if _Py_SINCE(3, 13)
 #define Py_CONSTANT_NONE 0
 #define Py_CONSTANT_FALSE 1
 #define Py_CONSTANT_TRUE 2
@@ -163,6 +192,7 @@ PyAPI_FUNC(int) Py_IsFalse(PyObject* x);
 // New and borrowed reference to one of the constants above; null with SystemError for another number.
 PyAPI_FUNC(PyObject*) Py_GetConstant(unsigned int constant_id);
 PyAPI_FUNC(PyObject*) Py_GetConstantBorrowed(unsigned int constant_id);
+#endif
 
 // ---- comparison codes, as tp_richcompare gets them ----
 #define Py_LT 0

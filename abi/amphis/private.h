@@ -6,6 +6,7 @@
 
 #include "legacy.h"
 
+#ifndef Py_LIMITED_API
 Py_BEGIN_C_DECLS
 
 // ---- arguments: 1, or 0 with an exception ----
@@ -252,5 +253,6 @@ PyAPI_DATA(unsigned char)
 PyAPI_DATA(int) _Py_SwappedOp[];  // Py_LT to Py_GT and so on
 
 Py_END_C_DECLS
+#endif
 
 #endif

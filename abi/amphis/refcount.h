@@ -6,12 +6,55 @@
 
 Py_BEGIN_C_DECLS
 
-    PyAPI_FUNC(Py_ssize_t) Py_REFCNT(PyObject* ob);
+// The functions take null; those with an underscore do not.
 PyAPI_FUNC(void) Py_IncRef(PyObject*);
 PyAPI_FUNC(void) Py_DecRef(PyObject*);
+#if _Py_SINCE(3, 10)
 PyAPI_FUNC(void) _Py_IncRef(PyObject*);
 PyAPI_FUNC(void) _Py_DecRef(PyObject*);
+#endif
+#if _Py_SINCE(3, 13)
 PyAPI_FUNC(void) _Py_SetRefcnt(PyObject* ob, Py_ssize_t refcnt);
+#endif
+#if _Py_SINCE(3, 14)
+PyAPI_FUNC(Py_ssize_t) Py_REFCNT(PyObject* ob);
+#endif
+
+#ifdef Py_LIMITED_API
+// Binaries for the stable ABI count by calls: how counting works is the running interpreter's affair.
+#if _Py_SINCE(3, 14)
+#define Py_REFCNT(op) Py_REFCNT(_PyObject_CAST(op))
+#elif !defined(_Py_OPAQUE_PYOBJECT)
+#define Py_REFCNT(op) ((Py_ssize_t)_PyObject_CAST(op)->ob_refcnt)
+#endif
+#if _Py_SINCE(3, 13) || !defined(_Py_OPAQUE_PYOBJECT)
+static inline void Py_SET_REFCNT(PyObject* op, Py_ssize_t refcnt) {
+#if _Py_SINCE(3, 13)
+  _Py_SetRefcnt(op, refcnt);
+#else
+  if ((int32_t)op->ob_refcnt >= 0) op->ob_refcnt = (uint32_t)refcnt;
+#endif
+}
+#define Py_SET_REFCNT(op, refcnt) Py_SET_REFCNT(_PyObject_CAST(op), (refcnt))
+#endif
+static inline void Py_INCREF(PyObject* op) {
+#if _Py_SINCE(3, 10)
+  _Py_IncRef(op);
+#else
+  Py_IncRef(op);
+#endif
+}
+static inline void Py_DECREF(PyObject* op) {
+#if _Py_SINCE(3, 10)
+  _Py_DecRef(op);
+#else
+  Py_DecRef(op);
+#endif
+}
+#define Py_INCREF(op) Py_INCREF(_PyObject_CAST(op))
+#define Py_DECREF(op) Py_DECREF(_PyObject_CAST(op))
+
+#else
 PyAPI_FUNC(void) _Py_Dealloc(PyObject*);
 #ifdef Py_GIL_DISABLED
 // The slow halves of Py_DECREF: a reference dropped by a thread that does not own the object, and the owner's
@@ -100,6 +143,7 @@ static inline Py_ALWAYS_INLINE void Py_DECREF(PyObject* op) {
 #endif
 }
 #define Py_DECREF(op) Py_DECREF(_PyObject_CAST(op))
+#endif
 
 static inline void Py_XINCREF(PyObject* op) {
   if (op) Py_INCREF(op);
@@ -111,8 +155,10 @@ static inline void Py_XDECREF(PyObject* op) {
 #define Py_XDECREF(op) Py_XDECREF(_PyObject_CAST(op))
 
 // A new reference to the argument, to be used as an expression.
+#if _Py_SINCE(3, 10)
 PyAPI_FUNC(PyObject*) Py_NewRef(PyObject* obj);
 PyAPI_FUNC(PyObject*) Py_XNewRef(PyObject* obj);
+#endif
 static inline PyObject* _Py_NewRef(PyObject* op) {
   Py_INCREF(op);
   return op;
@@ -150,6 +196,7 @@ static inline PyObject* _Py_XNewRef(PyObject* op) {
     Py_XDECREF(_py_old);                           \
   } while (0)
 
+#ifndef Py_LIMITED_API
 // A count of 1 for fresh memory, one for an object that its finalizer revived, and leaving the world for
 // good.
 PyAPI_FUNC(void) _Py_NewReference(PyObject* op);
@@ -169,6 +216,7 @@ typedef enum { PyRefTracer_CREATE = 0, PyRefTracer_DESTROY = 1 } PyRefTracerEven
 typedef int (*PyRefTracer)(PyObject* op, PyRefTracerEvent event, void* data);
 PyAPI_FUNC(int) PyRefTracer_SetTracer(PyRefTracer tracer, void* data);
 PyAPI_FUNC(PyRefTracer) PyRefTracer_GetTracer(void**);
+#endif
 
 Py_END_C_DECLS
 

@@ -7,9 +7,11 @@
 
 Py_BEGIN_C_DECLS
 
-    PyAPI_FUNC(Py_ssize_t) PyObject_Size(PyObject* o);
+PyAPI_FUNC(Py_ssize_t) PyObject_Size(PyObject* o);
 PyAPI_FUNC(Py_ssize_t) PyObject_Length(PyObject* o);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(Py_ssize_t) PyObject_LengthHint(PyObject* o, Py_ssize_t);
+#endif
 #define PyObject_Length PyObject_Size
 PyAPI_FUNC(PyObject*) PyObject_GetItem(PyObject* o, PyObject* key);
 PyAPI_FUNC(int) PyObject_SetItem(PyObject* o, PyObject* key, PyObject* v);
@@ -40,12 +42,14 @@ PyAPI_FUNC(PyObject*) PySequence_Tuple(PyObject* o);
 // A list or tuple to be read with the macros below; the argument itself if it is one. `m` is the TypeError's
 // text.
 PyAPI_FUNC(PyObject*) PySequence_Fast(PyObject* o, const char* m);
+#ifndef Py_LIMITED_API
 #define PySequence_Fast_GET_SIZE(op) (PyList_Check(op) ? PyList_GET_SIZE(op) : PyTuple_GET_SIZE(op))
 #define PySequence_Fast_GET_ITEM(op, i) \
   (PyList_Check(op) ? PyList_GET_ITEM((op), (i)) : PyTuple_GET_ITEM((op), (i)))
 #define PySequence_Fast_ITEMS(op) \
   (PyList_Check(op) ? ((PyListObject*)(op))->ob_item : ((PyTupleObject*)(op))->ob_item)
 #define PySequence_ITEM(op, i) (Py_TYPE(op)->tp_as_sequence->sq_item((op), (i)))
+#endif
 
 PyAPI_FUNC(int) PyMapping_Check(PyObject* o);
 PyAPI_FUNC(Py_ssize_t) PyMapping_Size(PyObject* o);
@@ -55,9 +59,11 @@ PyAPI_FUNC(PyObject*) PyMapping_Values(PyObject* o);
 PyAPI_FUNC(PyObject*) PyMapping_Items(PyObject* o);
 PyAPI_FUNC(PyObject*) PyMapping_GetItemString(PyObject* o, const char* key);
 PyAPI_FUNC(int) PyMapping_SetItemString(PyObject* o, const char* key, PyObject* value);
+#if _Py_SINCE(3, 13)
 // 1 and a new reference in *result; 0 and null; -1 with an exception.
 PyAPI_FUNC(int) PyMapping_GetOptionalItem(PyObject*, PyObject*, PyObject**);
 PyAPI_FUNC(int) PyMapping_GetOptionalItemString(PyObject*, const char*, PyObject**);
+#endif
 PyAPI_FUNC(int) PyMapping_HasKeyWithError(PyObject* o, PyObject* key);
 PyAPI_FUNC(int) PyMapping_HasKeyStringWithError(PyObject* o, const char* key);
 // These two swallow every error.

@@ -5,8 +5,9 @@
 #include "dict.h"
 
 Py_BEGIN_C_DECLS
+#ifndef Py_LIMITED_API
 #define PySet_MINSIZE 8
-    typedef struct {
+typedef struct {
   PyObject* key;
   Py_hash_t hash;
 } setentry;
@@ -20,6 +21,7 @@ typedef struct {
   setentry smalltable[PySet_MINSIZE];
   PyObject* weakreflist;
 } PySetObject;
+#endif
 PyAPI_DATA(PyTypeObject) PySet_Type;
 PyAPI_DATA(PyTypeObject) PyFrozenSet_Type;
 PyAPI_DATA(PyTypeObject) PySetIter_Type;
@@ -30,11 +32,13 @@ PyAPI_DATA(PyTypeObject) PySetIter_Type;
   (Py_IS_TYPE((op), &PyFrozenSet_Type) || PyType_IsSubtype(Py_TYPE(op), &PyFrozenSet_Type))
 #define PyAnySet_CheckExact(op) (Py_IS_TYPE((op), &PySet_Type) || Py_IS_TYPE((op), &PyFrozenSet_Type))
 #define PyAnySet_Check(op) (PySet_Check(op) || PyFrozenSet_Check(op))
+#ifndef Py_LIMITED_API
 #define _PySet_CAST(op) (assert(PyAnySet_Check(op)), _Py_CAST(PySetObject*, op))
 static inline Py_ssize_t PySet_GET_SIZE(PyObject* op) {
   return _Py_LOAD_SHARED(_PySet_CAST(op)->used);
 }
 #define PySet_GET_SIZE(op) PySet_GET_SIZE(_PyObject_CAST(op))
+#endif
 
 // New references; null for the iterable means empty.
 PyAPI_FUNC(PyObject*) PySet_New(PyObject*);

@@ -7,7 +7,8 @@
 
 Py_BEGIN_C_DECLS
 
-    typedef int (*Py_tracefunc)(PyObject* self, PyFrameObject* frame, int what, PyObject* arg);
+#ifndef Py_LIMITED_API
+typedef int (*Py_tracefunc)(PyObject* self, PyFrameObject* frame, int what, PyObject* arg);
 #define PyTrace_CALL 0
 #define PyTrace_EXCEPTION 1
 #define PyTrace_LINE 2
@@ -89,25 +90,35 @@ struct _ts {
   _PyRemoteDebuggerSupport remote_debugger_support;
   _PyStackChunk* datastack_cached_chunk;
 };
+#endif
 
 // The thread: Get and Swap need an attached thread, GetUnchecked returns null without one.
 PyAPI_FUNC(PyThreadState*) PyThreadState_New(PyInterpreterState*);
 PyAPI_FUNC(void) PyThreadState_Clear(PyThreadState*);
 PyAPI_FUNC(void) PyThreadState_Delete(PyThreadState*);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(void) PyThreadState_DeleteCurrent(void);
+#endif
 PyAPI_FUNC(PyThreadState*) PyThreadState_Get(void);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(PyThreadState*) PyThreadState_GetUnchecked(void);
+#endif
 PyAPI_FUNC(PyThreadState*) PyThreadState_Swap(PyThreadState*);
+#ifndef Py_LIMITED_API
 static inline PyThreadState* _PyThreadState_UncheckedGet(void) {
   return PyThreadState_GetUnchecked();
 }
+#endif
 #define PyThreadState_GET() PyThreadState_Get()
 // GetDict borrows, GetFrame gives a new reference; both null without an exception if there is none.
 PyAPI_FUNC(PyObject*) PyThreadState_GetDict(void);
+#if _Py_SINCE(3, 9)
 PyAPI_FUNC(PyFrameObject*) PyThreadState_GetFrame(PyThreadState* tstate);
 PyAPI_FUNC(PyInterpreterState*) PyThreadState_GetInterpreter(PyThreadState* tstate);
 PyAPI_FUNC(uint64_t) PyThreadState_GetID(PyThreadState* tstate);
+#endif
 PyAPI_FUNC(int) PyThreadState_SetAsyncExc(unsigned long, PyObject*);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(void) PyThreadState_EnterTracing(PyThreadState* tstate);
 PyAPI_FUNC(void) PyThreadState_LeaveTracing(PyThreadState* tstate);
 PyAPI_FUNC(PyThreadState*) PyThreadState_Next(PyThreadState*);
@@ -116,14 +127,22 @@ PyAPI_FUNC(int) PyUnstable_ThreadState_SetStackProtection(PyThreadState* tstate,
 PyAPI_FUNC(void) PyUnstable_ThreadState_ResetStackProtection(PyThreadState* tstate);
 // New reference.
 PyAPI_FUNC(PyObject*) _PyThread_CurrentFrames(void);
+#endif
 
 // The interpreter. Its dict is borrowed, null without an exception.
 PyAPI_FUNC(PyInterpreterState*) PyInterpreterState_New(void);
 PyAPI_FUNC(void) PyInterpreterState_Clear(PyInterpreterState*);
 PyAPI_FUNC(void) PyInterpreterState_Delete(PyInterpreterState*);
+#if _Py_SINCE(3, 9)
 PyAPI_FUNC(PyInterpreterState*) PyInterpreterState_Get(void);
+#endif
+#if _Py_SINCE(3, 8)
 PyAPI_FUNC(PyObject*) PyInterpreterState_GetDict(PyInterpreterState*);
+#endif
+#if _Py_SINCE(3, 7)
 PyAPI_FUNC(int64_t) PyInterpreterState_GetID(PyInterpreterState*);
+#endif
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(PyInterpreterState*) PyInterpreterState_Main(void);
 PyAPI_FUNC(PyInterpreterState*) PyInterpreterState_Head(void);
 PyAPI_FUNC(PyInterpreterState*) PyInterpreterState_Next(PyInterpreterState*);
@@ -134,13 +153,16 @@ typedef PyObject* (*_PyFrameEvalFunction)(PyThreadState* tstate, struct _PyInter
 PyAPI_FUNC(_PyFrameEvalFunction) _PyInterpreterState_GetEvalFrameFunc(PyInterpreterState* interp);
 PyAPI_FUNC(void)
     _PyInterpreterState_SetEvalFrameFunc(PyInterpreterState* interp, _PyFrameEvalFunction eval_frame);
+#endif
 
 // Attaching a foreign thread; every Ensure is matched by one Release.
 typedef enum { PyGILState_LOCKED, PyGILState_UNLOCKED } PyGILState_STATE;
 PyAPI_FUNC(PyGILState_STATE) PyGILState_Ensure(void);
 PyAPI_FUNC(void) PyGILState_Release(PyGILState_STATE);
 PyAPI_FUNC(PyThreadState*) PyGILState_GetThisThreadState(void);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(int) PyGILState_Check(void);
+#endif
 
 // Between these two no object may be touched.
 PyAPI_FUNC(PyThreadState*) PyEval_SaveThread(void);

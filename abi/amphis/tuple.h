@@ -6,7 +6,8 @@
 
 Py_BEGIN_C_DECLS
 
-    typedef struct {
+#ifndef Py_LIMITED_API
+typedef struct {
   PyObject_VAR_HEAD Py_hash_t ob_hash;  // -1: not computed yet
   PyObject* ob_item[1];
 } PyTupleObject;
@@ -14,6 +15,7 @@ typedef struct {
   PyObject_VAR_HEAD PyObject** ob_item;
   Py_ssize_t allocated;
 } PyListObject;
+#endif
 PyAPI_DATA(PyTypeObject) PyTuple_Type;
 PyAPI_DATA(PyTypeObject) PyTupleIter_Type;
 PyAPI_DATA(PyTypeObject) PyList_Type;
@@ -23,6 +25,7 @@ PyAPI_DATA(PyTypeObject) PyListRevIter_Type;
 #define PyTuple_CheckExact(op) Py_IS_TYPE((op), &PyTuple_Type)
 #define PyList_Check(op) PyType_FastSubclass(Py_TYPE(op), Py_TPFLAGS_LIST_SUBCLASS)
 #define PyList_CheckExact(op) Py_IS_TYPE((op), &PyList_Type)
+#ifndef Py_LIMITED_API
 #define _PyTuple_CAST(op) (assert(PyTuple_Check(op)), _Py_CAST(PyTupleObject*, (op)))
 #define _PyList_CAST(op) (assert(PyList_Check(op)), _Py_CAST(PyListObject*, (op)))
 
@@ -46,6 +49,7 @@ static inline void PyList_SET_ITEM(PyObject* op, Py_ssize_t index, PyObject* val
   _PyList_CAST(op)->ob_item[index] = value;
 }
 #define PyList_SET_ITEM(op, index, value) PyList_SET_ITEM(_PyObject_CAST(op), (index), _PyObject_CAST(value))
+#endif
 
 // New references; PyTuple_Pack counts its arguments.
 PyAPI_FUNC(PyObject*) PyTuple_New(Py_ssize_t size);
@@ -56,13 +60,17 @@ PyAPI_FUNC(Py_ssize_t) PyTuple_Size(PyObject*);
 PyAPI_FUNC(PyObject*) PyTuple_GetItem(PyObject*, Py_ssize_t);
 // Steals, also on failure; only for a tuple that nobody else has seen. Resizing consumes *tuple on failure.
 PyAPI_FUNC(int) PyTuple_SetItem(PyObject*, Py_ssize_t, PyObject*);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(int) _PyTuple_Resize(PyObject**, Py_ssize_t);
+#endif
 
 // New references.
 PyAPI_FUNC(PyObject*) PyList_New(Py_ssize_t size);
 PyAPI_FUNC(PyObject*) PyList_GetSlice(PyObject*, Py_ssize_t, Py_ssize_t);
 PyAPI_FUNC(PyObject*) PyList_AsTuple(PyObject*);
+#if _Py_SINCE(3, 13)
 PyAPI_FUNC(PyObject*) PyList_GetItemRef(PyObject*, Py_ssize_t);
+#endif
 PyAPI_FUNC(Py_ssize_t) PyList_Size(PyObject*);
 // Borrowed: use PyList_GetItemRef where another thread may change the list.
 PyAPI_FUNC(PyObject*) PyList_GetItem(PyObject*, Py_ssize_t);
@@ -72,8 +80,10 @@ PyAPI_FUNC(int) PyList_SetItem(PyObject*, Py_ssize_t, PyObject*);
 PyAPI_FUNC(int) PyList_Insert(PyObject*, Py_ssize_t, PyObject*);
 PyAPI_FUNC(int) PyList_Append(PyObject*, PyObject*);
 PyAPI_FUNC(int) PyList_SetSlice(PyObject*, Py_ssize_t, Py_ssize_t, PyObject*);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(int) PyList_Extend(PyObject* self, PyObject* iterable);
 PyAPI_FUNC(int) PyList_Clear(PyObject* self);
+#endif
 PyAPI_FUNC(int) PyList_Sort(PyObject*);
 PyAPI_FUNC(int) PyList_Reverse(PyObject*);
 

@@ -7,7 +7,7 @@
 Py_BEGIN_C_DECLS
 
     // ---- slot signatures ----
-    typedef PyObject* (*unaryfunc)(PyObject*);
+typedef PyObject* (*unaryfunc)(PyObject*);
 typedef PyObject* (*binaryfunc)(PyObject*, PyObject*);
 typedef PyObject* (*ternaryfunc)(PyObject*, PyObject*, PyObject*);
 typedef int (*inquiry)(PyObject*);
@@ -36,11 +36,19 @@ typedef int (*descrsetfunc)(PyObject*, PyObject*, PyObject*);
 typedef int (*initproc)(PyObject*, PyObject*, PyObject*);
 typedef PyObject* (*newfunc)(PyTypeObject*, PyObject*, PyObject*);
 typedef PyObject* (*allocfunc)(PyTypeObject*, Py_ssize_t);
+#if _Py_SINCE(3, 12)
 typedef PyObject* (*vectorcallfunc)(PyObject* callable, PyObject* const* args, size_t nargsf,
                                     PyObject* kwnames);
+#endif
+#ifndef Py_LIMITED_API
 typedef Py_ssize_t printfunc;
+#endif
+#if _Py_SINCE(3, 10)
 typedef enum { PYGEN_RETURN = 0, PYGEN_ERROR = -1, PYGEN_NEXT = 1 } PySendResult;
+#endif
+#ifndef Py_LIMITED_API
 typedef PySendResult (*sendfunc)(PyObject* iter, PyObject* value, PyObject** result);
+#endif
 typedef PyObject* (*getter)(PyObject*, void*);
 typedef int (*setter)(PyObject*, PyObject*, void*);
 
@@ -54,6 +62,7 @@ typedef int (*setter)(PyObject*, PyObject*, void*);
   } while (0)
 
 // ---- slot tables ----
+#ifndef Py_LIMITED_API
 typedef struct {
   binaryfunc nb_add;
   binaryfunc nb_subtract;
@@ -119,6 +128,7 @@ typedef struct {
   getbufferproc bf_getbuffer;
   releasebufferproc bf_releasebuffer;
 } PyBufferProcs;
+#endif
 
 // ---- what a type lists: methods are in cfunction.h, these two describe data ----
 struct PyGetSetDef {
@@ -164,6 +174,7 @@ PyAPI_FUNC(PyObject*) PyMember_GetOne(const char*, PyMemberDef*);
 PyAPI_FUNC(int) PyMember_SetOne(char*, PyMemberDef*, PyObject*);
 
 // ---- the type object ----
+#ifndef Py_LIMITED_API
 struct _typeobject {
   PyObject_VAR_HEAD const char* tp_name;  // "module.Name"
   Py_ssize_t tp_basicsize;
@@ -245,19 +256,26 @@ typedef struct _heaptypeobject {
 
 // ---- tp_flags ----
 #define _Py_TPFLAGS_STATIC_BUILTIN (1 << 1)
+#endif
 #define Py_TPFLAGS_HAVE_FINALIZE (1UL << 0)
+#ifndef Py_LIMITED_API
 #define Py_TPFLAGS_INLINE_VALUES (1 << 2)
 #define Py_TPFLAGS_MANAGED_WEAKREF (1 << 3)
 #define Py_TPFLAGS_MANAGED_DICT (1 << 4)
 #define Py_TPFLAGS_PREHEADER (Py_TPFLAGS_MANAGED_WEAKREF | Py_TPFLAGS_MANAGED_DICT)
 #define Py_TPFLAGS_SEQUENCE (1 << 5)
 #define Py_TPFLAGS_MAPPING (1 << 6)
+#endif
 #define Py_TPFLAGS_DISALLOW_INSTANTIATION (1UL << 7)
 #define Py_TPFLAGS_IMMUTABLETYPE (1UL << 8)
 #define Py_TPFLAGS_HEAPTYPE (1UL << 9)
 #define Py_TPFLAGS_BASETYPE (1UL << 10)
+#if _Py_SINCE(3, 12)
 #define Py_TPFLAGS_HAVE_VECTORCALL (1UL << 11)
+#endif
+#ifndef Py_LIMITED_API
 #define _Py_TPFLAGS_HAVE_VECTORCALL Py_TPFLAGS_HAVE_VECTORCALL
+#endif
 #define Py_TPFLAGS_READY (1UL << 12)
 #define Py_TPFLAGS_READYING (1UL << 13)
 #define Py_TPFLAGS_HAVE_GC (1UL << 14)
@@ -290,7 +308,9 @@ typedef struct {
   unsigned int flags;
   PyType_Slot* slots;  // ends with slot 0
 } PyType_Spec;
+#if _Py_SINCE(3, 14)
 #define Py_TP_USE_SPEC _Py_NULL
+#endif
 
 // Slot numbers: the ABI fixes them.
 #define Py_bf_getbuffer 1
@@ -372,10 +392,16 @@ typedef struct {
 #define Py_am_await 77
 #define Py_am_aiter 78
 #define Py_am_anext 79
+#if _Py_SINCE(3, 5)
 #define Py_tp_finalize 80
+#endif
+#if _Py_SINCE(3, 10)
 #define Py_am_send 81
+#endif
+#if _Py_SINCE(3, 14)
 #define Py_tp_vectorcall 82
 #define Py_tp_token 83
+#endif
 
 // ---- the basic types ----
 PyAPI_DATA(PyTypeObject) PyType_Type;
@@ -385,56 +411,93 @@ PyAPI_DATA(PyTypeObject) PySuper_Type;
 PyAPI_FUNC(unsigned long) PyType_GetFlags(PyTypeObject*);
 PyAPI_FUNC(int) PyType_IsSubtype(PyTypeObject*, PyTypeObject*);
 static inline int PyType_HasFeature(PyTypeObject* type, unsigned long feature) {
+#ifdef Py_LIMITED_API
+  return (PyType_GetFlags(type) & feature) != 0;
+#else
   return (_Py_LOAD_SHARED(type->tp_flags) & feature) != 0;
+#endif
 }
 #define PyType_FastSubclass(type, flag) PyType_HasFeature((type), (flag))
 static inline int PyType_Check(PyObject* op) {
   return PyType_FastSubclass(Py_TYPE(op), Py_TPFLAGS_TYPE_SUBCLASS);
 }
+#ifndef Py_LIMITED_API
 #define PyType_Check(op) PyType_Check(_PyObject_CAST(op))
+#endif
 static inline int PyType_CheckExact(PyObject* op) {
   return Py_IS_TYPE(op, &PyType_Type);
 }
+#ifndef Py_LIMITED_API
 #define PyType_CheckExact(op) PyType_CheckExact(_PyObject_CAST(op))
+#endif
 #define _PyType_CAST(op) (assert(PyType_Check(op)), _Py_CAST(PyTypeObject*, (op)))
 static inline int PyObject_TypeCheck(PyObject* ob, PyTypeObject* type) {
   return Py_IS_TYPE(ob, type) || PyType_IsSubtype(Py_TYPE(ob), type);
 }
+#ifndef Py_LIMITED_API
 #define PyObject_TypeCheck(ob, type) PyObject_TypeCheck(_PyObject_CAST(ob), (type))
+#endif
 #define PyType_IS_GC(type) PyType_HasFeature((type), Py_TPFLAGS_HAVE_GC)
 
 // Making types: a new reference, or null with an exception. The spec may go away afterwards, its strings may
 // not.
 PyAPI_FUNC(PyObject*) PyType_FromSpec(PyType_Spec*);
+#if _Py_SINCE(3, 3)
 PyAPI_FUNC(PyObject*) PyType_FromSpecWithBases(PyType_Spec*, PyObject*);
+#endif
+#if _Py_SINCE(3, 9)
 PyAPI_FUNC(PyObject*) PyType_FromModuleAndSpec(PyObject*, PyType_Spec*, PyObject*);
+#endif
+#if _Py_SINCE(3, 12)
 PyAPI_FUNC(PyObject*) PyType_FromMetaclass(PyTypeObject*, PyObject*, PyType_Spec*, PyObject*);
+#endif
 // Completing and sealing a type: 0, or -1 with an exception.
 PyAPI_FUNC(int) PyType_Ready(PyTypeObject*);
+#if _Py_SINCE(3, 14)
 PyAPI_FUNC(int) PyType_Freeze(PyTypeObject* type);
+#endif
 // tp_alloc and tp_new for plain types: new references.
 PyAPI_FUNC(PyObject*) PyType_GenericAlloc(PyTypeObject*, Py_ssize_t);
 PyAPI_FUNC(PyObject*) PyType_GenericNew(PyTypeObject*, PyObject*, PyObject*);
+#if _Py_SINCE(3, 11)
 // Names and the namespace of a type: new references.
 PyAPI_FUNC(PyObject*) PyType_GetName(PyTypeObject*);
 PyAPI_FUNC(PyObject*) PyType_GetQualName(PyTypeObject*);
+#endif
+#if _Py_SINCE(3, 13)
 PyAPI_FUNC(PyObject*) PyType_GetFullyQualifiedName(PyTypeObject* type);
 PyAPI_FUNC(PyObject*) PyType_GetModuleName(PyTypeObject* type);
+#endif
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(PyObject*) PyType_GetDict(PyTypeObject*);
+#endif
+#if _Py_SINCE(3, 9)
 // The module a type belongs to: borrowed, null with TypeError if it has none. ..._GetModuleByDef searches the
 // MRO.
 PyAPI_FUNC(PyObject*) PyType_GetModule(PyTypeObject*);
 PyAPI_FUNC(void*) PyType_GetModuleState(PyTypeObject*);
+#endif
+#if _Py_SINCE(3, 13)
 PyAPI_FUNC(PyObject*) PyType_GetModuleByDef(PyTypeObject*, PyModuleDef*);
+#endif
+#if _Py_SINCE(3, 4)
 PyAPI_FUNC(void*) PyType_GetSlot(PyTypeObject*, int);
+#endif
+#if _Py_SINCE(3, 12)
 PyAPI_FUNC(Py_ssize_t) PyType_GetTypeDataSize(PyTypeObject* cls);
 PyAPI_FUNC(void*) PyObject_GetTypeData(PyObject* obj, PyTypeObject* cls);
+#endif
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(void*) PyObject_GetItemData(PyObject* obj);
+#endif
+#if _Py_SINCE(3, 14)
 // Found: 1 and a new reference in *result (which may be null if unwanted); 0 not found; -1 with an exception.
 PyAPI_FUNC(int) PyType_GetBaseByToken(PyTypeObject*, void*, PyTypeObject**);
+#endif
 // Caches: call PyType_Modified after changing a type's slots or dictionary by hand.
 PyAPI_FUNC(void) PyType_Modified(PyTypeObject*);
 PyAPI_FUNC(unsigned int) PyType_ClearCache(void);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(int) PyUnstable_Type_AssignVersionTag(PyTypeObject* type);
 
 typedef int (*PyType_WatchCallback)(PyTypeObject*);
@@ -449,6 +512,7 @@ PyAPI_FUNC(int) PyType_Unwatch(int watcher_id, PyObject* type);
 PyAPI_FUNC(PyObject*) _PyType_Lookup(PyTypeObject*, PyObject*);
 PyAPI_FUNC(PyObject*) _PyType_LookupRef(PyTypeObject*, PyObject*);
 PyAPI_FUNC(const char*) _PyType_Name(PyTypeObject*);
+#endif
 
 Py_END_C_DECLS
 

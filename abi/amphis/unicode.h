@@ -8,12 +8,15 @@
 
 Py_BEGIN_C_DECLS
 
+#ifndef Py_LIMITED_API
 #define PY_UNICODE_TYPE wchar_t
+#endif
 #define Py_USING_UNICODE
 #define Py_UNICODE_SIZE SIZEOF_WCHAR_T
 #define Py_UNICODE_WIDE
 #define Py_UNICODE_REPLACEMENT_CHARACTER ((Py_UCS4)0xFFFD)
-    Py_DEPRECATED(3.13) typedef wchar_t Py_UNICODE;
+#ifndef Py_LIMITED_API
+Py_DEPRECATED(3.13) typedef wchar_t Py_UNICODE;
 
 #define SSTATE_NOT_INTERNED 0
 #define SSTATE_INTERNED_MORTAL 1
@@ -48,11 +51,13 @@ typedef struct {
 } PyUnicodeObject;
 
 enum PyUnicode_Kind { PyUnicode_1BYTE_KIND = 1, PyUnicode_2BYTE_KIND = 2, PyUnicode_4BYTE_KIND = 4 };
+#endif
 
 PyAPI_DATA(PyTypeObject) PyUnicode_Type;
 PyAPI_DATA(PyTypeObject) PyUnicodeIter_Type;
 #define PyUnicode_Check(op) PyType_FastSubclass(Py_TYPE(op), Py_TPFLAGS_UNICODE_SUBCLASS)
 #define PyUnicode_CheckExact(op) Py_IS_TYPE((op), &PyUnicode_Type)
+#ifndef Py_LIMITED_API
 #define _PyASCIIObject_CAST(op) (assert(PyUnicode_Check(op)), _Py_CAST(PyASCIIObject*, (op)))
 #define _PyCompactUnicodeObject_CAST(op) \
   (assert(PyUnicode_Check(op)), _Py_CAST(PyCompactUnicodeObject*, (op)))
@@ -138,41 +143,62 @@ static inline Py_UCS4 PyUnicode_MAX_CHAR_VALUE(PyObject* op) {
 // The characters of PyUnicode_New are uninitialized: fill them before anyone else sees the string, and use
 // exactly the width that the largest character needs.
 PyAPI_FUNC(PyObject*) PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar);
+#endif
 PyAPI_FUNC(PyObject*) PyUnicode_FromString(const char* u);
 PyAPI_FUNC(PyObject*) PyUnicode_FromStringAndSize(const char* u, Py_ssize_t size);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(PyObject*) PyUnicode_FromKindAndData(int kind, const void* buffer, Py_ssize_t size);
+#endif
 PyAPI_FUNC(PyObject*) PyUnicode_FromOrdinal(int ordinal);
 PyAPI_FUNC(PyObject*) PyUnicode_FromObject(PyObject* obj);
 PyAPI_FUNC(PyObject*) PyUnicode_FromEncodedObject(PyObject* obj, const char* encoding, const char* errors);
 PyAPI_FUNC(PyObject*) PyUnicode_FromFormat(const char* format, ...);
 PyAPI_FUNC(PyObject*) PyUnicode_FromFormatV(const char* format, va_list vargs);
 PyAPI_FUNC(PyObject*) PyUnicode_FromWideChar(const wchar_t* w, Py_ssize_t size);
+#if _Py_SINCE(3, 3)
 PyAPI_FUNC(PyObject*) PyUnicode_Substring(PyObject* str, Py_ssize_t start, Py_ssize_t end);
+#endif
 PyAPI_FUNC(PyObject*) PyUnicode_BuildEncodingMap(PyObject* string);
 // Interning: *string is replaced by the interned equal, the reference moving along.
 PyAPI_FUNC(void) PyUnicode_InternInPlace(PyObject**);
 PyAPI_FUNC(PyObject*) PyUnicode_InternFromString(const char* u);
+#if _Py_SINCE(3, 3)
 // Change a string that nobody else has seen: -1 with an exception if it has been.
 PyAPI_FUNC(int) PyUnicode_WriteChar(PyObject* unicode, Py_ssize_t index, Py_UCS4 character);
+#endif
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(Py_ssize_t) PyUnicode_CopyCharacters(PyObject* to, Py_ssize_t to_start, PyObject* from,
                                                 Py_ssize_t from_start, Py_ssize_t how_many);
 PyAPI_FUNC(Py_ssize_t)
     PyUnicode_Fill(PyObject* unicode, Py_ssize_t start, Py_ssize_t length, Py_UCS4 fill_char);
+#endif
 PyAPI_FUNC(int) PyUnicode_Resize(PyObject** unicode, Py_ssize_t length);
 
 // ---- reading ----
+#if _Py_SINCE(3, 3)
 PyAPI_FUNC(Py_ssize_t) PyUnicode_GetLength(PyObject* unicode);
 PyAPI_FUNC(Py_UCS4) PyUnicode_ReadChar(PyObject* unicode, Py_ssize_t index);
+#endif
+#ifndef Py_LIMITED_API
 // The UTF-8 stays the string's own. Null with an exception for lone surrogates.
 PyAPI_FUNC(const char*) PyUnicode_AsUTF8(PyObject* unicode);
+#endif
+#if _Py_SINCE(3, 10)
 PyAPI_FUNC(const char*) PyUnicode_AsUTF8AndSize(PyObject* unicode, Py_ssize_t* size);
+#endif
+#ifndef Py_LIMITED_API
 static inline const char* _PyUnicode_AsString(PyObject* op) {
   return PyUnicode_AsUTF8(op);
 }
+#endif
+#if _Py_SINCE(3, 3)
 // Copies for the caller to free with PyMem_Free; the buffers of the other two are the caller's.
 PyAPI_FUNC(Py_UCS4*) PyUnicode_AsUCS4Copy(PyObject* unicode);
+#endif
 PyAPI_FUNC(wchar_t*) PyUnicode_AsWideCharString(PyObject* unicode, Py_ssize_t* size);
+#if _Py_SINCE(3, 3)
 PyAPI_FUNC(Py_UCS4*) PyUnicode_AsUCS4(PyObject* unicode, Py_UCS4* buffer, Py_ssize_t buflen, int copy_null);
+#endif
 PyAPI_FUNC(Py_ssize_t) PyUnicode_AsWideChar(PyObject* unicode, wchar_t* w, Py_ssize_t size);
 
 // ---- operations ----
@@ -196,19 +222,27 @@ PyAPI_FUNC(void) PyUnicode_AppendAndDel(PyObject** pleft, PyObject* right);
 // strings do not fail.
 PyAPI_FUNC(Py_ssize_t)
     PyUnicode_Find(PyObject* str, PyObject* substr, Py_ssize_t start, Py_ssize_t end, int direction);
+#if _Py_SINCE(3, 3)
 PyAPI_FUNC(Py_ssize_t)
     PyUnicode_FindChar(PyObject* str, Py_UCS4 ch, Py_ssize_t start, Py_ssize_t end, int direction);
+#endif
 PyAPI_FUNC(Py_ssize_t) PyUnicode_Count(PyObject* str, PyObject* substr, Py_ssize_t start, Py_ssize_t end);
 PyAPI_FUNC(Py_ssize_t)
     PyUnicode_Tailmatch(PyObject* str, PyObject* substr, Py_ssize_t start, Py_ssize_t end, int direction);
 PyAPI_FUNC(int) PyUnicode_Contains(PyObject* container, PyObject* element);
 PyAPI_FUNC(int) PyUnicode_Compare(PyObject* left, PyObject* right);
+#if _Py_SINCE(3, 14)
 PyAPI_FUNC(int) PyUnicode_Equal(PyObject* str1, PyObject* str2);
+#endif
 PyAPI_FUNC(int) PyUnicode_CompareWithASCIIString(PyObject* left, const char* right);
+#if _Py_SINCE(3, 13)
 PyAPI_FUNC(int) PyUnicode_EqualToUTF8(PyObject*, const char*);
 PyAPI_FUNC(int) PyUnicode_EqualToUTF8AndSize(PyObject*, const char*, Py_ssize_t);
+#endif
 PyAPI_FUNC(int) PyUnicode_IsIdentifier(PyObject* s);
+#ifndef Py_LIMITED_API
 PyAPI_FUNC(PyObject*) _PyUnicode_FromId(_Py_Identifier*);
+#endif
 
 Py_END_C_DECLS
 

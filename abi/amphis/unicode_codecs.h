@@ -41,9 +41,11 @@ PyAPI_FUNC(PyObject*) PyUnicode_AsASCIIString(PyObject* unicode);
 PyAPI_FUNC(PyObject*)
     PyUnicode_DecodeCharmap(const char* string, Py_ssize_t length, PyObject* mapping, const char* errors);
 PyAPI_FUNC(PyObject*) PyUnicode_AsCharmapString(PyObject* unicode, PyObject* mapping);
+#if _Py_SINCE(3, 3)
 PyAPI_FUNC(PyObject*) PyUnicode_DecodeLocaleAndSize(const char* str, Py_ssize_t len, const char* errors);
 PyAPI_FUNC(PyObject*) PyUnicode_DecodeLocale(const char* str, const char* errors);
 PyAPI_FUNC(PyObject*) PyUnicode_EncodeLocale(PyObject* unicode, const char* errors);
+#endif
 PyAPI_FUNC(PyObject*) PyUnicode_DecodeFSDefault(const char* s);
 PyAPI_FUNC(PyObject*) PyUnicode_DecodeFSDefaultAndSize(const char* s, Py_ssize_t size);
 PyAPI_FUNC(PyObject*) PyUnicode_EncodeFSDefault(PyObject* unicode);
@@ -60,14 +62,22 @@ Py_DEPRECATED() PyAPI_FUNC(PyObject*)
     PyUnicode_AsEncodedObject(PyObject* unicode, const char* encoding, const char* errors);
 Py_DEPRECATED() PyAPI_FUNC(PyObject*)
     PyUnicode_AsEncodedUnicode(PyObject* unicode, const char* encoding, const char* errors);
+#if _Py_SINCE(3, 5)
 // C strings of the locale: PyMem_RawMalloc'd (Decode) and PyMem_Malloc'd (Encode) for the caller to free.
 PyAPI_FUNC(wchar_t*) Py_DecodeLocale(const char* arg, size_t* size);
 PyAPI_FUNC(char*) Py_EncodeLocale(const wchar_t* text, size_t* error_pos);
+#endif
 PyAPI_DATA(const char*) Py_FileSystemDefaultEncoding;
+#if _Py_SINCE(3, 6)
 PyAPI_DATA(const char*) Py_FileSystemDefaultEncodeErrors;
+#endif
 PyAPI_DATA(int) Py_HasFileSystemDefaultEncoding;
+#if _Py_SINCE(3, 7)
 PyAPI_DATA(int) Py_UTF8Mode;
+#endif
+#ifndef Py_LIMITED_API
 PyAPI_DATA(const char*) Py_hexdigits;
+#endif
 
 // The registry. Registering: 0 or -1. The rest: new references. Error handlers take the exception, return a
 // pair.
@@ -89,7 +99,9 @@ PyAPI_FUNC(PyObject*) PyCodec_IgnoreErrors(PyObject* exc);
 PyAPI_FUNC(PyObject*) PyCodec_ReplaceErrors(PyObject* exc);
 PyAPI_FUNC(PyObject*) PyCodec_XMLCharRefReplaceErrors(PyObject* exc);
 PyAPI_FUNC(PyObject*) PyCodec_BackslashReplaceErrors(PyObject* exc);
+#if _Py_SINCE(3, 5)
 PyAPI_FUNC(PyObject*) PyCodec_NameReplaceErrors(PyObject* exc);
+#endif
 
 Py_END_C_DECLS
 

@@ -7,7 +7,8 @@
 
 Py_BEGIN_C_DECLS
 
-    typedef struct PyUnicodeWriter PyUnicodeWriter;
+#ifndef Py_LIMITED_API
+typedef struct PyUnicodeWriter PyUnicodeWriter;
 PyAPI_FUNC(PyUnicodeWriter*) PyUnicodeWriter_Create(Py_ssize_t length);
 PyAPI_FUNC(void) PyUnicodeWriter_Discard(PyUnicodeWriter* writer);
 PyAPI_FUNC(PyObject*) PyUnicodeWriter_Finish(PyUnicodeWriter* writer);
@@ -58,6 +59,7 @@ Py_DEPRECATED() PyAPI_FUNC(void) _PyUnicodeWriter_Dealloc(_PyUnicodeWriter* writ
        : _PyUnicodeWriter_PrepareInternal((writer), (length), (max)))
 #define _PyUnicodeWriter_PrepareKind(writer, want) \
   ((want) <= (writer)->kind ? 0 : _PyUnicodeWriter_PrepareKindInternal((writer), (want)))
+#endif
 
 Py_END_C_DECLS
 
