@@ -3,6 +3,7 @@
 #include "modules/import_state.h"
 #include "modules/running_config.h"
 #include "objects/hash.h"
+#include "objects/module.h"
 #include "objects/names.h"
 #include "sync/mutex.h"
 #include "sync/ref.h"
@@ -49,9 +50,8 @@ PyObject* imp_create_builtin(PyObject*, PyObject* spec) {
 // Runs the second phase of a module that has one and has not had it.
 PyObject* imp_exec_module(PyObject*, PyObject* module) {
   if (!PyModule_Check(module)) return PyLong_FromLong(0);
-  PyModuleDef* def = PyModule_GetDef(module);
-  if (def == nullptr || PyModule_GetState(module) != nullptr) return PyLong_FromLong(0);
-  return PyModule_ExecDef(module, def) < 0 ? nullptr : PyLong_FromLong(0);
+  if (!module_is_native(module) || PyModule_GetState(module) != nullptr) return PyLong_FromLong(0);
+  return PyModule_Exec(module) < 0 ? nullptr : PyLong_FromLong(0);
 }
 
 PyObject* imp_create_dynamic(PyObject*, PyObject* const* args, Py_ssize_t nargs) {

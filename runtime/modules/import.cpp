@@ -3,6 +3,7 @@
 
 #include "interp/frame.h"
 #include "interp/frame_variables.h"
+#include "modules/import_binary.h"
 #include "modules/import_state.h"
 #include "modules/running_config.h"
 #include "objects/module.h"
@@ -13,6 +14,7 @@
 
 #include <cstring>
 #include <string>
+#include <unistd.h>
 
 namespace amphis {
 
@@ -124,6 +126,43 @@ PyObject* timed_load(PyObject* name) {
 
 // --- finding and loading
 
+// Where an extension module was not found, its other variant's file may be there: the exception then says so.
+void explain_other_variant(PyObject* name) {
+  PyObject* error = PyErr_GetRaisedException();
+  if (!Py_IS_TYPE(error, reinterpret_cast<PyTypeObject*>(PyExc_ModuleNotFoundError))) return PyErr_SetRaisedException(error);
+  PyObject* missing = reinterpret_cast<PyImportErrorObject*>(error)->name;
+  if (missing != nullptr && PyUnicode_Check(missing) && _PyUnicode_Equal(missing, name)) {
+    Py_ssize_t length = PyUnicode_GET_LENGTH(name), dot = PyUnicode_FindChar(name, '.', 0, length, -1);
+    Ref<> folders;
+    if (dot >= 0) {
+      Ref<> parent_name = Ref<>::steal(PyUnicode_Substring(name, 0, dot));
+      Ref<> parent = parent_name ? Ref<>::steal(PyImport_GetModule(parent_name)) : Ref<>();
+      if (parent) folders = Ref<>::steal(PyObject_GetAttrString(parent, "__path__"));
+    } else {
+      folders = Ref<>::share(PySys_GetObject("path"));
+    }
+    Ref<> last = Ref<>::steal(PyUnicode_Substring(name, dot + 1, length));
+    const char* text = last ? PyUnicode_AsUTF8(last) : nullptr;
+    for (Py_ssize_t i = 0; text != nullptr && folders && PyList_Check(folders.get()) && i < PyList_GET_SIZE(folders.get()); ++i) {
+      Ref<> folder = Ref<>::steal(PyList_GetItemRef(folders, i));
+      const char* place = folder && PyUnicode_Check(folder.get()) ? PyUnicode_AsUTF8(folder) : nullptr;
+      if (place == nullptr) continue;
+      std::string path = std::string(*place != '\0' ? place : ".") + "/" + text + kOtherSuffix;
+      if (access(path.c_str(), F_OK) != 0) continue;
+      PyErr_Clear();
+      Ref<> message = Ref<>::steal(PyUnicode_FromFormat("No module named %R: %s", name, other_variant_hint(path).c_str()));
+      Ref<> args = message ? Ref<>::steal(PyTuple_Pack(1, message.get())) : Ref<>();
+      if (args) {
+        Py_XSETREF(reinterpret_cast<PyImportErrorObject*>(error)->msg, message.release());
+        PyException_SetArgs(error, args);
+      }
+      break;
+    }
+    PyErr_Clear();
+  }
+  PyErr_SetRaisedException(error);
+}
+
 PyObject* load(PyObject* name) {
   if (find_and_load == nullptr) {
     // Before importlib, and in the tool that compiles it: only compiled-in modules.
@@ -141,7 +180,9 @@ PyObject* load(PyObject* name) {
     return nullptr;
   }
   PyObject* args[2] = {name, import};
-  return PyObject_Vectorcall(find_and_load, args, 2, nullptr);
+  PyObject* module = PyObject_Vectorcall(find_and_load, args, 2, nullptr);
+  if (module == nullptr) explain_other_variant(name);
+  return module;
 }
 
 // sys.modules[name] as a new reference; null without an exception if absent. sys.modules may have become any mapping.

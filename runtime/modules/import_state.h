@@ -35,7 +35,7 @@ PyObject* import_create_dynamic(PyObject* spec);
 int import_dlopen_flags();
 void set_import_dlopen_flags(int flags);
 // What is left to do with the result of an init function: a definition becomes a module, a finished module is remembered
-// under (name, path). Steals `result`.
+// under (name, path). Steals `result`, unless it is a definition.
 PyObject* import_finish_init(PyObject* result, PyObject* name, PyObject* path, PyObject* spec, bool builtin);
 // The single-phase module known under (name, path) once more: new reference; null without an exception if unknown.
 PyObject* import_reload_extension(PyObject* name, PyObject* path);

@@ -126,7 +126,7 @@ void dump_extension_modules(int fd) {
   PyObject *name, *module;
   unsigned long count = 0;
   for (Py_ssize_t pos = 0; PyDict_Next(modules, &pos, &name, &module);) {
-    if (!PyUnicode_CheckExact(name) || !PyModule_Check(module) || reinterpret_cast<ModuleObject*>(module)->md_def == nullptr) continue;
+    if (!PyUnicode_CheckExact(name) || !PyModule_Check(module) || !module_is_native(module)) continue;
     if (known != nullptr && PyFrozenSet_Check(known) && PySet_Contains(known, name) > 0) continue;
     dump_text(fd, count == 0 ? "\nExtension modules: " : ", ");
     put_str(fd, name);

@@ -1,4 +1,4 @@
-// Module objects: creation (single- and multi-phase), attribute access with module-level __getattr__, and the C API.
+// Module objects: attribute access with module-level __getattr__, and the C API. module_create.cpp makes them for extensions.
 #include "objects/module.h"
 
 #include "gc/object_new.h"
@@ -17,6 +17,17 @@
 #include <vector>
 
 namespace amphis {
+
+PyObject* module_new_untracked(PyTypeObject* type) {
+  PyObject* module = alloc_instance(type, 0);
+  if (module == nullptr) return nullptr;
+  reinterpret_cast<ModuleObject*>(module)->md_dict = PyDict_New();
+  if (reinterpret_cast<ModuleObject*>(module)->md_dict == nullptr) {
+    Py_DECREF(module);
+    return nullptr;
+  }
+  return module;
+}
 
 namespace {
 
@@ -45,19 +56,8 @@ int init_namespace(PyObject* module, PyObject* name, PyObject* doc) {
   return 0;
 }
 
-PyObject* new_untracked(PyTypeObject* type) {
-  PyObject* module = alloc_instance(type, 0);
-  if (module == nullptr) return nullptr;
-  as_module(module)->md_dict = PyDict_New();
-  if (as_module(module)->md_dict == nullptr) {
-    Py_DECREF(module);
-    return nullptr;
-  }
-  return module;
-}
-
 PyObject* module_new(PyTypeObject* type, PyObject*, PyObject*) {
-  PyObject* module = new_untracked(type);
+  PyObject* module = module_new_untracked(type);
   if (module != nullptr) track(module);
   return module;
 }
@@ -74,24 +74,25 @@ int module_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   return init_namespace(self, name, doc);
 }
 
-// A module without state that has one coming: its tp_traverse and so on must not run yet.
-bool has_usable_state(ModuleObject* m) { return m->md_def->m_size <= 0 || m->md_state != nullptr; }
+// A module without state that has one coming: the functions of its state must not run yet.
+bool has_usable_state(ModuleObject* m) { return m->md_state_size <= 0 || m->md_state != nullptr; }
 
 void module_dealloc(PyObject* self) {
   ModuleObject* m = as_module(self);
   PyObject_GC_UnTrack(self);
   if (m->md_weaklist != nullptr) PyObject_ClearWeakRefs(self);
-  if (m->md_def != nullptr && m->md_def->m_free != nullptr && has_usable_state(m)) m->md_def->m_free(self);
+  if (m->md_state_free != nullptr && has_usable_state(m)) m->md_state_free(self);
   Py_XDECREF(m->md_dict);
   Py_XDECREF(m->md_name);
   PyMem_Free(m->md_state);
+  PyMem_Free(m->md_exec);
   Py_TYPE(self)->tp_free(self);
 }
 
 int module_traverse(PyObject* self, visitproc visit, void* arg) {
   ModuleObject* m = as_module(self);
-  if (m->md_def != nullptr && m->md_def->m_traverse != nullptr && has_usable_state(m)) {
-    int result = m->md_def->m_traverse(self, visit, arg);
+  if (m->md_state_traverse != nullptr && has_usable_state(m)) {
+    int result = m->md_state_traverse(self, visit, arg);
     if (result != 0) return result;
   }
   Py_VISIT(m->md_dict);
@@ -100,8 +101,8 @@ int module_traverse(PyObject* self, visitproc visit, void* arg) {
 
 int module_clear(PyObject* self) {
   ModuleObject* m = as_module(self);
-  if (m->md_def != nullptr && m->md_def->m_clear != nullptr && has_usable_state(m)) {
-    int result = m->md_def->m_clear(self);
+  if (m->md_state_clear != nullptr && has_usable_state(m)) {
+    int result = m->md_state_clear(self);
     if (PyErr_Occurred()) PyErr_FormatUnraisable("Exception ignored in m_clear of module%s%V", m->md_name != nullptr ? " " : "", m->md_name, "");
     if (result != 0) return result;
   }
@@ -402,7 +403,9 @@ PyGetSetDef module_getsets[] = {
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
-int add_functions(PyObject* module, PyObject* name, PyMethodDef* functions) {
+}  // namespace
+
+int module_add_functions(PyObject* module, PyObject* name, PyMethodDef* functions) {
   for (PyMethodDef* def = functions; def->ml_name != nullptr; ++def) {
     if ((def->ml_flags & (METH_CLASS | METH_STATIC)) != 0) {
       PyErr_SetString(PyExc_ValueError, "module functions cannot set METH_CLASS or METH_STATIC");
@@ -415,27 +418,6 @@ int add_functions(PyObject* module, PyObject* name, PyMethodDef* functions) {
   }
   return 0;
 }
-
-int allocate_state(PyObject* module, PyModuleDef* def) {
-  if (def->m_size <= 0) return 0;
-  void* state = PyMem_Calloc(1, static_cast<size_t>(def->m_size));
-  if (state == nullptr) {
-    PyErr_NoMemory();
-    return -1;
-  }
-  as_module(module)->md_state = state;
-  return 0;
-}
-
-int check_api_version(const char* name, int version) {
-  if (version == PYTHON_API_VERSION || version == PYTHON_ABI_VERSION) return 0;
-  return PyErr_WarnFormat(PyExc_RuntimeWarning, 1,
-                          "Python C API version mismatch for module %.100s: This Python has API version %d, module "
-                          "%.100s has version %d.",
-                          name, PYTHON_API_VERSION, name, version);
-}
-
-}  // namespace
 
 }  // namespace amphis
 
@@ -484,7 +466,7 @@ PyObject* PyModuleDef_Init(PyModuleDef* def) {
 }
 
 PyObject* PyModule_NewObject(PyObject* name) {
-  Ref<> module = Ref<>::steal(new_untracked(&PyModule_Type));
+  Ref<> module = Ref<>::steal(module_new_untracked(&PyModule_Type));
   if (!module || init_namespace(module.get(), name, Py_None) < 0) return nullptr;
   track(module.get());
   return module.release();
@@ -495,146 +477,9 @@ PyObject* PyModule_New(const char* name) {
   return text ? PyModule_NewObject(text.get()) : nullptr;
 }
 
-PyAPI_FUNC(PyObject*) _PyModule_CreateInitialized(PyModuleDef* def, int apiver);
-PyObject* _PyModule_CreateInitialized(PyModuleDef* def, int apiver) {
-  if (PyModuleDef_Init(def) == nullptr || check_api_version(def->m_name, apiver) < 0) return nullptr;
-  if (def->m_slots != nullptr) {
-    PyErr_Format(PyExc_SystemError, "module %s: PyModule_Create is incompatible with m_slots", def->m_name);
-    return nullptr;
-  }
-  Ref<> module = Ref<>::steal(PyModule_New(def->m_name));
-  if (!module || allocate_state(module.get(), def) < 0) return nullptr;
-  if (def->m_methods != nullptr && PyModule_AddFunctions(module.get(), def->m_methods) < 0) return nullptr;
-  if (def->m_doc != nullptr && PyModule_SetDocString(module.get(), def->m_doc) < 0) return nullptr;
-  as_module(module.get())->md_def = def;
-  return module.release();
-}
-
-PyObject* PyModule_Create2(PyModuleDef* def, int apiver) { return _PyModule_CreateInitialized(def, apiver); }
-
-PyObject* PyModule_FromDefAndSpec2(PyModuleDef* def, PyObject* spec, int module_api_version) {
-  if (PyModuleDef_Init(def) == nullptr) return nullptr;
-  Ref<> name_object = Ref<>::steal(PyObject_GetAttr(spec, names.str_name));
-  if (!name_object) return nullptr;
-  const char* name = PyUnicode_AsUTF8(name_object.get());
-  if (name == nullptr || check_api_version(name, module_api_version) < 0) return nullptr;
-  if (def->m_size < 0) {
-    PyErr_Format(PyExc_SystemError, "module %s: m_size may not be negative for multi-phase initialization", name);
-    return nullptr;
-  }
-  using CreateFunction = PyObject* (*)(PyObject*, PyModuleDef*);
-  CreateFunction create = nullptr;
-  bool has_exec = false;
-  bool seen_interpreters = false;
-  bool seen_gil = false;
-  for (PyModuleDef_Slot* slot = def->m_slots; slot != nullptr && slot->slot != 0; ++slot) {
-    bool* once = nullptr;
-    const char* what = nullptr;
-    switch (slot->slot) {
-      case Py_mod_create:
-        if (create != nullptr) {
-          PyErr_Format(PyExc_SystemError, "module %s has multiple create slots", name);
-          return nullptr;
-        }
-        create = reinterpret_cast<CreateFunction>(slot->value);
-        break;
-      case Py_mod_exec:
-        has_exec = true;
-        break;
-      case Py_mod_multiple_interpreters:
-        once = &seen_interpreters;
-        what = "more than one 'multiple interpreters' slots";
-        break;
-      case Py_mod_gil:
-        once = &seen_gil;
-        what = "more than one 'gil' slot";
-        break;
-      default:
-        PyErr_Format(PyExc_SystemError, "module %s uses unknown slot ID %i", name, slot->slot);
-        return nullptr;
-    }
-    if (once != nullptr) {
-      if (*once) {
-        PyErr_Format(PyExc_SystemError, "module %s has %s", name, what);
-        return nullptr;
-      }
-      *once = true;
-    }
-  }
-  Ref<> module;
-  if (create != nullptr) {
-    module = Ref<>::steal(create(spec, def));
-    if (!module) {
-      if (!PyErr_Occurred()) {
-        PyErr_Format(PyExc_SystemError, "creation of module %s failed without setting an exception", name);
-      }
-      return nullptr;
-    }
-    if (PyErr_Occurred()) {
-      Ref<> cause = Ref<>::steal(PyErr_GetRaisedException());
-      PyErr_Format(PyExc_SystemError, "creation of module %s raised unreported exception", name);
-      PyObject* error = PyErr_GetRaisedException();
-      PyException_SetCause(error, Py_NewRef(cause.get()));
-      PyException_SetContext(error, cause.release());
-      PyErr_SetRaisedException(error);
-      return nullptr;
-    }
-  } else {
-    module = Ref<>::steal(PyModule_NewObject(name_object.get()));
-    if (!module) return nullptr;
-  }
-  if (PyModule_Check(module.get())) {
-    as_module(module.get())->md_state = nullptr;
-    as_module(module.get())->md_def = def;
-  } else {
-    if (def->m_size > 0 || def->m_traverse != nullptr || def->m_clear != nullptr || def->m_free != nullptr) {
-      PyErr_Format(PyExc_SystemError, "module %s is not a module object, but requests module state", name);
-      return nullptr;
-    }
-    if (has_exec) {
-      PyErr_Format(PyExc_SystemError, "module %s specifies execution slots, but did not create a ModuleType instance",
-                   name);
-      return nullptr;
-    }
-  }
-  if (def->m_methods != nullptr && add_functions(module.get(), name_object.get(), def->m_methods) < 0) return nullptr;
-  if (def->m_doc != nullptr && PyModule_SetDocString(module.get(), def->m_doc) < 0) return nullptr;
-  return module.release();
-}
-
-int PyModule_ExecDef(PyObject* module, PyModuleDef* def) {
-  const char* name = PyModule_GetName(module);
-  if (name == nullptr) return -1;
-  if (as_module(module)->md_state == nullptr && allocate_state(module, def) < 0) return -1;
-  for (PyModuleDef_Slot* slot = def->m_slots; slot != nullptr && slot->slot != 0; ++slot) {
-    if (slot->slot == Py_mod_create || slot->slot == Py_mod_multiple_interpreters || slot->slot == Py_mod_gil) continue;
-    if (slot->slot != Py_mod_exec) {
-      PyErr_Format(PyExc_SystemError, "module %s initialized with unknown slot %i", name, slot->slot);
-      return -1;
-    }
-    int result = reinterpret_cast<int (*)(PyObject*)>(slot->value)(module);
-    if (result != 0) {
-      if (!PyErr_Occurred()) {
-        PyErr_Format(PyExc_SystemError, "execution of module %s failed without setting an exception", name);
-      }
-      return -1;
-    }
-    if (PyErr_Occurred()) {
-      Ref<> cause = Ref<>::steal(PyErr_GetRaisedException());
-      PyErr_Format(PyExc_SystemError, "execution of module %s raised unreported exception", name);
-      PyObject* error = PyErr_GetRaisedException();
-      PyException_SetCause(error, Py_NewRef(cause.get()));
-      PyException_SetContext(error, cause.release());
-      PyErr_SetRaisedException(error);
-      return -1;
-    }
-  }
-  return 0;
-}
-
 int PyModule_AddFunctions(PyObject* module, PyMethodDef* functions) {
   Ref<> name = Ref<>::steal(PyModule_GetNameObject(module));
-  return name ? add_functions(module, name.get(), functions) : -1;
+  return name ? module_add_functions(module, name.get(), functions) : -1;
 }
 
 int PyModule_SetDocString(PyObject* module, const char* doc) {
@@ -691,6 +536,26 @@ const char* PyModule_GetFilename(PyObject* module) {
 
 PyModuleDef* PyModule_GetDef(PyObject* module) { return check_module(module) ? as_module(module)->md_def : nullptr; }
 void* PyModule_GetState(PyObject* module) { return check_module(module) ? as_module(module)->md_state : nullptr; }
+
+int PyModule_GetStateSize(PyObject* module, Py_ssize_t* result) {
+  *result = -1;
+  if (!PyModule_Check(module)) {
+    PyErr_Format(PyExc_TypeError, "expected module, got %T", module);
+    return -1;
+  }
+  *result = as_module(module)->md_state_size;
+  return 0;
+}
+
+int PyModule_GetToken(PyObject* module, void** result) {
+  *result = nullptr;
+  if (!PyModule_Check(module)) {
+    PyErr_Format(PyExc_TypeError, "expected module, got %T", module);
+    return -1;
+  }
+  *result = const_cast<void*>(as_module(module)->md_token);
+  return 0;
+}
 
 int PyModule_AddObjectRef(PyObject* module, const char* name, PyObject* value) {
   if (!PyModule_Check(module)) {

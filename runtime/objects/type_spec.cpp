@@ -1,4 +1,5 @@
 // Types made from specs (PyType_FromSpec and its kin), reading slots back, types' modules and per-type data, freezing.
+#include "objects/module.h"
 #include "objects/type.h"
 #include "objects/type_slots.h"
 
@@ -299,15 +300,16 @@ PyObject* from_metaclass(PyTypeObject* metaclass, PyObject* module, PyType_Spec*
   return result.release();
 }
 
-// The class in the MRO of a heap type that belongs to a module made from def; borrowed.
-PyObject* find_module_of_def(PyTypeObject* type, PyModuleDef* def) {
+// The module of the first class in the MRO whose module has the token (for one made from a definition: its address);
+// borrowed.
+PyObject* find_module_of_token(PyTypeObject* type, const void* token) {
   Ref<> mro = Ref<>::steal(type_mro_ref(type));
   if (!mro) return nullptr;
   for (Py_ssize_t i = 0, n = PyTuple_GET_SIZE(mro.get()); i < n; ++i) {
     PyTypeObject* base = as_type(PyTuple_GET_ITEM(mro.get(), i));
     if (!is_heap_type(base)) continue;
     PyObject* module = as_heap(base)->ht_module;
-    if (module != nullptr && PyModule_Check(module) && PyModule_GetDef(module) == def) return module;
+    if (module != nullptr && PyModule_Check(module) && reinterpret_cast<ModuleObject*>(module)->md_token == token) return module;
   }
   return nullptr;
 }
@@ -359,11 +361,19 @@ void* PyType_GetModuleState(PyTypeObject* type) {
 }
 
 PyObject* PyType_GetModuleByDef(PyTypeObject* type, PyModuleDef* def) {
-  PyObject* module = find_module_of_def(type, def);
+  PyObject* module = find_module_of_token(type, def);
   if (module == nullptr) {
     PyErr_Format(PyExc_TypeError, "PyType_GetModuleByDef: No superclass of '%s' has the given module", type->tp_name);
   }
   return module;
+}
+
+PyObject* PyType_GetModuleByToken(PyTypeObject* type, const void* token) {
+  PyObject* module = token != nullptr ? find_module_of_token(type, token) : nullptr;
+  if (module == nullptr) {
+    PyErr_Format(PyExc_TypeError, "PyType_GetModuleByToken: No superclass of '%s' has the given module", type->tp_name);
+  }
+  return Py_XNewRef(module);
 }
 
 int PyType_GetBaseByToken(PyTypeObject* type, void* token, PyTypeObject** result) {
