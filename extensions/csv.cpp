@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 
+#include "support.h"
+
 namespace {
 
 struct Decref {
@@ -354,7 +356,7 @@ bool step(Reader* r, Py_UCS4 c) {
   return true;
 }
 
-PyObject* reader_iternext(PyObject* self) {
+PyObject* next_row(PyObject* self) {
   Reader* r = as_reader(self);
   Py_XSETREF(r->fields, PyList_New(0));
   if (r->fields == nullptr) return nullptr;
@@ -363,7 +365,7 @@ PyObject* reader_iternext(PyObject* self) {
   do {
     Owned line(PyIter_Next(r->input));
     if (!line) {
-      if (PyErr_Occurred()) return nullptr;
+      if (PyErr_Occurred() || r->fields == nullptr) return nullptr;
       if (!r->field->empty() || r->state == kInQuoted) {
         if (as_dialect(r->dialect)->strict) {
           PyErr_SetString(error_class, "unexpected end of data");
@@ -396,6 +398,7 @@ PyObject* reader_iternext(PyObject* self) {
   r->fields = nullptr;
   return fields;
 }
+PyObject* reader_iternext(PyObject* self) { return ext::locked<next_row>(self); }
 
 PyObject* csv_reader(PyObject*, PyObject* args, PyObject* kwargs) {
   PyObject *iterable, *dialect = nullptr;

@@ -1,6 +1,7 @@
 // What both halves of the module _pickle share: the opcodes, the module's exceptions, and the registries of copyreg.
 //
-// Picklers and unpicklers are used by one thread at a time: `Busy` refuses a second use, which a hook can attempt, too.
+// Picklers and unpicklers are used by one thread at a time: others wait for the object's lock. `Busy` refuses a second
+// use while Python code that was called has let go of the lock, or is a hook that attempts it.
 #pragma once
 
 #include "support.h"
@@ -41,14 +42,12 @@ extern Globals globals;
 
 class Busy {
  public:
-  Busy(bool* flag, const char* what) : flag_(flag), first_(!*flag) {
-    if (first_)
-      *flag = true;
-    else
+  Busy(bool* flag, const char* what) : flag_(flag), first_(!__atomic_exchange_n(flag, true, __ATOMIC_ACQUIRE)) {
+    if (!first_)
       PyErr_Format(PyExc_RuntimeError, "%s object is already used", what);
   }
   ~Busy() {
-    if (first_) *flag_ = false;
+    if (first_) __atomic_store_n(flag_, false, __ATOMIC_RELEASE);
   }
   Busy(const Busy&) = delete;
   Busy& operator=(const Busy&) = delete;

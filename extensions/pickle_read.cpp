@@ -847,7 +847,7 @@ void unpickler_dealloc(PyObject* object) {
   Py_DECREF(type);
 }
 
-PyObject* unpickler_load(PyObject* object, PyObject*) {
+PyObject* load_locked(PyObject* object) {
   Unpickler* self = self_of(object);
   if (!self->source.is_open()) {
     PyErr_Format(globals.unpickling_error, "Unpickler.__init__() was not called by %s.__init__()",
@@ -856,6 +856,7 @@ PyObject* unpickler_load(PyObject* object, PyObject*) {
   }
   return run(self);
 }
+PyObject* unpickler_load(PyObject* object, PyObject*) { return ext::locked<load_locked>(object); }
 
 PyObject* unpickler_find_class(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
   if (!ext::check_positional("find_class", nargs, 2, 2)) return nullptr;
@@ -895,6 +896,16 @@ struct MemoProxy {
 };
 PyObject* owner_of(PyObject* proxy) { return reinterpret_cast<MemoProxy*>(proxy)->unpickler; }
 
+PyObject* copy_memo(PyObject* unpickler) { return self_of(unpickler)->memo.to_dict(); }
+PyObject* clear_memo(PyObject* unpickler) {
+  self_of(unpickler)->memo.clear();
+  Py_RETURN_NONE;
+}
+int swap_memo(PyObject* unpickler, LoadMemo* memo) {
+  self_of(unpickler)->memo.swap(*memo);
+  return 0;
+}
+
 PyObject* get_memo(PyObject* self, void*) {
   PyObject* proxy = memo_proxy_type->tp_alloc(memo_proxy_type, 0);
   if (proxy != nullptr) reinterpret_cast<MemoProxy*>(proxy)->unpickler = Py_NewRef(self);
@@ -907,7 +918,7 @@ int set_memo(PyObject* object, PyObject* value, void*) {
   }
   Ref dict;
   if (Py_IS_TYPE(value, memo_proxy_type))
-    dict = Ref(self_of(owner_of(value))->memo.to_dict());
+    dict = Ref(ext::locked<copy_memo>(owner_of(value)));
   else if (PyDict_Check(value))
     dict = Ref(PyDict_Copy(value));
   else
@@ -929,14 +940,10 @@ int set_memo(PyObject* object, PyObject* value, void*) {
     }
     memo.put(static_cast<size_t>(index), item);
   }
-  std::swap(self_of(object)->memo, memo);
-  return 0;
+  return ext::locked<swap_memo>(object, &memo);
 }
-PyObject* proxy_clear(PyObject* proxy, PyObject*) {
-  self_of(owner_of(proxy))->memo.clear();
-  Py_RETURN_NONE;
-}
-PyObject* proxy_copy(PyObject* proxy, PyObject*) { return self_of(owner_of(proxy))->memo.to_dict(); }
+PyObject* proxy_clear(PyObject* proxy, PyObject*) { return ext::locked<clear_memo>(owner_of(proxy)); }
+PyObject* proxy_copy(PyObject* proxy, PyObject*) { return ext::locked<copy_memo>(owner_of(proxy)); }
 PyObject* proxy_reduce(PyObject* proxy, PyObject*) {
   PyObject* dict = proxy_copy(proxy, nullptr);
   return dict == nullptr ? nullptr : Py_BuildValue("(O(N))", &PyDict_Type, dict);

@@ -180,7 +180,15 @@ class Source {
 // What was memoized, by index.
 class LoadMemo {
  public:
+  LoadMemo() = default;
   ~LoadMemo() { clear(); }
+  LoadMemo(const LoadMemo&) = delete;
+  LoadMemo& operator=(const LoadMemo&) = delete;
+  void swap(LoadMemo& other) {
+    items_.swap(other.items_);
+    far_.swap(other.far_);
+    std::swap(count_, other.count_);
+  }
   void clear() {
     std::vector<PyObject*> items = std::move(items_);
     std::unordered_map<size_t, PyObject*> far = std::move(far_);

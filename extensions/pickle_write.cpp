@@ -945,7 +945,7 @@ void pickler_dealloc(PyObject* object) {
   Py_DECREF(type);
 }
 
-PyObject* pickler_dump(PyObject* object, PyObject* value) {
+PyObject* dump_locked(PyObject* object, PyObject* value) {
   Pickler* self = self_of(object);
   if (self->write == nullptr) {
     PyErr_Format(globals.pickling_error, "Pickler.__init__() was not called by %s.__init__()", Py_TYPE(object)->tp_name);
@@ -954,10 +954,12 @@ PyObject* pickler_dump(PyObject* object, PyObject* value) {
   if (!run(self, value)) return nullptr;
   Py_RETURN_NONE;
 }
-PyObject* pickler_clear_memo(PyObject* object, PyObject*) {
+PyObject* pickler_dump(PyObject* object, PyObject* value) { return ext::locked<dump_locked>(object, value); }
+PyObject* clear_memo(PyObject* object) {
   self_of(object)->memo.clear();
   Py_RETURN_NONE;
 }
+PyObject* pickler_clear_memo(PyObject* object, PyObject*) { return ext::locked<clear_memo>(object); }
 PyObject* pickler_persistent_id(PyObject*, PyObject*) { Py_RETURN_NONE; }
 PyObject* pickler_sizeof(PyObject* object, PyObject*) {
   Pickler* self = self_of(object);
@@ -1016,6 +1018,15 @@ PyObject* get_memo(PyObject* self, void*) {
   if (proxy != nullptr) reinterpret_cast<MemoProxy*>(proxy)->pickler = Py_NewRef(self);
   return proxy;
 }
+int copy_entries(PyObject* pickler, DumpMemo* memo) {
+  return self_of(pickler)->memo.each([&](const DumpMemo::Entry& e) { return memo->add(e.object, e.index) ? 0 : -1; });
+}
+PyObject* copy_memo(PyObject* pickler) { return to_dict(self_of(pickler)->memo).release(); }
+int swap_memo(PyObject* pickler, DumpMemo* memo) {
+  self_of(pickler)->memo.swap(*memo);
+  return 0;
+}
+
 int set_memo(PyObject* object, PyObject* value, void*) {
   if (value == nullptr) {
     PyErr_SetString(PyExc_TypeError, "attribute deletion is not supported");
@@ -1023,8 +1034,7 @@ int set_memo(PyObject* object, PyObject* value, void*) {
   }
   DumpMemo memo;
   if (Py_IS_TYPE(value, memo_proxy_type)) {
-    if (self_of(owner_of(value))->memo.each([&](const DumpMemo::Entry& e) { return memo.add(e.object, e.index) ? 0 : -1; }) < 0)
-      return -1;
+    if (ext::locked<copy_entries>(owner_of(value), &memo) < 0) return -1;
   } else if (PyDict_Check(value)) {
     Ref items(PyDict_Values(value));
     for (Py_ssize_t i = 0; items && i < PyList_GET_SIZE(items.get()); i++) {
@@ -1043,11 +1053,10 @@ int set_memo(PyObject* object, PyObject* value, void*) {
                  Py_TYPE(value)->tp_name);
     return -1;
   }
-  self_of(object)->memo.swap(memo);
-  return 0;
+  return ext::locked<swap_memo>(object, &memo);
 }
 PyObject* proxy_clear(PyObject* proxy, PyObject*) { return pickler_clear_memo(owner_of(proxy), nullptr); }
-PyObject* proxy_copy(PyObject* proxy, PyObject*) { return to_dict(self_of(owner_of(proxy))->memo).release(); }
+PyObject* proxy_copy(PyObject* proxy, PyObject*) { return ext::locked<copy_memo>(owner_of(proxy)); }
 PyObject* proxy_reduce(PyObject* proxy, PyObject*) {
   PyObject* dict = proxy_copy(proxy, nullptr);
   return dict == nullptr ? nullptr : Py_BuildValue("(O(N))", &PyDict_Type, dict);

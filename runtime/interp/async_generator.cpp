@@ -393,8 +393,8 @@ int set_qualname(PyObject* self, PyObject* value, void*) {
 PyObject* get_running(PyObject* self, void*) { return PyBool_FromLong(as_gen(self)->ag_running_async); }
 PyObject* get_suspended(PyObject* self, void*) { return PyBool_FromLong(as_gen(self)->state == kGenSuspended); }
 PyObject* get_await(PyObject* self, void*) {
-  PyObject* o = generator_delegate(as_gen(self));
-  return Py_NewRef(o != nullptr ? o : Py_None);
+  Ref<> delegate = generator_watched_delegate(as_gen(self));
+  return delegate ? delegate.release() : Py_NewRef(Py_None);
 }
 PyObject* get_frame(PyObject* self, void*) { return generator_get_frame(self); }
 PyObject* get_code(PyObject* self, void*) {

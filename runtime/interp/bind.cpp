@@ -6,7 +6,10 @@
 
 #include "interp/frame.h"
 #include "interp/load.h"
+#include "objects/dict.h"
+#include "sync/atomic_field.h"
 #include "sync/ref.h"
+#include "sync/shared_slot.h"
 
 namespace amphis {
 
@@ -24,8 +27,8 @@ struct Binding {
   Value* extra_args;      // the register of *args, or null
   Value* extra_keywords;  // the register of **kwargs, or null
 
-  Binding(PyFunctionObject* function, Value* registers)
-      : func(function), code(reinterpret_cast<PyCodeObject*>(function->func_code)), regs(registers),
+  Binding(PyFunctionObject* function, PyCodeObject* its_code, Value* registers)
+      : func(function), code(its_code), regs(registers),
         positional(code->co_argcount), keyword_only(code->co_kwonlyargcount), extra_args(nullptr),
         extra_keywords(nullptr) {
     Value* next = regs + positional + keyword_only;
@@ -71,7 +74,8 @@ void Binding::too_many(size_t given) {
   for (int i = positional; i < positional + keyword_only; ++i) {
     if (regs[i] != kEmpty) ++keyword_given;
   }
-  Py_ssize_t default_count = func->func_defaults != nullptr ? PyTuple_GET_SIZE(func->func_defaults) : 0;
+  Ref<> values = sync::get_ref(&func->func_defaults, func);
+  Py_ssize_t default_count = values ? PyTuple_GET_SIZE(values.get()) : 0;
   Ref<> accepts;
   bool plural;
   if (default_count > 0) {
@@ -252,9 +256,23 @@ bool Binding::fill(Value* args, size_t npos, size_t nkw, PyObject* kwnames) {
   return defaults(npos);
 }
 
+// A new reference, or null. The dict is borrowed, as long as nothing needs its lock (see Binding::defaults).
+PyObject* keyword_default(PyFunctionObject* func, PyObject* name) {
+  PyObject* values = sync::load_acquire(func->func_kwdefaults);
+  if (values == nullptr) return nullptr;
+  PyObject* value = nullptr;
+  if (PyDict_CheckExact(values) && dict_try_get_str(reinterpret_cast<PyDictObject*>(values), name, &value)) {
+    return value;
+  }
+  Ref<> held = sync::get_ref(&func->func_kwdefaults, func);
+  if (held) (void)PyDict_GetItemRef(held.get(), name, &value);
+  return value;
+}
+
 bool Binding::defaults(size_t given) {
   if (given < static_cast<size_t>(positional)) {
-    PyObject* values = func->func_defaults;
+    // Borrowed: the reference of what is replaced is dropped at a safepoint, and there is none before the end of the loop.
+    PyObject* values = sync::load_acquire(func->func_defaults);
     int count = values != nullptr ? static_cast<int>(PyTuple_GET_SIZE(values)) : 0;
     int first = positional - count;
     std::vector<PyObject*> absent;
@@ -274,11 +292,8 @@ bool Binding::defaults(size_t given) {
   std::vector<PyObject*> absent;
   for (int i = positional; i < positional + keyword_only; ++i) {
     if (regs[i] != kEmpty) continue;
-    PyObject* value = nullptr;
-    if (func->func_kwdefaults != nullptr &&
-        PyDict_GetItemRef(func->func_kwdefaults, parameter_name(code, i), &value) < 0) {
-      return false;
-    }
+    PyObject* value = keyword_default(func, parameter_name(code, i));
+    if (value == nullptr && PyErr_Occurred()) return false;
     if (value != nullptr) {
       regs[i] = value_owned(value);
     } else {
@@ -294,11 +309,11 @@ bool Binding::defaults(size_t given) {
 
 }  // namespace
 
-bool bind_arguments(ThreadState*, PyFunctionObject* function, const Value* args, size_t nargs, PyObject* kwnames,
-                    Value* regs) {
+bool bind_arguments(PyFunctionObject* function, PyCodeObject* code, const Value* args, size_t nargs,
+                    PyObject* kwnames, Value* regs) {
   const size_t nkw = kwnames != nullptr ? static_cast<size_t>(PyTuple_GET_SIZE(kwnames)) : 0;
   auto* from = const_cast<Value*>(args);
-  Binding binding(function, regs);
+  Binding binding(function, code, regs);
   const int total = binding.total();
   auto clear = [&] {
     for (int i = 0; i < total; ++i) {

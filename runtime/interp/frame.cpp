@@ -53,9 +53,8 @@ void interp_thread_destroyed(ThreadState* ts) {
   ts->frame_base = nullptr;
 }
 
-Frame* push_frame(ThreadState* ts, Value function, Value* regs, uint32_t bound, Value* restore_top) {
-  auto* func = reinterpret_cast<PyFunctionObject*>(pointer_of(function));
-  auto* code = reinterpret_cast<PyCodeObject*>(func->func_code);
+Frame* push_frame(ThreadState* ts, Value function, PyCodeObject* code, Value* regs, uint32_t bound,
+                  Value* restore_top) {
   CodeExtra* extra = code_extra(code);
   Value* top = regs + extra->register_count;
   if (ts->py_recursion_remaining <= 0 || top + 64 > ts->reg_limit ||
@@ -129,14 +128,14 @@ Frame* push_python_call_kw(ThreadState* ts, Frame* f, Value callee, Value* args,
       drop(callee);
       return raise_stack_exhausted();
     }
-    if (!bind_arguments(ts, func, args, nargs, kwnames, regs)) {
+    if (!bind_arguments(func, code, args, nargs, kwnames, regs)) {
       drop(callee);
       return nullptr;
     }
     bound = static_cast<uint32_t>(code->co_argcount + code->co_kwonlyargcount +
                                   ((code->co_flags & CO_VARARGS) != 0) + ((code->co_flags & CO_VARKEYWORDS) != 0));
   }
-  Frame* next = push_frame(ts, callee, regs, bound, restore);
+  Frame* next = push_frame(ts, callee, code, regs, bound, restore);
   if (next == nullptr) [[unlikely]] {
     for (uint32_t i = 0; i < bound; ++i) {
       Value v = regs[i];
@@ -184,11 +183,11 @@ PyObject* function_vectorcall(PyObject* function, PyObject* const* args, size_t 
   uint32_t bound = static_cast<uint32_t>(nargs);
   if (!(extra->simple_arguments && nargs == npos && npos == static_cast<size_t>(code->co_argcount))) {
     if (kwnames != nullptr && PyTuple_GET_SIZE(kwnames) == 0) kwnames = nullptr;
-    if (!bind_arguments(ts, func, regs, nargs, kwnames, regs)) return nullptr;
+    if (!bind_arguments(func, code, regs, nargs, kwnames, regs)) return nullptr;
     bound = static_cast<uint32_t>(code->co_argcount + code->co_kwonlyargcount +
                                   ((code->co_flags & CO_VARARGS) != 0) + ((code->co_flags & CO_VARKEYWORDS) != 0));
   }
-  Frame* f = push_frame(ts, value_shared(function), regs, bound, regs);
+  Frame* f = push_frame(ts, value_shared(function), code, regs, bound, regs);
   if (f == nullptr) {
     for (uint32_t i = 0; i < bound; ++i) {
       Value v = regs[i];
@@ -205,8 +204,9 @@ namespace {
 
 PyObject* run_with_namespace(PyObject* function, PyObject* locals) {
   ThreadState* ts = current_thread();
+  auto* code = reinterpret_cast<PyCodeObject*>(reinterpret_cast<PyFunctionObject*>(function)->func_code);
   Value* regs = entry_registers(ts);
-  Frame* f = push_frame(ts, value_owned(Py_NewRef(function)), regs, 0, regs);
+  Frame* f = push_frame(ts, value_owned(Py_NewRef(function)), code, regs, 0, regs);
   if (f == nullptr) {
     Py_DECREF(function);
     return nullptr;

@@ -78,17 +78,19 @@ bool interp_thread_created(ThreadState* ts);
 void interp_thread_destroyed(ThreadState* ts);
 int interp_init();
 
-// Pushes a frame for `function` (ownership of the Value is taken) with its registers at `regs`, whose first `bound`
-// registers are set; the other variables become empty. `restore_top` is what reg_top goes back to. Null with
+// Pushes a frame that runs `code` for `function` (ownership of the Value is taken): the code that its arguments were bound
+// for, as another thread may give the function a new one in between. Its registers are at `regs`, whose
+// first `bound` registers are set; the other variables become empty. `restore_top` is what reg_top goes back to. Null with
 // RecursionError / MemoryError: then nothing was taken.
-Frame* push_frame(ThreadState* ts, Value function, Value* regs, uint32_t bound, Value* restore_top);
+Frame* push_frame(ThreadState* ts, Value function, PyCodeObject* code, Value* regs, uint32_t bound,
+                  Value* restore_top);
 // Drops everything that the frame owns and pops it (thread frames only). The caller's frame becomes current.
 void pop_frame(ThreadState* ts, Frame* frame);
 
-// Binds args to the parameters of function's code into regs (regs may overlap args). Takes over the references of
+// Binds args to the parameters of the function's `code` into regs (regs may overlap args). Takes over the references of
 // args (consumed on success and on error). kwnames: names of the last arguments, or null. False with TypeError.
-bool bind_arguments(ThreadState* ts, PyFunctionObject* function, const Value* args, size_t nargs, PyObject* kwnames,
-                    Value* regs);
+bool bind_arguments(PyFunctionObject* function, PyCodeObject* code, const Value* args, size_t nargs,
+                    PyObject* kwnames, Value* regs);
 
 // Runs from `entry` (flag kFrameEntry) until it returns. New reference or null.
 PyObject* run_frame(ThreadState* ts, Frame* entry);

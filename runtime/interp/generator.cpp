@@ -7,6 +7,7 @@
 #include "interp/load.h"
 #include "objects/function.h"
 #include "sync/ref.h"
+#include "sync/stop_the_world.h"
 
 namespace amphis {
 
@@ -166,12 +167,31 @@ PyObject* generator_resume(GeneratorObject* gen, PyObject* sent) {
   return result;
 }
 
-PyObject* generator_delegate(GeneratorObject* gen) {
-  uint8_t state = __atomic_load_n(&gen->state, __ATOMIC_ACQUIRE);
-  if (state != kGenSuspended) return nullptr;
+namespace {
+
+PyObject* delegate_of_frame(GeneratorObject* gen) {
   Word w = *gen->frame.pc;
   if (word_op(w) != Op::YIELD_VALUE || word_c(w) != 1) return nullptr;
   return pointer_of(gen->regs[word_b(w) - 1]);
+}
+
+}  // namespace
+
+PyObject* generator_delegate(GeneratorObject* gen) {
+  uint8_t state = __atomic_load_n(&gen->state, __ATOMIC_ACQUIRE);
+  return state == kGenSuspended ? delegate_of_frame(gen) : nullptr;
+}
+
+Ref<> generator_claimed_delegate(GeneratorObject* gen) {
+  if (!sync::attached_claim(gen->state, kGenSuspended, kGenRunning)) return nullptr;
+  Ref<> delegate = Ref<>::share(delegate_of_frame(gen));
+  set_state(gen, kGenSuspended);
+  return delegate;
+}
+
+Ref<> generator_watched_delegate(GeneratorObject* gen) {
+  StopTheWorld stopped;
+  return Ref<>::share(generator_delegate(gen));
 }
 
 }  // namespace amphis

@@ -10,6 +10,7 @@
 #include "interp/frame.h"
 #include "sync/atomic_field.h"
 #include "sync/mutex.h"
+#include "sync/ref.h"
 
 namespace amphis {
 
@@ -95,8 +96,13 @@ PyObject* generator_resume(GeneratorObject* gen, PyObject* sent);
 // Of the thread, not of the generator: another thread may resume that as soon as it has yielded.
 inline bool generator_returned() { return current_thread()->generator_returned; }
 
-// The iterator that a suspended generator delegates to (yield from, await): borrowed, or null.
+// The iterator that a suspended generator delegates to (yield from, await): borrowed, or null. Another thread may resume
+// the generator: what is found may be dead by then, unless generator_claimed_delegate found it.
 PyObject* generator_delegate(GeneratorObject* gen);
+// The same as a new reference, claiming the generator for the look: for those who would claim it anyway.
+Ref<> generator_claimed_delegate(GeneratorObject* gen);
+// The same without claiming, so that nobody else sees it run.
+Ref<> generator_watched_delegate(GeneratorObject* gen);
 
 // What `await o` awaits: new reference or null with TypeError.
 PyObject* coroutine_get_awaitable(PyObject* o);

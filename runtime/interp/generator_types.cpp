@@ -126,7 +126,7 @@ class Delegating {
 // throw() with normalised exception `exc` (borrowed).
 PyObject* throw_exception(PyObject* self, PyObject* exc, bool close_on_exit) {
   GeneratorObject* gen = as_gen(self);
-  Ref<> delegate = Ref<>::share(generator_delegate(gen));
+  Ref<> delegate = generator_claimed_delegate(gen);
   if (delegate) {
     if (RecursionGuard guard(""); guard.refused()) return nullptr;
     if (close_on_exit && PyErr_GivenExceptionMatches(exc, PyExc_GeneratorExit)) {
@@ -164,10 +164,6 @@ PyObject* throw_exception(PyObject* self, PyObject* exc, bool close_on_exit) {
     }
     // The delegate raised (or returned, as StopIteration): the generator sees it at its yield from.
     return generator_resume(gen, nullptr);
-  }
-  if (state_of(self) == kGenRunning) {
-    generator_begin(current_thread(), gen);  // raises
-    return nullptr;
   }
   PyErr_SetRaisedException(Py_NewRef(exc));
   return generator_resume(gen, nullptr);
@@ -259,8 +255,8 @@ int set_qualname(PyObject* self, PyObject* value, void*) {
 PyObject* get_running(PyObject* self, void*) { return PyBool_FromLong(state_of(self) == kGenRunning); }
 PyObject* get_suspended(PyObject* self, void*) { return PyBool_FromLong(state_of(self) == kGenSuspended); }
 PyObject* get_delegate(PyObject* self, void*) {
-  PyObject* delegate = generator_delegate(as_gen(self));
-  return Py_NewRef(delegate != nullptr ? delegate : Py_None);
+  Ref<> delegate = generator_watched_delegate(as_gen(self));
+  return delegate ? delegate.release() : Py_NewRef(Py_None);
 }
 PyObject* get_frame(PyObject* self, void*) { return generator_get_frame(self); }
 PyObject* get_code(PyObject* self, void*) {
@@ -386,13 +382,11 @@ PyObject* generator_throw(PyObject* self, PyObject* exc, bool close_on_exit) {
 PyObject* generator_close(PyObject* self) {
   GeneratorObject* gen = as_gen(self);
   if (state_of(self) == kGenFinished) Py_RETURN_NONE;
-  if (state_of(self) == kGenCreated) {
-    ThreadState* ts = current_thread();
-    if (!generator_begin(ts, gen)) return PyErr_Occurred() ? nullptr : Py_NewRef(Py_None);
+  if (sync::attached_claim(gen->state, kGenCreated, kGenRunning)) {
     generator_abandon(gen);
     Py_RETURN_NONE;
   }
-  Ref<> delegate = Ref<>::share(generator_delegate(gen));
+  Ref<> delegate = generator_claimed_delegate(gen);
   int status = 0;
   if (delegate) {
     Delegating busy(gen);

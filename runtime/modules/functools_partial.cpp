@@ -2,10 +2,12 @@
 //
 // A partial holds a function, positional arguments (some of which may be placeholders, never the last) and
 // keyword arguments. A call fills the placeholders from its own first arguments and puts the rest behind.
+// __setstate__ may replace the parts at any time: who uses one takes a reference to it first (`parts_of`).
 #include "modules/functools.h"
 
 #include "objects/dict.h"
 #include "objects/tuple.h"
+#include "sync/shared_slot.h"
 
 namespace amphis::functools {
 namespace {
@@ -45,6 +47,13 @@ struct Partial {
 
 Partial* as_partial(PyObject* op) {
   return reinterpret_cast<Partial*>(op);
+}
+
+struct Parts {
+  Ref<> function, args, keywords;
+};
+Parts parts_of(Partial* self) {
+  return {sync::get_ref(&self->function, self), sync::get_ref(&self->args, self), sync::get_ref(&self->keywords, self)};
 }
 
 PyObject* partial_vectorcall(PyObject* op, PyObject* const* args, size_t nargsf, PyObject* kwnames);
@@ -102,16 +111,18 @@ PyObject* partial_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   Ref<> own_args = Ref<>::steal(PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args)));
   if (!own_args || !check_trailing(own_args.get())) return nullptr;
   Ref<> keywords;
+  Parts inner_parts;
   // A partial of a partial that nobody can have put attributes on is one partial.
   Partial* inner =
       Py_TYPE(function)->tp_call == partial_type.tp_call && PyObject_TypeCheck(function, &partial_type)
           ? as_partial(function)
           : nullptr;
   if (inner != nullptr && inner->attributes == nullptr) {
-    function = inner->function;
-    own_args = merge_args(inner->args, own_args.get());
+    inner_parts = parts_of(inner);
+    function = inner_parts.function;
+    own_args = merge_args(inner_parts.args, own_args.get());
     if (!own_args) return nullptr;
-    keywords = Ref<>::steal(PyDict_Copy(inner->keywords));
+    keywords = Ref<>::steal(PyDict_Copy(inner_parts.keywords));
     if (!keywords || (kwargs != nullptr && PyDict_Merge(keywords.get(), kwargs, 1) < 0)) return nullptr;
   } else {
     keywords = Ref<>::steal(kwargs == nullptr ? PyDict_New() : PyDict_Copy(kwargs));
@@ -158,8 +169,7 @@ int partial_clear(PyObject* op) {
 // ---- calling ----
 
 // The names of a call that has keywords on both sides: those of the partial, then those of the call that it
-// lacks. The values go to `values` (borrowed from the partial's dictionary, which `keywords` keeps alive, or
-// from the call).
+// lacks. The values go to `values`, as new references: as many as there are names, and on failure none.
 Ref<> merge_keywords(PyObject* keywords, PyObject* const* call_values, PyObject* kwnames, PyObject** values) {
   const Py_ssize_t own = PyDict_GET_SIZE(keywords);
   const Py_ssize_t given = kwnames == nullptr ? 0 : PyTuple_GET_SIZE(kwnames);
@@ -167,45 +177,50 @@ Ref<> merge_keywords(PyObject* keywords, PyObject* const* call_values, PyObject*
   if (!names) return nullptr;
   Py_ssize_t n = 0, pos = 0;
   PyObject *key, *value;
-  while (n < own && PyDict_Next(keywords, &pos, &key, &value)) {
-    PyTuple_SET_ITEM(names.get(), n, Py_NewRef(key));
+  auto fail = [&]() -> Ref<> {
+    while (n > 0) Py_DECREF(values[--n]);
+    return nullptr;
+  };
+  while (n < own && dict_next_ref(reinterpret_cast<PyDictObject*>(keywords), &pos, &key, &value)) {
+    PyTuple_SET_ITEM(names.get(), n, key);
     values[n++] = value;
   }
   for (Py_ssize_t i = 0; i < given; i++) {
     PyObject* name = PyTuple_GET_ITEM(kwnames, i);
     const int present = PyDict_Contains(keywords, name);
-    if (present < 0) return nullptr;
+    if (present < 0) return fail();
     Py_ssize_t at = n;
     if (present) {
       for (at = 0; at < n; at++) {
         const int same = PyObject_RichCompareBool(PyTuple_GET_ITEM(names.get(), at), name, Py_EQ);
-        if (same < 0) return nullptr;
+        if (same < 0) return fail();
         if (same) break;
       }
     }
-    if (at == n) PyTuple_SET_ITEM(names.get(), n++, Py_NewRef(name));
-    values[at] = call_values[i];
+    if (at < n) {
+      Py_SETREF(values[at], Py_NewRef(call_values[i]));
+    } else {
+      PyTuple_SET_ITEM(names.get(), n, Py_NewRef(name));
+      values[n++] = Py_NewRef(call_values[i]);
+    }
   }
   if (n == own + given) return names;
   PyObject* shorter = names.release();
-  _PyTuple_Resize(&shorter, n);
+  if (_PyTuple_Resize(&shorter, n) < 0) return fail();
   return Ref<>::steal(shorter);
 }
 
 PyObject* partial_vectorcall(PyObject* op, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   Partial* self = as_partial(op);
   const Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
-  const Py_ssize_t holes = self->placeholders;
+  auto [function, own, keywords] = parts_of(self);
+  const Py_ssize_t holes = sync::load_relaxed(self->placeholders) > 0 ? count_placeholders(own) : 0;
   if (nargs < holes) {
     PyErr_Format(PyExc_TypeError,
                  "missing positional arguments in 'partial' call; expected at least %zd, got %zd", holes,
                  nargs);
     return nullptr;
   }
-  // The parts may be replaced by __setstate__ while the call runs.
-  Ref<> function = Ref<>::share(self->function);
-  Ref<> own = Ref<>::share(self->args);
-  Ref<> keywords = Ref<>::share(self->keywords);
   const Py_ssize_t n = PyTuple_GET_SIZE(own.get());
   const Py_ssize_t nkw = kwnames == nullptr ? 0 : PyTuple_GET_SIZE(kwnames);
   const Py_ssize_t own_kw = PyDict_GET_SIZE(keywords.get());
@@ -233,9 +248,7 @@ PyObject* partial_vectorcall(PyObject* op, PyObject* const* args, size_t nargsf,
     for (Py_ssize_t i = 0; i < nkw; i++) *to++ = args[nargs + i];
     result = PyObject_Vectorcall(function.get(), first, positional | PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames);
   } else if (Ref<> names = merge_keywords(keywords.get(), args + nargs, kwnames, to); names) {
-    // The dictionary may change while the callee runs.
     const Py_ssize_t count = PyTuple_GET_SIZE(names.get());
-    for (Py_ssize_t i = 0; i < count; i++) Py_INCREF(to[i]);
     result =
         PyObject_Vectorcall(function.get(), first, positional | PY_VECTORCALL_ARGUMENTS_OFFSET, names.get());
     for (Py_ssize_t i = 0; i < count; i++) Py_DECREF(to[i]);
@@ -254,8 +267,7 @@ PyObject* partial_repr(PyObject* op) {
   Partial* self = as_partial(op);
   const int nested = Py_ReprEnter(op);
   if (nested != 0) return nested > 0 ? PyUnicode_FromString("...") : nullptr;
-  Ref<> function = Ref<>::share(self->function), args = Ref<>::share(self->args),
-        keywords = Ref<>::share(self->keywords);
+  auto [function, args, keywords] = parts_of(self);
   Ref<> module = Ref<>::steal(PyType_GetModuleName(Py_TYPE(op)));
   Ref<> name = module ? Ref<>::steal(PyType_GetQualName(Py_TYPE(op))) : nullptr;
   PyUnicodeWriter* writer = name ? PyUnicodeWriter_Create(0) : nullptr;
@@ -280,8 +292,10 @@ PyObject* partial_repr(PyObject* op) {
 
 PyObject* partial_reduce(PyObject* op, PyObject*) {
   Partial* self = as_partial(op);
-  return Py_BuildValue("O(O)(OOOO)", Py_TYPE(op), self->function, self->function, self->args, self->keywords,
-                       self->attributes != nullptr ? self->attributes : Py_None);
+  auto [function, args, keywords] = parts_of(self);
+  Ref<> attributes = sync::get_ref(&self->attributes, op);
+  return Py_BuildValue("O(O)(OOOO)", Py_TYPE(op), function.get(), function.get(), args.get(), keywords.get(),
+                       attributes ? attributes.get() : Py_None);
 }
 
 PyObject* partial_setstate(PyObject* op, PyObject* state) {
@@ -300,12 +314,13 @@ PyObject* partial_setstate(PyObject* op, PyObject* state) {
                        : PyDict_CheckExact(keywords) ? Ref<>::share(keywords)
                                                      : Ref<>::steal(PyDict_Copy(keywords));
   if (!new_args || !new_keywords) return nullptr;
+  Ref<> old[4];
   ObjectLock lock(op);
-  self->placeholders = count_placeholders(new_args.get());
-  Py_XSETREF(self->function, Py_NewRef(function));
-  Py_XSETREF(self->args, new_args.release());
-  Py_XSETREF(self->keywords, new_keywords.release());
-  Py_XSETREF(self->attributes, attributes == Py_None ? nullptr : Py_NewRef(attributes));
+  sync::store_relaxed(self->placeholders, count_placeholders(new_args.get()));
+  old[0] = sync::exchange_slot(&self->function, Ref<>::share(function));
+  old[1] = sync::exchange_slot(&self->args, static_cast<Ref<>&&>(new_args));
+  old[2] = sync::exchange_slot(&self->keywords, static_cast<Ref<>&&>(new_keywords));
+  old[3] = sync::exchange_slot(&self->attributes, Ref<>::share(attributes == Py_None ? nullptr : attributes));
   Py_RETURN_NONE;
 }
 

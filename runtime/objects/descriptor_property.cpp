@@ -3,6 +3,7 @@
 
 #include "gc/gc_bits.h"
 #include "objects/descriptor_property.h"
+#include "sync/deferred.h"
 #include "sync/recursion.h"
 #include "sync/ref.h"
 #include "sync/shared_slot.h"
@@ -16,13 +17,12 @@ PropertyObject* as_property(PyObject* self) { return reinterpret_cast<PropertyOb
 // The name for messages: given, or the getter's; *found false if there is none.
 int property_name(PyObject* self, Ref<>* name) {
   PropertyObject* p = as_property(self);
-  if (p->name != nullptr) {
-    *name = Ref<>::share(p->name);
-    return 1;
-  }
-  if (p->get == nullptr || p->get == Py_None) return 0;
+  *name = sync::get_ref(&p->name, p);
+  if (*name) return 1;
+  Ref<> get = sync::get_ref(&p->get, p);
+  if (!get || get.get() == Py_None) return 0;
   PyObject* raw;
-  int found = PyObject_GetOptionalAttr(p->get, names.dunder_name, &raw);
+  int found = PyObject_GetOptionalAttr(get, names.dunder_name, &raw);
   *name = Ref<>::steal(raw);
   return found;
 }
@@ -41,9 +41,19 @@ void raise_no_accessor(PyObject* self, PyObject* obj, const char* what) {
   }
 }
 
+// One of the functions, for a call: null, or borrowed if only the collector frees it, or held by *holder. __init__ may
+// replace it meanwhile.
+PyObject* callee(PyObject* self, PyObject* const* slot, Ref<>* holder) {
+  PyObject* function = sync::load_acquire(*const_cast<PyObject**>(slot));
+  if (function == nullptr || sync::is_deferred(function)) return function;
+  *holder = sync::get_ref(slot, self);
+  return holder->get();
+}
+
 PyObject* property_get(PyObject* self, PyObject* obj, PyObject*) {
   if (obj == nullptr || obj == Py_None) return Py_NewRef(self);
-  PyObject* get = as_property(self)->get;
+  Ref<> holder;
+  PyObject* get = callee(self, &as_property(self)->get, &holder);
   if (get == nullptr) {
     raise_no_accessor(self, obj, "getter");
     return nullptr;
@@ -53,7 +63,8 @@ PyObject* property_get(PyObject* self, PyObject* obj, PyObject*) {
 
 int property_set(PyObject* self, PyObject* obj, PyObject* value) {
   PropertyObject* p = as_property(self);
-  PyObject* func = value == nullptr ? p->del : p->set;
+  Ref<> holder;
+  PyObject* func = callee(self, value == nullptr ? &p->del : &p->set, &holder);
   if (func == nullptr) {
     raise_no_accessor(self, obj, value == nullptr ? "deleter" : "setter");
     return -1;
@@ -78,9 +89,9 @@ int fill(PyObject* self, PyObject* get, PyObject* set, PyObject* del, PyObject* 
   sync::set_slot(&p->name, Ref<>());
   p->getter_doc = false;
   Ref<> text = Ref<>::share(none_is_null(doc));
-  if (!text && p->get != nullptr) {
+  if (!text && none_is_null(get) != nullptr) {
     PyObject* raw;
-    if (PyObject_GetOptionalAttr(p->get, names.dunder_doc, &raw) < 0) return -1;
+    if (PyObject_GetOptionalAttr(get, names.dunder_doc, &raw) < 0) return -1;
     text = Ref<>::steal(raw);
     if (text && text.get() == Py_None) text.reset();
     p->getter_doc = static_cast<bool>(text);
@@ -119,13 +130,15 @@ PyObject* copy_with(PyObject* self, PyObject* get, PyObject* set, PyObject* del)
     if (given != nullptr && given != Py_None) return given;
     return mine != nullptr ? mine : Py_None;
   };
-  PyObject* new_get = pick(get, p->get);
+  Ref<> my_get = sync::get_ref(&p->get, p), my_set = sync::get_ref(&p->set, p), my_del = sync::get_ref(&p->del, p);
+  Ref<> my_doc = sync::get_ref(&p->doc, p), my_name = sync::get_ref(&p->name, p);
+  PyObject* new_get = pick(get, my_get);
   // A text that came from the old getter is taken from the new one.
-  PyObject* doc = p->getter_doc && new_get != Py_None ? Py_None : (p->doc != nullptr ? p->doc : Py_None);
-  Ref<> copy = Ref<>::steal(PyObject_CallFunctionObjArgs(as_object(Py_TYPE(self)), new_get, pick(set, p->set),
-                                                         pick(del, p->del), doc, nullptr));
+  PyObject* doc = p->getter_doc && new_get != Py_None ? Py_None : (my_doc ? my_doc.get() : Py_None);
+  Ref<> copy = Ref<>::steal(PyObject_CallFunctionObjArgs(as_object(Py_TYPE(self)), new_get, pick(set, my_set),
+                                                         pick(del, my_del), doc, nullptr));
   if (copy && PyObject_TypeCheck(copy.get(), &PyProperty_Type)) {
-    sync::set_slot(&as_property(copy.get())->name, Ref<>::share(p->name));
+    sync::set_slot(&as_property(copy.get())->name, static_cast<Ref<>&&>(my_name));
   }
   return copy.release();
 }
@@ -160,7 +173,8 @@ int set_name(PyObject* self, PyObject* value, void*) {
 
 PyObject* get_isabstract(PyObject* self, void*) {
   PropertyObject* p = as_property(self);
-  for (PyObject* func : {p->get, p->set, p->del}) {
+  for (PyObject** slot : {&p->get, &p->set, &p->del}) {
+    Ref<> func = sync::get_ref(slot, p);
     int abstract = object_is_abstract(func);
     if (abstract < 0) return nullptr;
     if (abstract) return Py_NewRef(Py_True);

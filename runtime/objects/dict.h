@@ -187,6 +187,23 @@ inline PyObject* dict_get_str(PyDictObject* dict, PyObject* key) {
   return dict_get_str_hashed(dict, key, str_hash(key));
 }
 
+// The same if it can be told without the lock, and so without a safepoint; otherwise false.
+inline bool dict_try_get_str(PyDictObject* dict, PyObject* key, PyObject** result) {
+  DictKeys* keys = dict_keys(dict);
+  if (keys->general) return false;
+  const Py_ssize_t index = dict_find_str(keys, key, str_hash(key));
+  *result = nullptr;
+  if (index < 0) return index == kDictMissing;
+  StrEntry* entry = dict_entry(keys, index);
+  Ref<> value;
+  if (!sync::try_get_ref(&entry->value, &value) || !value || sync::load_acquire(entry->key) == nullptr ||
+      dict_keys(dict) != keys) {
+    return false;
+  }
+  *result = value.release();
+  return true;
+}
+
 // The value of the int key i as a new reference, or null with no error set: not there, or the general lookup must tell.
 PyObject* dict_get_int(PyDictObject* dict, int64_t i);
 // Replaces the value of the int key i, which takes over the reference. False, with nothing taken: the general way.
@@ -261,6 +278,9 @@ int dict_update_from(PyObject* self, PyObject* arg);
 
 // dict.fromkeys for any class.
 PyObject* dict_from_keys(PyObject* cls, PyObject* iterable, PyObject* value);
+
+// What an exact mappingproxy stands for (borrowed from it), any other object itself. (mappingproxy.cpp)
+PyObject* mapping_behind(PyObject* o);
 
 // How merging treats a key that is already there.
 enum class OnDuplicate { kKeep, kReplace, kRaise };

@@ -125,6 +125,7 @@ void note_bad_element(Py_ssize_t number) {
 }  // namespace
 
 int dict_merge(PyObject* self, PyObject* other, OnDuplicate on_duplicate) {
+  other = mapping_behind(other);
   if (reads_directly(other)) return merge_dict(as_dict(self), as_dict(other), on_duplicate);
   return merge_mapping(self, other, on_duplicate);
 }

@@ -4,9 +4,11 @@
 #include "objects/code.h"
 #include "objects/names.h"
 #include "objects/watchers.h"
+#include "sync/atomic_field.h"
 #include "sync/deferred.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
+#include "sync/retire.h"
 #include "sync/shared_slot.h"
 
 namespace amphis {
@@ -57,18 +59,17 @@ inline void notify(PyFunction_WatchEvent event, PyObject* function, PyObject* va
 // Frames borrow their code from the function that they run: code that was replaced lives on.
 PyObject* replaced_codes = nullptr;
 sync::Mutex replaced_codes_mutex;
-int keep_code(PyObject* code) {
-  if (replaced_codes == nullptr) {
-    PyObject* list = PyList_New(0);
-    if (list == nullptr) return -1;
+void keep_code(Ref<> code) {
+  PyObject* kept = sync::load_acquire(replaced_codes);
+  if (kept == nullptr) {
+    Ref<> list = Ref<>::steal(PyList_New(0));
     sync::MutexLock lock(replaced_codes_mutex);
-    if (replaced_codes == nullptr) {
-      replaced_codes = list;
-    } else {
-      Py_DECREF(list);
-    }
+    if (replaced_codes == nullptr) sync::store_release(replaced_codes, list.release());
+    kept = replaced_codes;
   }
-  return PyList_Append(replaced_codes, code);
+  if (kept != nullptr && PyList_Append(kept, code.get()) == 0) return;
+  PyErr_Clear();
+  (void)code.release();  // no memory for a place in the list: it lives on without one
 }
 
 // --- attributes
@@ -82,13 +83,20 @@ PyObject* get_field(PyObject* self, void*) {
 }
 
 template <PyObject* PyFunctionObject::*Field>
+Ref<> exchange_field(PyObject* self, PyObject* value) {
+  ObjectLock lock(self);
+  Ref<> old = Ref<>::steal(as_function(self)->*Field);
+  sync::store_release(as_function(self)->*Field, Py_XNewRef(value));
+  return old;
+}
+template <PyObject* PyFunctionObject::*Field>
 void replace_field(PyObject* self, PyObject* value) {
-  Ref<> old;
-  {
-    ObjectLock lock(self);
-    old = Ref<>::steal(as_function(self)->*Field);
-    as_function(self)->*Field = Py_XNewRef(value);
-  }
+  Ref<> old = exchange_field<Field>(self, value);
+}
+// The same for what calls read without a reference, between two safepoints.
+template <PyObject* PyFunctionObject::*Field>
+void replace_field_read_by_calls(PyObject* self, PyObject* value) {
+  if (PyObject* old = exchange_field<Field>(self, value).release()) sync::retire_ref(old);
 }
 
 template <PyObject* PyFunctionObject::*Field>
@@ -124,8 +132,7 @@ int set_code(PyObject* self, PyObject* value, void*) {
     return -1;
   }
   notify(PyFunction_EVENT_MODIFY_CODE, self, value);
-  if (keep_code(f->func_code) < 0) return -1;
-  replace_field<&PyFunctionObject::func_code>(self, value);
+  keep_code(exchange_field<&PyFunctionObject::func_code>(self, value));
   return 0;
 }
 
@@ -136,7 +143,7 @@ int set_defaults(PyObject* self, PyObject* value, void*) {
     return -1;
   }
   notify(PyFunction_EVENT_MODIFY_DEFAULTS, self, value);
-  replace_field<&PyFunctionObject::func_defaults>(self, value);
+  replace_field_read_by_calls<&PyFunctionObject::func_defaults>(self, value);
   return 0;
 }
 
@@ -147,18 +154,22 @@ int set_kwdefaults(PyObject* self, PyObject* value, void*) {
     return -1;
   }
   notify(PyFunction_EVENT_MODIFY_KWDEFAULTS, self, value);
-  replace_field<&PyFunctionObject::func_kwdefaults>(self, value);
+  replace_field_read_by_calls<&PyFunctionObject::func_kwdefaults>(self, value);
   return 0;
 }
 
-// The annotations dict (borrowed), computed by __annotate__ the first time; null with an exception.
+// The annotations dict (a new reference), computed by __annotate__ the first time; null with an exception.
 PyObject* annotations_of(PyObject* self) {
   PyFunctionObject* f = as_function(self);
-  if (f->func_annotations != nullptr) return f->func_annotations;
+  Ref<> annotate;
+  {
+    ObjectLock lock(self);
+    if (f->func_annotations != nullptr) return Py_NewRef(f->func_annotations);
+    annotate = Ref<>::share(f->func_annotate);
+  }
   Ref<> dict;
-  if (f->func_annotate != nullptr && PyCallable_Check(f->func_annotate)) {
+  if (annotate && PyCallable_Check(annotate.get())) {
     Ref<> format = Ref<>::steal(PyLong_FromLong(1));
-    Ref<> annotate = Ref<>::share(f->func_annotate);
     dict = Ref<>::steal(PyObject_CallOneArg(annotate, format));
     if (!dict) return nullptr;
     if (!PyDict_Check(dict.get())) {
@@ -171,12 +182,11 @@ PyObject* annotations_of(PyObject* self) {
   }
   ObjectLock lock(self);
   if (f->func_annotations == nullptr) f->func_annotations = dict.release();
-  return f->func_annotations;
+  return Py_NewRef(f->func_annotations);
 }
 
 PyObject* get_annotations(PyObject* self, void*) {
-  PyObject* annotations = annotations_of(self);
-  return Py_XNewRef(annotations);
+  return annotations_of(self);
 }
 
 int set_annotations(PyObject* self, PyObject* value, void*) {
@@ -533,7 +543,9 @@ PyObject* PyFunction_GetAnnotations(PyObject* op) {
     PyErr_BadInternalCall();
     return nullptr;
   }
-  return annotations_of(op);
+  PyObject* annotations = annotations_of(op);
+  Py_XDECREF(annotations);  // borrowed from the function
+  return annotations;
 }
 
 int PyFunction_SetAnnotations(PyObject* op, PyObject* annotations) {

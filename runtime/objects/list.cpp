@@ -21,7 +21,9 @@ namespace {
 
 constexpr Py_ssize_t kMaxItems = PY_SSIZE_T_MAX / static_cast<Py_ssize_t>(sizeof(PyObject*)) - 2;
 
-PyObject** new_array(Py_ssize_t capacity) {
+}  // namespace
+
+PyObject** list_new_array(Py_ssize_t capacity) {
   if (capacity > kMaxItems) return nullptr;
   const size_t bytes = kListHeader + static_cast<size_t>(capacity) * sizeof(PyObject*);
   constexpr size_t kZeroedHere = 1024;  // of more memory some comes zeroed from the system
@@ -32,6 +34,8 @@ PyObject** new_array(Py_ssize_t capacity) {
   if constexpr (kRaces) reinterpret_cast<Py_ssize_t*>(items)[-1] = capacity;
   return items;
 }
+
+namespace {
 
 // Overlapping moves of references within one array; item by item while readers may race.
 void move_items(PyObject** to, PyObject** from, Py_ssize_t n) {
@@ -58,7 +62,7 @@ int change_capacity(PyListObject* list, Py_ssize_t capacity) {
   if constexpr (!kRaces) {
     items = static_cast<PyObject**>(PyMem_Realloc(old, static_cast<size_t>(capacity) * sizeof(PyObject*)));
   } else {
-    items = new_array(capacity);
+    items = list_new_array(capacity);
     const Py_ssize_t size = list->ob_base.ob_size;
     if (items != nullptr && old != nullptr) {
       memcpy(items, old, static_cast<size_t>(size < capacity ? size : capacity) * sizeof(PyObject*));
@@ -167,7 +171,7 @@ int list_set_item_take(PyListObject* list, Py_ssize_t index, PyObject* item) {
 PyObject* list_from_array_take(PyObject* const* items, Py_ssize_t n) {
   PyListObject* list = make_list();
   if (list != nullptr && n > 0) {
-    list->ob_item = new_array(n);
+    list->ob_item = list_new_array(n);
     if (list->ob_item == nullptr) {
       Py_DECREF(list);
       list = nullptr;

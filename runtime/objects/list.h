@@ -104,6 +104,8 @@ int list_replace_range(PyListObject* list, Py_ssize_t low, Py_ssize_t high, PyOb
 PyObject* list_take_at(PyListObject* list, Py_ssize_t index);
 void list_drop_removed(PyObject** removed, Py_ssize_t n);
 
+// An item array, zeroed where readers race with writers; null without an error when there is no memory.
+PyObject** list_new_array(Py_ssize_t capacity);
 // Makes room for `capacity` items in all. 0 or -1. The lock is held.
 int list_reserve(PyListObject* list, Py_ssize_t capacity);
 

@@ -5,13 +5,16 @@
 //
 // The keys are looked at once: where all of them are int, float or str of one size, what is sorted is an
 // array of plain machine values with the object beside them, and no comparison can fail or run Python code.
-// The list is empty while it is sorted, and whoever changes it meanwhile gets ValueError.
+// The list's lock is held all the time, but for what Python code called from here may block on. Where no Python code
+// can be called, readers without the lock see the list as it was and then sorted. Otherwise the list is empty while it
+// is sorted, and ValueError tells that somebody has changed it meanwhile.
 #include <bit>
 #include <cstring>
 #include <memory>
 #include <new>
 
 #include "objects/list.h"
+#include "sync/mutex.h"
 
 using namespace amphis;
 
@@ -535,8 +538,8 @@ bool sort_tuples(PyObject** items, PyObject* const* keys, size_t n) {
   }
 }
 
-bool sort_items(PyObject** items, PyObject* const* keys, size_t n) {
-  switch (kind_of_keys(keys, n)) {
+bool sort_items_of(KeyKind kind, PyObject** items, PyObject* const* keys, size_t n) {
+  switch (kind) {
     case KeyKind::kInt:
       return sort_as<Ranked<int64_t>>(
           items, n,
@@ -563,6 +566,10 @@ bool sort_items(PyObject** items, PyObject* const* keys, size_t n) {
   return sort_as<KeyedElement>(
       items, n, [=](size_t i) { return KeyedElement{keys[i], items[i]}; },
       [](const KeyedElement& a, const KeyedElement& b) { return object_less(a.key, b.key); });
+}
+
+bool sort_items(PyObject** items, PyObject* const* keys, size_t n) {
+  return sort_items_of(kind_of_keys(keys, n), items, keys, n);
 }
 
 void reverse_items(PyObject** items, size_t n) {
@@ -592,41 +599,63 @@ bool sort_with_key(PyObject** items, size_t n, PyObject* function) {
 
 }  // namespace
 
-int list_sort(PyListObject* list, PyObject* key, bool reverse) {
-  PyObject** items;
-  Py_ssize_t n;
-  Py_ssize_t allocated;
-  {
-    ObjectLock lock(list);
-    items = list->ob_item;
-    n = list->ob_base.ob_size;
-    allocated = list->allocated;
-    sync::store_release(list->ob_base.ob_size, Py_ssize_t{0});
-    sync::store_release(list->ob_item, static_cast<PyObject**>(nullptr));
-    list->allocated = -1;  // any operation on the list changes this
+namespace {
+
+// Sorts where no comparison runs Python code. The lock is held.
+int sort_without_calls(PyListObject* list, KeyKind kind, bool reverse) {
+  PyObject** items = list->ob_item;
+  PyObject** sorted = items;
+  const auto n = static_cast<size_t>(list->ob_base.ob_size);
+  const bool watched = kRaces && !sync::only_thread() && !sync::is_private(reinterpret_cast<PyObject*>(list));
+  if (watched) {
+    sorted = list_new_array(list->allocated);
+    if (sorted == nullptr) {
+      PyErr_NoMemory();
+      return -1;
+    }
+    memcpy(sorted, items, n * sizeof(PyObject*));
   }
+  // A stable descending sort: the reverse of the stable ascending sort of the reverse.
+  if (reverse) reverse_items(sorted, n);
+  const bool ok = sort_items_of(kind, sorted, sorted, n);
+  if (reverse) reverse_items(sorted, n);
+  if (watched) {
+    sync::store_release(list->ob_item, sorted);
+    list_retire_array(items);
+  }
+  return ok ? 0 : -1;
+}
+
+}  // namespace
+
+int list_sort(PyListObject* list, PyObject* key, bool reverse) {
+  ObjectLock lock(list);
+  PyObject** items = list->ob_item;
+  const Py_ssize_t n = list->ob_base.ob_size;
+  const Py_ssize_t allocated = list->allocated;
+  if (key == nullptr && n > 1) {
+    const KeyKind kind = kind_of_keys(items, static_cast<size_t>(n));
+    if (kind != KeyKind::kOther && kind != KeyKind::kTuple) return sort_without_calls(list, kind, reverse);
+  }
+  sync::store_release(list->ob_base.ob_size, Py_ssize_t{0});
+  sync::store_release(list->ob_item, static_cast<PyObject**>(nullptr));
+  list->allocated = -1;  // any operation on the list changes this
   bool ok = true;
   if (n > 0 && (n > 1 || key != nullptr)) {
     const auto count = static_cast<size_t>(n);
-    // A stable descending sort: the reverse of the stable ascending sort of the reverse.
     if (reverse) reverse_items(items, count);
     ok = key != nullptr ? sort_with_key(items, count, key) : sort_items(items, items, count);
     if (reverse) reverse_items(items, count);
   }
-  PyObject** others;
-  Py_ssize_t other_n;
-  {
-    ObjectLock lock(list);
-    others = list->ob_item;
-    other_n = list->ob_base.ob_size;
-    if (list->allocated != -1 && ok) {
-      PyErr_SetString(PyExc_ValueError, "list modified during sort");
-      ok = false;
-    }
-    sync::store_release(list->ob_item, items);
-    list->allocated = allocated;
-    sync::store_release(list->ob_base.ob_size, n);
+  PyObject** others = list->ob_item;
+  const Py_ssize_t other_n = list->ob_base.ob_size;
+  if (list->allocated != -1 && ok) {
+    PyErr_SetString(PyExc_ValueError, "list modified during sort");
+    ok = false;
   }
+  sync::store_release(list->ob_item, items);
+  list->allocated = allocated;
+  sync::store_release(list->ob_base.ob_size, n);
   if (others != nullptr) {
     for (Py_ssize_t i = other_n; i-- > 0;) Py_XDECREF(others[i]);
     list_retire_array(others);

@@ -1,5 +1,6 @@
 // mappingproxy: a read-only view of any mapping.
 #include "gc/object_new.h"
+#include "objects/dict.h"
 #include "objects/type.h"
 #include "sync/ref.h"
 
@@ -116,6 +117,8 @@ PyMethodDef proxy_methods[] = {
 };
 
 }  // namespace
+
+PyObject* mapping_behind(PyObject* o) { return Py_IS_TYPE(o, &PyDictProxy_Type) ? mapping_of(o) : o; }
 
 }  // namespace amphis
 

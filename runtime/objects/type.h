@@ -94,6 +94,9 @@ int type_compute_mro(PyTypeObject* type);
 // tp_subclasses: the list of weakly held direct subclasses.
 int type_add_subclass(PyTypeObject* base, PyTypeObject* type);
 void type_remove_subclass(PyTypeObject* base, PyTypeObject* type);
+// The same under the type lock; -1 without an error set.
+int type_add_subclass_locked(PyTypeObject* base, PyTypeObject* type);
+void type_remove_subclass_locked(PyTypeObject* base, PyTypeObject* type);
 void type_free_subclasses(PyTypeObject* type);
 PyObject* type_subclasses_list(PyTypeObject* type);  // new list of strong references
 template <typename F>

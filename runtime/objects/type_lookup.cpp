@@ -200,17 +200,20 @@ void type_cache_init() { add_thread_hooks({nullptr, nullptr, drop_cache, nullptr
 // --- tp_subclasses ----------------------------------------------------------------------------------------------
 
 int type_add_subclass(PyTypeObject* base, PyTypeObject* type) {
-  sync::publish(as_object(type));
   TypeLock lock;
+  if (type_add_subclass_locked(base, type) == 0) return 0;
+  PyErr_NoMemory();
+  return -1;
+}
+
+int type_add_subclass_locked(PyTypeObject* base, PyTypeObject* type) {
+  sync::publish(as_object(type));
   auto* list = static_cast<SubclassList*>(base->tp_subclasses);
   if (list == nullptr || list->count == list->capacity) {
     uint32_t capacity = list == nullptr ? 4 : list->capacity * 2;
     auto* bigger = static_cast<SubclassList*>(
         std::realloc(list, sizeof(SubclassList) + (capacity - 1) * sizeof(PyTypeObject*)));
-    if (bigger == nullptr) {
-      PyErr_NoMemory();
-      return -1;
-    }
+    if (bigger == nullptr) return -1;
     if (list == nullptr) bigger->count = 0;
     bigger->capacity = capacity;
     base->tp_subclasses = list = bigger;
@@ -221,6 +224,10 @@ int type_add_subclass(PyTypeObject* base, PyTypeObject* type) {
 
 void type_remove_subclass(PyTypeObject* base, PyTypeObject* type) {
   TypeLock lock;
+  type_remove_subclass_locked(base, type);
+}
+
+void type_remove_subclass_locked(PyTypeObject* base, PyTypeObject* type) {
   auto* list = static_cast<SubclassList*>(base->tp_subclasses);
   if (list == nullptr) return;
   for (uint32_t i = 0; i < list->count; ++i) {

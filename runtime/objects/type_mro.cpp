@@ -1,6 +1,7 @@
 // The method resolution order (C3: Barrett et al., "A Monotonic Superclass Linearization for Dylan", 1996), the base
 // that decides a class's layout, layout compatibility, and assignment to __bases__.
 #include "objects/type_slots.h"
+#include "sync/mutex.h"
 #include "sync/ref.h"
 #include "sync/shared_slot.h"
 
@@ -349,7 +350,57 @@ void restore_mros(PyObject* undo) {
 
 }  // namespace
 
+namespace {
+
+// Gives `type` these bases and this base and moves it from the lists of subclasses of the old bases to those of the new
+// ones, in one step, so that a class is always in the lists of just the bases that it has. Hands out what it had. -1: no
+// memory, nothing has changed.
+int exchange_bases(PyTypeObject* type, Ref<>* bases, Ref<>* base) {
+  TypeLock lock;
+  PyObject* fresh = bases->get();
+  PyObject* old = type->tp_bases;
+  for (Py_ssize_t i = 0, n = PyTuple_GET_SIZE(fresh); i < n; ++i) {
+    if (type_add_subclass_locked(reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(fresh, i)), type) == 0) continue;
+    while (i-- > 0) type_remove_subclass_locked(reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(fresh, i)), type);
+    return -1;
+  }
+  for (Py_ssize_t i = 0, n = PyTuple_GET_SIZE(old); i < n; ++i) {
+    type_remove_subclass_locked(reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(old, i)), type);
+  }
+  type_modified_locked(type);
+  *bases = sync::exchange_slot(&type->tp_bases, static_cast<Ref<>&&>(*bases));
+  Ref<PyTypeObject> new_base = Ref<PyTypeObject>::steal(base->release());
+  *base = sync::exchange_slot(&type->tp_base, static_cast<Ref<PyTypeObject>&&>(new_base));
+  return 0;
+}
+
+// One assignment at a time; mro() may assign again within one.
+class BasesLock {
+  static constinit sync::Mutex mutex_;
+  static constinit std::atomic<ThreadState*> owner_;
+  bool outer_;
+
+ public:
+  BasesLock() : outer_(owner_.load(std::memory_order_relaxed) != current_thread()) {
+    if (!outer_) return;
+    mutex_.lock();
+    owner_.store(current_thread(), std::memory_order_relaxed);
+  }
+  ~BasesLock() {
+    if (!outer_) return;
+    owner_.store(nullptr, std::memory_order_relaxed);
+    mutex_.unlock();
+  }
+  BasesLock(const BasesLock&) = delete;
+  BasesLock& operator=(const BasesLock&) = delete;
+};
+constinit sync::Mutex BasesLock::mutex_;
+constinit std::atomic<ThreadState*> BasesLock::owner_{nullptr};
+
+}  // namespace
+
 int type_set_bases(PyTypeObject* type, PyObject* bases) {
+  BasesLock one_at_a_time;
   if (type_has_flag(type, Py_TPFLAGS_IMMUTABLETYPE)) {
     PyErr_Format(PyExc_TypeError, "cannot set '%s' attribute of immutable type '%s'", "__bases__", type->tp_name);
     return -1;
@@ -393,39 +444,23 @@ int type_set_bases(PyTypeObject* type, PyObject* bases) {
                  type->tp_base != nullptr ? type->tp_base->tp_name : "object");
     return -1;
   }
-  Ref<> old_bases;
-  Ref<> old_base = Ref<>::share(as_object(type->tp_base));
-  {
-    TypeLock lock;
-    type_modified_locked(type);
-    old_bases = sync::exchange_slot(&type->tp_bases, Ref<>::share(bases));
-    type->tp_base = reinterpret_cast<PyTypeObject*>(Py_NewRef(as_object(new_base)));
+  Ref<> old_bases = Ref<>::share(bases);
+  Ref<> old_base = Ref<>::share(as_object(new_base));
+  if (exchange_bases(type, &old_bases, &old_base) < 0) {
+    PyErr_NoMemory();
+    return -1;
   }
   Ref<> undo = Ref<>::steal(PyList_New(0));
   if (!undo || recompute_hierarchy(type, undo.get()) < 0) {
     if (undo) restore_mros(undo.get());
-    Ref<> dropped;
-    TypeLock lock;
-    if (type->tp_bases == bases) {
-      type_modified_locked(type);
-      dropped = sync::exchange_slot(&type->tp_bases, old_bases.copy());
-      type->tp_base = reinterpret_cast<PyTypeObject*>(old_base.get());
-      Py_DECREF(as_object(new_base));
-    }
+    if (type->tp_bases == bases) (void)exchange_bases(type, &old_bases, &old_base);
     return -1;
   }
   // A nested assignment from mro() may have replaced our bases; then it has done the rest.
   if (type->tp_bases == bases) {
-    for (Py_ssize_t i = 0, m = PyTuple_GET_SIZE(old_bases.get()); i < m; ++i) {
-      type_remove_subclass(reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(old_bases.get(), i)), type);
-    }
-    for (Py_ssize_t i = 0; i < n; ++i) {
-      if (type_add_subclass(reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(bases, i)), type) < 0) return -1;
-    }
     type_update_all_slots(type);
     PyType_Modified(type);
   }
-  Py_DECREF(as_object(old_base.get()));
   return 0;
 }
 

@@ -2,6 +2,7 @@
 import collections
 import io
 import pickle
+import sys
 import unittest
 
 
@@ -112,6 +113,19 @@ class Errors(unittest.TestCase):
 
     def test_descriptors_of_class_methods_cannot_be_pickled(self):
         self.assertRaises(TypeError, pickle.dumps, dict.__dict__["fromkeys"])
+
+
+class ReplacedMemo(unittest.TestCase):
+    def test_a_memo_that_is_replaced_gives_up_its_objects_once(self):
+        text = "".join(["some", " text"])
+        u = pickle.Unpickler(io.BytesIO(pickle.dumps([text])))
+        found = u.load()[0]
+        for _ in range(20):
+            u.memo = {0: found}
+        u.memo = {}
+        self.assertEqual(found, text)
+        self.assertLess(sys.getrefcount(found), 5)
+        self.assertGreater(sys.getrefcount(found), 0)
 
 
 if __name__ == "__main__":

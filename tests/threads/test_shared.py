@@ -182,6 +182,71 @@ class Shared(unittest.TestCase):
         taken = sorted(itertools.chain(*results))
         self.assertEqual(taken, list(range(1, len(taken) + 1)))
 
+    def test_throwing_into_a_busy_generator_leaves_it_usable(self):
+        class Stop(Exception):
+            pass
+
+        def g():
+            while True:
+                try:
+                    yield
+                except Stop:
+                    pass
+        it = g()
+        next(it)
+
+        def work(i):
+            for _ in range(ROUNDS):
+                try:
+                    it.throw(Stop()) if i % 2 else next(it)
+                except ValueError as e:
+                    assert str(e) == "generator already executing"
+        together(work)
+        next(it)
+
+    def test_nobody_sees_a_list_of_numbers_empty_while_it_is_sorted(self):
+        l = list(range(200))
+
+        def sort(i):
+            for k in range(ROUNDS // 10):
+                l.sort(reverse=k % 2)
+                l.append(l.pop(0))
+
+        def read(i):
+            for _ in range(ROUNDS):
+                n = len(l)
+                assert n >= 200 - THREADS, n
+        together(sort, read)
+        self.assertEqual(sorted(l), list(range(200)))
+
+    def test_bases_assigned_by_two_threads_leave_no_class_behind(self):
+        import gc
+        import weakref
+
+        class A:
+            pass
+
+        class B:
+            pass
+
+        class C:
+            pass
+
+        class D(A, C):
+            pass
+
+        def work(i):
+            for k in range(ROUNDS // 20):
+                D.__bases__ = (B, C) if (i + k) % 2 else (A, C)
+        together(work)
+        bases = D.__bases__
+        self.assertEqual([D in base.__subclasses__() for base in (A, B, C)], [base in bases for base in (A, B, C)])
+        gone = weakref.ref(D)
+        del D, work
+        gc.collect()
+        self.assertIsNone(gone())
+        self.assertEqual(A.__subclasses__() + B.__subclasses__() + C.__subclasses__(), [])
+
     def test_lock_protects_a_counter(self):
         lock = threading.Lock()
         n = 0

@@ -166,6 +166,7 @@ void variant_safepoint(ThreadState* ts, uintptr_t bits) {
   if (bits & kBreakMerge) {
     clear_eval_breaker(ts, kBreakMerge);
     merge_queued(ts);
+    drop_due_refs();
   }
 }
 

@@ -99,6 +99,29 @@ void ask_laggards(uint64_t goal) {
   });
 }
 
+// References that no reader can miss any more, until some thread's next safepoint drops them.
+struct DueRefs {
+  platform::RawMutex lock;
+  Batch* head = nullptr;
+};
+constinit DueRefs due_refs;
+
+void drop_ref(void* op) { Py_DECREF(static_cast<PyObject*>(op)); }
+
+void ref_is_due(void* op) {
+  {
+    platform::RawLock lock(due_refs.lock);
+    if (!due_refs.head || due_refs.head->count == kBatch) {
+      Batch* b = new_batch();
+      if (!b) return;  // out of memory: the object leaks
+      b->next = due_refs.head;
+      due_refs.head = b;
+    }
+    due_refs.head->items[due_refs.head->count++] = {drop_ref, op};
+  }
+  if (ThreadState* ts = current_thread()) set_eval_breaker(ts, kBreakMerge);
+}
+
 void defer_page(void* p, void (*release)(void*)) { retire_with(release, p); }
 
 }  // namespace
@@ -173,6 +196,27 @@ void retire_with(void (*fn)(void*), void* ptr) {
   if (b->count == kBatch) close_batch(list);
 }
 
+void retire_ref(PyObject* op) {
+  if (many_threads.load(std::memory_order_acquire))
+    retire_with(ref_is_due, op);
+  else
+    Py_DECREF(op);
+}
+
+void drop_due_refs() {
+  Batch* b;
+  {
+    platform::RawLock lock(due_refs.lock);
+    b = due_refs.head;
+    due_refs.head = nullptr;
+  }
+  while (b) {
+    Batch* next = b->next;
+    free_batch(b);
+    b = next;
+  }
+}
+
 void retire(void* ptr) {
   if (ptr) retire_with(free_block, ptr);
 }
@@ -223,6 +267,9 @@ void abandon_retired(ThreadState* ts) {
   std::free(list);
 }
 
-void reset_epochs_after_fork() { orphans.lock.reset(); }
+void reset_epochs_after_fork() {
+  orphans.lock.reset();
+  due_refs.lock.reset();
+}
 
 }  // namespace amphis::sync

@@ -8,6 +8,9 @@ namespace amphis::sync {
 
 void retire(void* ptr);
 void retire_with(void (*fn)(void*), void* ptr);
+void retire_ref(PyObject* op);
+// Drops the references whose time has come. At a safepoint: deallocators run.
+void drop_due_refs();
 // Frees whatever waits in this thread's list and can go.
 void reclaim_retired();
 // Frees every list of every thread: the world is stopped or only this thread is left.

@@ -7,6 +7,7 @@ namespace amphis::sync {
 
 inline void retire(void* ptr) { PyMem_Free(ptr); }
 inline void retire_with(void (*fn)(void*), void* ptr) { fn(ptr); }
+inline void retire_ref(PyObject* op) { Py_DECREF(op); }
 // Frees whatever waits and can go; the collector calls it.
 inline void reclaim_retired() {}
 inline void reclaim_all_retired() {}
