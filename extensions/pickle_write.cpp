@@ -313,9 +313,15 @@ bool Writer::save_bytes(PyObject* object) {
   return text != nullptr && save_call(object, globals.codecs_encode, Py_BuildValue("(Ns)", text, "latin1"));
 }
 
+PyObject* bytes_of(PyObject* bytearray) {
+  return PyBytes_FromStringAndSize(PyByteArray_AS_STRING(bytearray), PyByteArray_GET_SIZE(bytearray));
+}
+
 bool Writer::save_bytearray(PyObject* object) {
-  const Py_ssize_t n = PyByteArray_GET_SIZE(object);
-  const char* data = PyByteArray_AS_STRING(object);
+  Ref bytes(ext::locked<bytes_of>(object));  // the array may change while it is written
+  if (!bytes) return false;
+  const Py_ssize_t n = PyBytes_GET_SIZE(bytes.get());
+  const char* data = PyBytes_AS_STRING(bytes.get());
   if (p_->proto >= 5) return sized_op(kStop, kStop, kByteArray8, data, n, nullptr) && memoize(object);
   auto* type = reinterpret_cast<PyObject*>(&PyByteArray_Type);
   return save_call(object, type, n == 0 ? PyTuple_New(0) : Py_BuildValue("(y#)", data, n));

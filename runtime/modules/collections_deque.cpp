@@ -34,6 +34,10 @@ PyObject*& item_at(Deque* self, Py_ssize_t i) {
 void set_size(Deque* self, Py_ssize_t size) {
   sync::store_relaxed(self->size, size);
 }
+// Iterators and comparisons notice that the deque is not what it was.
+void changed(Deque* self) {
+  sync::store_relaxed(self->state, self->state + 1);
+}
 Py_ssize_t size_of(PyObject* op) {
   return sync::load_relaxed(as_deque(op)->size);
 }
@@ -96,7 +100,7 @@ int push_right(Deque* self, PyObject* item, PyObject** dropped) {
   }
   item_at(self, self->size) = item;
   set_size(self, self->size + 1);
-  self->state++;
+  changed(self);
   return 0;
 }
 
@@ -117,14 +121,14 @@ int push_left(Deque* self, PyObject* item, PyObject** dropped) {
   self->head = (self->head - 1) & (self->capacity - 1);
   self->buffer[self->head] = item;
   set_size(self, self->size + 1);
-  self->state++;
+  changed(self);
   return 0;
 }
 
 PyObject* pop_right(Deque* self) {
   PyObject* item = item_at(self, self->size - 1);
   set_size(self, self->size - 1);
-  self->state++;
+  changed(self);
   give_back_room(self);
   return item;
 }
@@ -133,7 +137,7 @@ PyObject* pop_left(Deque* self) {
   PyObject* item = self->buffer[self->head];
   self->head = (self->head + 1) & (self->capacity - 1);
   set_size(self, self->size - 1);
-  self->state++;
+  changed(self);
   give_back_room(self);
   return item;
 }
@@ -148,7 +152,7 @@ PyObject* take_at(Deque* self, Py_ssize_t i) {
     for (Py_ssize_t k = i; k < self->size - 1; k++) item_at(self, k) = item_at(self, k + 1);
   }
   set_size(self, self->size - 1);
-  self->state++;
+  changed(self);
   return item;
 }
 
@@ -158,7 +162,7 @@ void rotate(Deque* self, Py_ssize_t n) {
   n %= size;
   if (n < 0) n += size;
   if (n == 0) return;
-  self->state++;
+  changed(self);
   const size_t mask = self->capacity - 1;
   if (static_cast<size_t>(size) == self->capacity) {
     self->head = (self->head - static_cast<size_t>(n)) & mask;
@@ -191,7 +195,7 @@ void clear_items(PyObject* op) {
     self->buffer = nullptr;
     self->capacity = self->head = 0;
     set_size(self, 0);
-    self->state++;
+    changed(self);
   }
   for (Py_ssize_t i = 0; i < n; i++) Py_DECREF(buffer[(head + static_cast<size_t>(i)) & (capacity - 1)]);
   PyMem_Free(buffer);
@@ -245,7 +249,10 @@ int init_with(PyObject* op, PyObject* iterable, PyObject* maxlen_arg) {
       return -1;
     }
   }
-  as_deque(op)->maxlen = maxlen;
+  {
+    ObjectLock lock(op);
+    sync::store_relaxed(as_deque(op)->maxlen, maxlen);
+  }
   if (size_of(op) > 0) clear_items(op);
   return iterable == nullptr ? 0 : extend<false>(op, iterable);
 }
@@ -425,7 +432,7 @@ PyObject* deque_repr(PyObject* op) {
   PyObject* text = nullptr;
   if (Ref<> items = Ref<>::steal(PySequence_List(op)); items) {
     const char* name = short_name(Py_TYPE(op));
-    const Py_ssize_t maxlen = as_deque(op)->maxlen;
+    const Py_ssize_t maxlen = sync::load_relaxed(as_deque(op)->maxlen);
     text = maxlen >= 0 ? PyUnicode_FromFormat("%s(%R, maxlen=%zd)", name, items.get(), maxlen)
                        : PyUnicode_FromFormat("%s(%R)", name, items.get());
   }
@@ -440,11 +447,12 @@ PyObject* deque_compare(PyObject* a, PyObject* b, int op) {
     if (a == b) return PyBool_FromLong(op == Py_EQ);
     if (n != m) return PyBool_FromLong(op == Py_NE);
   }
-  const size_t state_a = as_deque(a)->state, state_b = as_deque(b)->state;
+  auto state_of = [](PyObject* o) { return sync::load_relaxed(as_deque(o)->state); };
+  const size_t state_a = state_of(a), state_b = state_of(b);
   for (Py_ssize_t i = 0; i < n && i < m; i++) {
     Ref<> x = Ref<>::steal(get_ref(a, i));
     Ref<> y = Ref<>::steal(get_ref(b, i));
-    if (!x || !y || as_deque(a)->state != state_a || as_deque(b)->state != state_b) {
+    if (!x || !y || state_of(a) != state_a || state_of(b) != state_b) {
       PyErr_SetString(PyExc_RuntimeError, "deque mutated during iteration");
       return nullptr;
     }
@@ -608,7 +616,7 @@ PyObject* method_sizeof(PyObject* op, PyObject*) {
 }
 
 PyObject* get_maxlen(PyObject* op, void*) {
-  const Py_ssize_t maxlen = as_deque(op)->maxlen;
+  const Py_ssize_t maxlen = sync::load_relaxed(as_deque(op)->maxlen);
   if (maxlen < 0) Py_RETURN_NONE;
   return PyLong_FromSsize_t(maxlen);
 }
@@ -651,12 +659,12 @@ PyObject* iterator_next(PyObject* op) {
   Deque* deque = as_deque(self->deque);
   ObjectLock lock(deque);
   if (self->state != deque->state) {
-    self->left = 0;
+    sync::store_relaxed(self->left, Py_ssize_t{0});
     PyErr_SetString(PyExc_RuntimeError, "deque mutated during iteration");
     return nullptr;
   }
   if (self->left <= 0) return nullptr;
-  self->left--;
+  sync::store_relaxed(self->left, self->left - 1);
   const Py_ssize_t i = self->index++;
   return Py_NewRef(item_at(deque, kReverse ? deque->size - 1 - i : i));
 }
@@ -690,12 +698,13 @@ int iterator_traverse(PyObject* op, visitproc visit, void* arg) {
 }
 
 PyObject* iterator_length_hint(PyObject* op, PyObject*) {
-  return PyLong_FromSsize_t(as_iterator(op)->left);
+  return PyLong_FromSsize_t(sync::load_relaxed(as_iterator(op)->left));
 }
 
 PyObject* iterator_reduce(PyObject* op, PyObject*) {
   DequeIterator* self = as_iterator(op);
-  return Py_BuildValue("O(On)", Py_TYPE(op), self->deque, size_of(self->deque) - self->left);
+  ObjectLock lock(self->deque);
+  return Py_BuildValue("O(On)", Py_TYPE(op), self->deque, as_deque(self->deque)->size - self->left);
 }
 
 PyMethodDef iterator_methods[] = {

@@ -5,6 +5,7 @@
 #include "Python.h"
 #include "objects/names.h"
 #include "objects/watchers.h"
+#include "sync/atomic_field.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
 #include "sync/thread_state.h"
@@ -460,7 +461,7 @@ int PyContext_Enter(PyObject* context) {
       PyErr_Format(PyExc_RuntimeError, "cannot enter context: %R is already entered", context);
       return -1;
     }
-    c->entered = true;
+    sync::store_release(c->entered, true);
     c->previous = ts->context;  // the reference moves
   }
   ts->context = Py_NewRef(context);
@@ -472,7 +473,7 @@ int PyContext_Enter(PyObject* context) {
 int PyContext_Exit(PyObject* context) {
   ThreadState* ts = current_thread();
   Context* c = as_context(context);
-  if (!c->entered) {
+  if (!sync::load_acquire(c->entered)) {
     PyErr_Format(PyExc_RuntimeError, "cannot exit context: %R has not been entered", context);
     return -1;
   }
@@ -480,9 +481,13 @@ int PyContext_Exit(PyObject* context) {
     PyErr_SetString(PyExc_RuntimeError, "cannot exit context: thread state references a different context object");
     return -1;
   }
-  PyObject* previous = c->previous;
-  c->previous = nullptr;
-  c->entered = false;
+  PyObject* previous;
+  {
+    ObjectLock lock(context);
+    previous = c->previous;
+    c->previous = nullptr;
+    sync::store_release(c->entered, false);
+  }
   ts->context = previous;
   ++ts->context_ver;
   notify_switched(previous);

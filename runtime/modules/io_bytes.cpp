@@ -278,7 +278,10 @@ PyObject* bytesio_getvalue(PyObject* op, PyObject*) {
 }
 
 PyObject* bytesio_getbuffer(PyObject* op, PyObject*) {
-  if (!is_open(as_bytesio(op))) return nullptr;
+  {
+    ObjectLock lock(op);
+    if (!is_open(as_bytesio(op))) return nullptr;
+  }
   View* view = new_gc_object<View>(&bytesio_buffer_type);
   if (view == nullptr) return PyErr_NoMemory();
   view->source = reinterpret_cast<BytesIO*>(Py_NewRef(op));

@@ -420,12 +420,12 @@ int predicate(PyObject* function, PyObject* item) {
 
 PyObject* takewhile_next(PyObject* op) {
   auto* self = self_of<FunctionIterator>(op);
-  if (self->flag) return nullptr;
+  if (sync::load_relaxed(self->flag)) return nullptr;
   Ref<> item = Ref<>::steal(next_of(self->iterator));
   if (!item) return nullptr;
   const int go_on = predicate(self->function, item.get());
   if (go_on > 0) return item.release();
-  if (go_on == 0) self->flag = true;
+  if (go_on == 0) sync::store_relaxed(self->flag, true);
   return nullptr;
 }
 
@@ -433,11 +433,11 @@ PyObject* dropwhile_next(PyObject* op) {
   auto* self = self_of<FunctionIterator>(op);
   for (;;) {
     Ref<> item = Ref<>::steal(next_of(self->iterator));
-    if (!item || self->flag) return item.release();
+    if (!item || sync::load_relaxed(self->flag)) return item.release();
     const int drop = predicate(self->function, item.get());
     if (drop < 0) return nullptr;
     if (drop == 0) {
-      self->flag = true;
+      sync::store_relaxed(self->flag, true);
       return item.release();
     }
   }

@@ -2,6 +2,7 @@
 //
 // All lines are read from `readline` before the first token; the lexer then runs over the whole text, token by token.
 // Line ends of the source are kept aside, for the lexer knows only "\n".
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -231,6 +232,14 @@ PyObject* make_token(TokenizerIter* it, const Token& token) {
     default:
       break;
   }
+  if (!it->extra_tokens && (token.kind == Tok::Indent || token.kind == Tok::Dedent || token.kind == Tok::EndMarker)) {
+    // Without the extra tokens those that stand for no text have no columns either, and the end is in the last line.
+    line = end_line = std::min(line, static_cast<int>(state.lines.size()));
+    start_column = end_column = -1;
+    text = {};
+    shown = line_text(line);
+    if (shown == "\n") shown = {};
+  }
   Ref<> string = Ref<>::steal(decoded(text));
   Ref<> source_line = Ref<>::steal(decoded(shown));
   if (!string || !source_line) return nullptr;
@@ -261,6 +270,7 @@ PyObject* iter_next(PyObject* self) {
   }
   if (token.kind == Tok::EndMarker) {
     state.done = true;
+    if (state.lines.empty() && !it->extra_tokens) return nullptr;
     if (state.lexer->nesting() > 0) {
       SyntaxErrorInfo error;
       error.kind = SyntaxErrorKind::SyntaxError;

@@ -87,14 +87,14 @@ int fill(PyObject* self, PyObject* get, PyObject* set, PyObject* del, PyObject* 
   sync::set_slot(&p->del, Ref<>::share(none_is_null(del)));
   sync::set_slot(&p->doc, Ref<>());
   sync::set_slot(&p->name, Ref<>());
-  p->getter_doc = false;
+  sync::store_relaxed(p->getter_doc, false);
   Ref<> text = Ref<>::share(none_is_null(doc));
   if (!text && none_is_null(get) != nullptr) {
     PyObject* raw;
     if (PyObject_GetOptionalAttr(get, names.dunder_doc, &raw) < 0) return -1;
     text = Ref<>::steal(raw);
     if (text && text.get() == Py_None) text.reset();
-    p->getter_doc = static_cast<bool>(text);
+    sync::store_relaxed(p->getter_doc, static_cast<bool>(text));
   }
   // A subclass keeps the text in its instance dict, where a class attribute __doc__ does not hide it.
   if (Py_TYPE(self) != &PyProperty_Type) {
@@ -134,7 +134,7 @@ PyObject* copy_with(PyObject* self, PyObject* get, PyObject* set, PyObject* del)
   Ref<> my_doc = sync::get_ref(&p->doc, p), my_name = sync::get_ref(&p->name, p);
   PyObject* new_get = pick(get, my_get);
   // A text that came from the old getter is taken from the new one.
-  PyObject* doc = p->getter_doc && new_get != Py_None ? Py_None : (my_doc ? my_doc.get() : Py_None);
+  PyObject* doc = sync::load_relaxed(p->getter_doc) && new_get != Py_None ? Py_None : (my_doc ? my_doc.get() : Py_None);
   Ref<> copy = Ref<>::steal(PyObject_CallFunctionObjArgs(as_object(Py_TYPE(self)), new_get, pick(set, my_set),
                                                          pick(del, my_del), doc, nullptr));
   if (copy && PyObject_TypeCheck(copy.get(), &PyProperty_Type)) {

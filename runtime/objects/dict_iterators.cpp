@@ -161,15 +161,15 @@ PyObject* iterator_length_hint(PyObject* op, PyObject*) {
 PyObject* iterator_reduce(PyObject* op, PyObject*) {
   DictIterator* self = as_iterator(op);
   Ref<> list;
-  if (self->dict == nullptr || self->used == kDone) {
+  if (self->dict == nullptr || sync::load_relaxed(self->used) == kDone) {
     list = Ref<>::steal(PyList_New(0));
   } else {
     // What is left is read through a second iterator, so that this one does not move.
     Ref<> copy = Ref<>::steal(dict_new_iterator(self->dict, Py_TYPE(op)));
     if (!copy) return nullptr;
-    as_iterator(copy.get())->used = self->used;
-    as_iterator(copy.get())->pos = self->pos;
-    as_iterator(copy.get())->left = self->left;
+    as_iterator(copy.get())->used = sync::load_relaxed(self->used);
+    as_iterator(copy.get())->pos = sync::load_relaxed(self->pos);
+    as_iterator(copy.get())->left = sync::load_relaxed(self->left);
     list = Ref<>::steal(PySequence_List(copy.get()));
   }
   if (!list) return nullptr;

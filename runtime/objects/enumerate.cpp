@@ -94,7 +94,7 @@ int enumerate_traverse(PyObject* op, visitproc visit, void* arg) {
 
 // The number of the item, and the step to the next one.
 PyObject* next_number(EnumerateObject* self) {
-  if (self->big == nullptr) {
+  if (sync::load_relaxed(self->big) == nullptr) {
     const Py_ssize_t index = sync::load_relaxed(self->index);
     if (index != PY_SSIZE_T_MAX) {
       sync::store_relaxed(self->index, index + 1);
@@ -108,7 +108,9 @@ PyObject* next_number(EnumerateObject* self) {
   if (!number || !one) return nullptr;
   PyObject* following = PyNumber_Add(number.get(), one.get());
   if (following == nullptr) return nullptr;
-  Py_XSETREF(self->big, following);
+  PyObject* old = self->big;
+  sync::store_relaxed(self->big, following);
+  Py_XDECREF(old);
   return number.release();
 }
 
@@ -127,8 +129,9 @@ PyObject* enumerate_next(PyObject* op) {
 
 PyObject* enumerate_reduce(PyObject* op, PyObject*) {
   EnumerateObject* self = as_enumerate(op);
+  ObjectLock lock(op);
   if (self->big != nullptr) return Py_BuildValue("O(OO)", Py_TYPE(op), self->iterator, self->big);
-  return Py_BuildValue("O(On)", Py_TYPE(op), self->iterator, self->index);
+  return Py_BuildValue("O(On)", Py_TYPE(op), self->iterator, sync::load_relaxed(self->index));
 }
 
 PyMethodDef enumerate_methods[] = {
@@ -210,14 +213,14 @@ PyObject* reversed_length_hint(PyObject* op, PyObject*) {
   if (self->seq == nullptr) return PyLong_FromLong(0);
   const Py_ssize_t size = PySequence_Size(self->seq);
   if (size == -1) return nullptr;
-  const Py_ssize_t left = self->index + 1;
+  const Py_ssize_t left = sync::load_relaxed(self->index) + 1;
   return PyLong_FromSsize_t(size < left ? 0 : left);
 }
 
 PyObject* reversed_reduce(PyObject* op, PyObject*) {
   ReversedObject* self = as_reversed(op);
-  if (self->seq != nullptr && self->index >= 0)
-    return Py_BuildValue("O(O)n", Py_TYPE(op), self->seq, self->index);
+  const Py_ssize_t index = sync::load_relaxed(self->index);
+  if (self->seq != nullptr && index >= 0) return Py_BuildValue("O(O)n", Py_TYPE(op), self->seq, index);
   return Py_BuildValue("O(())", Py_TYPE(op));
 }
 
@@ -230,7 +233,7 @@ PyObject* reversed_setstate(PyObject* op, PyObject* state) {
     if (n < 0) return nullptr;
     if (index < -1) index = -1;
     if (index > n - 1) index = n - 1;
-    self->index = index;
+    sync::store_relaxed(self->index, index);
   }
   Py_RETURN_NONE;
 }

@@ -247,6 +247,7 @@ PyObject* exception_str(PyObject* self) {
 
 PyObject* exception_reduce(PyObject* self, PyObject*) {
   PyBaseExceptionObject* e = as_exception(self);
+  ObjectLock lock(self);
   if (e->dict != nullptr) return PyTuple_Pack(3, Py_TYPE(self), e->args, e->dict);
   return PyTuple_Pack(2, Py_TYPE(self), e->args);
 }

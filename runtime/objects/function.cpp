@@ -123,7 +123,7 @@ int set_code(PyObject* self, PyObject* value, void*) {
     return -1;
   }
   constexpr int kKind = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR;
-  if (((reinterpret_cast<PyCodeObject*>(f->func_code)->co_flags ^ reinterpret_cast<PyCodeObject*>(value)->co_flags) &
+  if (((reinterpret_cast<PyCodeObject*>(sync::load_acquire(f->func_code))->co_flags ^ reinterpret_cast<PyCodeObject*>(value)->co_flags) &
        kKind) != 0 &&
       PyErr_WarnEx(PyExc_DeprecationWarning,
                    "Assigning a code object of non-matching type is deprecated "
@@ -219,6 +219,7 @@ int set_annotate(PyObject* self, PyObject* value, void*) {
 }
 
 PyObject* get_type_params(PyObject* self, void*) {
+  ObjectLock lock(self);
   PyObject* params = as_function(self)->func_typeparams;
   return params != nullptr ? Py_NewRef(params) : PyTuple_New(0);
 }
@@ -259,7 +260,8 @@ PyGetSetDef function_getsets[] = {
 };
 
 PyObject* function_repr(PyObject* self) {
-  return PyUnicode_FromFormat("<function %U at %p>", as_function(self)->func_qualname, self);
+  Ref<> name = Ref<>::steal(get_field<&PyFunctionObject::func_qualname>(self, nullptr));
+  return PyUnicode_FromFormat("<function %U at %p>", name.get(), self);
 }
 
 PyObject* function_descr_get(PyObject* self, PyObject* obj, PyObject*) {

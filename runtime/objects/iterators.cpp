@@ -78,7 +78,7 @@ PyObject* sequence_length_hint(PyObject* op, PyObject*) {
   }
   const Py_ssize_t size = PySequence_Size(seq.get());
   if (size == -1) return nullptr;
-  const Py_ssize_t left = size - self->index;
+  const Py_ssize_t left = size - sync::load_relaxed(self->index);
   return PyLong_FromSsize_t(left > 0 ? left : 0);
 }
 
@@ -88,13 +88,14 @@ PyObject* sequence_reduce(PyObject* op, PyObject*) {
   if (!iter) return nullptr;
   Ref<> seq = hold_sequence(as_sequence(op));
   if (!seq) return Py_BuildValue("N(())", iter.release());
-  return Py_BuildValue("N(O)n", iter.release(), seq.get(), as_sequence(op)->index);
+  return Py_BuildValue("N(O)n", iter.release(), seq.get(), sync::load_relaxed(as_sequence(op)->index));
 }
 
 PyObject* sequence_setstate(PyObject* op, PyObject* state) {
   const Py_ssize_t index = PyLong_AsSsize_t(state);
   if (index == -1 && PyErr_Occurred()) return nullptr;
-  if (as_sequence(op)->seq != nullptr) as_sequence(op)->index = index < 0 ? 0 : index;
+  ObjectLock lock(op);
+  if (as_sequence(op)->seq != nullptr) sync::store_relaxed(as_sequence(op)->index, index < 0 ? 0 : index);
   Py_RETURN_NONE;
 }
 
@@ -161,6 +162,7 @@ PyObject* call_reduce(PyObject* op, PyObject*) {
   CallIterator* self = as_call(op);
   Ref<> iter = Ref<>::steal(builtin_function("iter"));
   if (!iter) return nullptr;
+  ObjectLock lock(self);
   if (self->callable == nullptr) return Py_BuildValue("N(())", iter.release());
   return Py_BuildValue("N(OO)", iter.release(), self->callable, self->sentinel);
 }

@@ -62,14 +62,15 @@ int iterator_traverse(PyObject* op, visitproc visit, void* arg) {
 
 PyObject* length_hint(PyObject* op, PyObject*) {
   ListIterator* self = as_iterator(op);
-  if (self->seq == nullptr || self->index < 0) return PyLong_FromLong(0);
-  const Py_ssize_t left = list_size(self->seq) - self->index;
+  const Py_ssize_t index = sync::load_relaxed(self->index);
+  if (self->seq == nullptr || index < 0) return PyLong_FromLong(0);
+  const Py_ssize_t left = list_size(self->seq) - index;
   return PyLong_FromSsize_t(left > 0 ? left : 0);
 }
 
 PyObject* reverse_length_hint(PyObject* op, PyObject*) {
   ListIterator* self = as_iterator(op);
-  const Py_ssize_t left = self->index + 1;
+  const Py_ssize_t left = sync::load_relaxed(self->index) + 1;
   // A list that has become shorter ends the iteration.
   return PyLong_FromSsize_t(self->seq == nullptr || list_size(self->seq) < left ? 0 : left);
 }
@@ -78,8 +79,9 @@ PyObject* reduce(PyObject* op, const char* function) {
   ListIterator* self = as_iterator(op);
   Ref<> call = Ref<>::steal(builtin_function(function));
   if (!call) return nullptr;
-  if (self->seq == nullptr || self->index < 0) return Py_BuildValue("N(N)", call.release(), PyList_New(0));
-  return Py_BuildValue("N(O)n", call.release(), self->seq, self->index);
+  const Py_ssize_t index = sync::load_relaxed(self->index);
+  if (self->seq == nullptr || index < 0) return Py_BuildValue("N(N)", call.release(), PyList_New(0));
+  return Py_BuildValue("N(O)n", call.release(), self->seq, index);
 }
 PyObject* forward_reduce(PyObject* op, PyObject*) {
   return reduce(op, "iter");
@@ -96,7 +98,7 @@ PyObject* set_state(PyObject* op, PyObject* state) {
     const bool reverse = Py_IS_TYPE(op, &PyListRevIter_Type);
     if (index < (reverse ? -1 : 0)) index = reverse ? -1 : 0;
     if (reverse && index > list_size(self->seq) - 1) index = list_size(self->seq) - 1;
-    self->index = index;
+    sync::store_relaxed(self->index, index);
   }
   Py_RETURN_NONE;
 }

@@ -506,7 +506,7 @@ bool sort_as(PyObject** items, size_t n, Make make, Less less) {
   }
   for (size_t i = 0; i < n; i++) elements[i] = make(i);
   const bool ok = Sorter<T, Less>(elements.get(), n, less).sort();
-  for (size_t i = 0; i < n; i++) items[i] = elements[i].item;
+  for (size_t i = 0; i < n; i++) sync::store_release(items[i], elements[i].item);  // readers may still see the array
   return ok;
 }
 
@@ -573,7 +573,11 @@ bool sort_items(PyObject** items, PyObject* const* keys, size_t n) {
 }
 
 void reverse_items(PyObject** items, size_t n) {
-  for (size_t i = 0; i + 1 < n - i; i++) std::swap(items[i], items[n - 1 - i]);
+  for (size_t i = 0; i + 1 < n - i; i++) {
+    PyObject* item = items[i];
+    sync::store_release(items[i], items[n - 1 - i]);
+    sync::store_release(items[n - 1 - i], item);
+  }
 }
 
 // Calls `function` on each item. The references of the keys are the caller's, also on failure (null ends

@@ -237,14 +237,21 @@ int iterator_traverse(PyObject* op, visitproc visit, void* arg) {
 
 PyObject* iterator_reduce(PyObject* op, PyObject*) {
   OrderedIterator* self = as_iterator(op);
-  Ref<> list;
-  if (self->odict == nullptr) {
+  Ref<> list, odict;
+  {
+    ObjectLock lock(op);
+    odict = Ref<>::share(self->odict);
+  }
+  if (!odict) {
     list = Ref<>::steal(PyList_New(0));
   } else {
-    Ref<> copy = Ref<>::steal(make_iterator(self->odict, self->kind));
+    Ref<> copy = Ref<>::steal(make_iterator(odict.get(), self->kind));
     if (!copy) return nullptr;
-    as_iterator(copy.get())->state = self->state;
-    as_iterator(copy.get())->pos = self->pos;
+    {
+      ObjectLock lock(odict.get());
+      as_iterator(copy.get())->state = self->state;
+      as_iterator(copy.get())->pos = self->pos;
+    }
     list = Ref<>::steal(PySequence_List(copy.get()));
   }
   if (!list) return nullptr;

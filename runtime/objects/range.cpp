@@ -394,7 +394,7 @@ void iterator_dealloc(PyObject* op) {
 }
 
 PyObject* iterator_length_hint(PyObject* op, PyObject*) {
-  return PyLong_FromLongLong(as_iterator(op)->left);
+  return PyLong_FromLongLong(sync::load_relaxed(as_iterator(op)->left));
 }
 
 // iter(range(next, end, step)), None
@@ -408,7 +408,8 @@ PyObject* reduce_with(PyObject* next, PyObject* step, PyObject* left) {
 
 PyObject* iterator_reduce(PyObject* op, PyObject*) {
   RangeIterator* self = as_iterator(op);
-  Ref<> next = make_int(self->next), step = make_int(self->step), left = make_int(self->left);
+  Ref<> next = make_int(sync::load_relaxed(self->next)), step = make_int(self->step),
+        left = make_int(sync::load_relaxed(self->left));
   return next && step && left ? reduce_with(next.get(), step.get(), left.get()) : nullptr;
 }
 
@@ -416,10 +417,11 @@ PyObject* iterator_setstate(PyObject* op, PyObject* state) {
   RangeIterator* self = as_iterator(op);
   int64_t index = PyLong_AsLongLong(state);
   if (index == -1 && PyErr_Occurred()) return nullptr;
-  if (index > self->left) index = self->left;
+  const int64_t left = sync::load_relaxed(self->left);
+  if (index > left) index = left;
   if (index < 0) index = 0;
-  self->next = range_value(self->next, self->step, index);
-  self->left -= index;
+  sync::store_relaxed(self->next, range_value(sync::load_relaxed(self->next), self->step, index));
+  sync::store_relaxed(self->left, left - index);
   Py_RETURN_NONE;
 }
 
@@ -448,12 +450,19 @@ void long_dealloc(PyObject* op) {
 }
 
 PyObject* long_length_hint(PyObject* op, PyObject*) {
+  ObjectLock lock(op);
   return Py_NewRef(as_long_iterator(op)->left);
 }
 
 PyObject* long_reduce(PyObject* op, PyObject*) {
   LongRangeIterator* self = as_long_iterator(op);
-  return reduce_with(self->next, self->step, self->left);
+  Ref<> next, left;
+  {
+    ObjectLock lock(op);
+    next = Ref<>::share(self->next);
+    left = Ref<>::share(self->left);
+  }
+  return reduce_with(next.get(), self->step, left.get());
 }
 
 PyObject* long_setstate(PyObject* op, PyObject* state) {
@@ -464,6 +473,7 @@ PyObject* long_setstate(PyObject* op, PyObject* state) {
   }
   Ref<> index = Ref<>::share(state);
   if (is_negative(state)) index = make_int(0);
+  ObjectLock lock(op);
   const int beyond = PyObject_RichCompareBool(index.get(), self->left, Py_GT);
   if (beyond < 0) return nullptr;
   if (beyond) index = Ref<>::share(self->left);

@@ -439,9 +439,10 @@ PyObject* set_iter(PyObject* set) {
 PyObject* iterator_next(PyObject* op) {
   SetIterator* self = as_iterator(op);
   PySetObject* set = self->set;
-  if (set == nullptr || self->used == -2) return nullptr;
+  if (set == nullptr) return nullptr;
   {
     ObjectLock lock(set);
+    if (self->used == -2) return nullptr;
     if (self->used != set->used) {
       PyErr_SetString(PyExc_RuntimeError, "Set changed size during iteration");
       self->used = -1;  // and keeps failing
@@ -475,7 +476,9 @@ int iterator_traverse(PyObject* op, visitproc visit, void* arg) {
 
 PyObject* iterator_length_hint(PyObject* op, PyObject*) {
   SetIterator* self = as_iterator(op);
-  return PyLong_FromSsize_t(self->set != nullptr && self->used == PySet_GET_SIZE(self->set) ? self->left : 0);
+  if (self->set == nullptr) return PyLong_FromLong(0);
+  ObjectLock lock(self->set);
+  return PyLong_FromSsize_t(self->used == self->set->used ? self->left : 0);
 }
 
 PyObject* iterator_reduce(PyObject* op, PyObject*) {
@@ -486,9 +489,12 @@ PyObject* iterator_reduce(PyObject* op, PyObject*) {
   } else {
     Ref<> copy = Ref<>::steal(set_iter(reinterpret_cast<PyObject*>(self->set)));
     if (!copy) return nullptr;
-    as_iterator(copy.get())->used = self->used;
-    as_iterator(copy.get())->pos = self->pos;
-    as_iterator(copy.get())->left = self->left;
+    {
+      ObjectLock lock(self->set);
+      as_iterator(copy.get())->used = self->used;
+      as_iterator(copy.get())->pos = self->pos;
+      as_iterator(copy.get())->left = self->left;
+    }
     list = Ref<>::steal(PySequence_List(copy.get()));
   }
   if (!list) return nullptr;

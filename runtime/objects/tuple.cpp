@@ -365,7 +365,7 @@ int iterator_traverse(PyObject* op, visitproc visit, void* arg) {
 }
 
 Py_ssize_t items_left(TupleIterator* self) {
-  return self->seq == nullptr ? 0 : self->seq->ob_base.ob_size - self->index;
+  return self->seq == nullptr ? 0 : self->seq->ob_base.ob_size - sync::load_relaxed(self->index);
 }
 
 PyObject* iterator_length_hint(PyObject* op, PyObject*) {
@@ -377,14 +377,14 @@ PyObject* iterator_reduce(PyObject* op, PyObject*) {
   Ref<> iter = Ref<>::steal(builtin_function("iter"));
   if (!iter) return nullptr;
   if (self->seq == nullptr || items_left(self) <= 0) return Py_BuildValue("N(())", iter.release());
-  return Py_BuildValue("N(O)n", iter.release(), self->seq, self->index);
+  return Py_BuildValue("N(O)n", iter.release(), self->seq, sync::load_relaxed(self->index));
 }
 
 PyObject* iterator_setstate(PyObject* op, PyObject* state) {
   TupleIterator* self = as_iterator(op);
   const Py_ssize_t index = PyLong_AsSsize_t(state);
   if (index == -1 && PyErr_Occurred()) return nullptr;
-  if (self->seq != nullptr) self->index = clamp(index, 0, self->seq->ob_base.ob_size);
+  if (self->seq != nullptr) sync::store_relaxed(self->index, clamp(index, 0, self->seq->ob_base.ob_size));
   Py_RETURN_NONE;
 }
 

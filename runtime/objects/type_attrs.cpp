@@ -3,6 +3,7 @@
 #include "objects/type.h"
 
 #include "sync/ref.h"
+#include "sync/retire.h"
 #include "sync/shared_slot.h"
 
 #include <cstring>
@@ -74,9 +75,13 @@ int set_name(PyObject* self, PyObject* value, void*) {
     PyErr_SetString(PyExc_ValueError, "type name must not contain null characters");
     return -1;
   }
-  TypeLock lock;
-  type->tp_name = text;  // lives as long as ht_name
-  sync::set_slot(&as_heap(type)->ht_name, Ref<>::share(value));
+  Ref<> old;
+  {
+    TypeLock lock;
+    sync::store_release(type->tp_name, text);  // lives as long as ht_name
+    old = sync::exchange_slot(&as_heap(type)->ht_name, Ref<>::share(value));
+  }
+  if (old) sync::retire_ref(old.release());  // whoever has read tp_name has no reference
   return 0;
 }
 

@@ -276,7 +276,7 @@ using namespace amphis;
 extern "C" {
 
 void PyType_Modified(PyTypeObject* type) {
-  if (type->tp_version_tag == 0 && type->tp_watched == 0) return;
+  if (type_version_now(type) == 0 && type->tp_watched == 0) return;
   TypeLock lock;
   type_modified_locked(type);
 }

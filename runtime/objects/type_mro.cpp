@@ -99,7 +99,8 @@ PyObject* c3_merge(PyTypeObject* type, std::vector<Sequence>& sequences) {
 
 // type's MRO by the default rule, as a new tuple.
 PyObject* default_mro(PyTypeObject* type) {
-  PyObject* bases = type->tp_bases;
+  Ref<> held = sync::get_ref(&type->tp_bases);
+  PyObject* bases = held.get();
   Py_ssize_t n = PyTuple_GET_SIZE(bases);
   for (Py_ssize_t i = 0; i < n; ++i) {
     auto* base = reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(bases, i));

@@ -152,7 +152,7 @@ PyObject* zip_next(PyObject* op) {
     PyObject* iterator = PyTuple_GET_ITEM(iterators, i);
     PyObject* item = Py_TYPE(iterator)->tp_iternext(iterator);
     if (item == nullptr) {
-      if (self->strict) check_lengths("zip", iterators, i);
+      if (sync::load_relaxed(self->strict)) check_lengths("zip", iterators, i);
       Py_DECREF(result);
       return nullptr;
     }
@@ -166,14 +166,14 @@ PyObject* zip_next(PyObject* op) {
 
 PyObject* zip_reduce(PyObject* op, PyObject*) {
   ZipObject* self = as_zip(op);
-  if (self->strict) return PyTuple_Pack(3, Py_TYPE(op), self->iterators, Py_True);
+  if (sync::load_relaxed(self->strict)) return PyTuple_Pack(3, Py_TYPE(op), self->iterators, Py_True);
   return PyTuple_Pack(2, Py_TYPE(op), self->iterators);
 }
 
 PyObject* zip_setstate(PyObject* op, PyObject* state) {
   const int strict = PyObject_IsTrue(state);
   if (strict < 0) return nullptr;
-  as_zip(op)->strict = strict != 0;
+  sync::store_relaxed(as_zip(op)->strict, strict != 0);
   Py_RETURN_NONE;
 }
 
@@ -258,7 +258,7 @@ PyObject* map_next(PyObject* op) {
   if (got == n) {
     result = PyObject_Vectorcall(self->function, args,
                                  static_cast<size_t>(n) | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
-  } else if (self->strict) {
+  } else if (sync::load_relaxed(self->strict)) {
     check_lengths("map", iterators, got);
   }
   for (Py_ssize_t i = 0; i < got; i++) Py_DECREF(args[i]);
@@ -274,14 +274,14 @@ PyObject* map_reduce(PyObject* op, PyObject*) {
   PyTuple_SET_ITEM(args, 0, Py_NewRef(self->function));
   for (Py_ssize_t i = 0; i < n; i++)
     PyTuple_SET_ITEM(args, i + 1, Py_NewRef(PyTuple_GET_ITEM(self->iterators, i)));
-  return self->strict ? Py_BuildValue("ONO", Py_TYPE(op), args, Py_True)
+  return sync::load_relaxed(self->strict) ? Py_BuildValue("ONO", Py_TYPE(op), args, Py_True)
                       : Py_BuildValue("ON", Py_TYPE(op), args);
 }
 
 PyObject* map_setstate(PyObject* op, PyObject* state) {
   const int strict = PyObject_IsTrue(state);
   if (strict < 0) return nullptr;
-  as_map(op)->strict = strict != 0;
+  sync::store_relaxed(as_map(op)->strict, strict != 0);
   Py_RETURN_NONE;
 }
 

@@ -1,5 +1,6 @@
 """_codecs, unicodedata and _string. A failure here implicates runtime/objects/codecs*.cpp, utf*.cpp, unicode_*.cpp and
 runtime/modules/codecs.cpp, unicodedata.cpp."""
+import io
 import _codecs
 import codecs
 import string
@@ -101,6 +102,15 @@ class Formatter(unittest.TestCase):
                          [("a", "b", "c", "r"), ("d{", None, None, None)])
         self.assertEqual(string.Formatter().format("{0[a]} {x.real:>3}", {"a": 1}, x=2), "1   2")
         self.assertEqual(string.Template("$a ${b}").substitute(a=1, b=2), "1 2")
+
+
+class TokensWithoutExtras(unittest.TestCase):
+    def test_tokens_that_stand_for_no_text_have_no_columns(self):
+        import _tokenize
+        tokens = list(_tokenize.TokenizerIter(io.StringIO("if x:\n  y\nz\n\n").readline, extra_tokens=False))
+        self.assertEqual([t for t in tokens if t[0] in (0, 5, 6)], [
+            (5, "", (2, -1), (2, -1), "  y\n"), (6, "", (3, -1), (3, -1), "z\n"), (0, "", (4, -1), (4, -1), "")])
+        self.assertEqual(list(_tokenize.TokenizerIter(io.StringIO("").readline, extra_tokens=False)), [])
 
 
 if __name__ == "__main__":
