@@ -7,12 +7,15 @@
 #   lib/amphis3.14/                        the standard library
 #   include/amphis3.14[t]/                 headers
 #   lib/pkgconfig/amphis-3.14[t].pc, amphis-3.14[t]-embed.pc
+#   bin/amphis3.14[t]-config               tells flags and suffix
 #   lib/cmake/amphis3.14[t]/               find_package(amphis3.14[t]): Amphis::amphis3.14[t]
+#   lib/cmake/Amphis/                      find_package(Amphis COMPONENTS gil nogil): Amphis::gil, Amphis::nogil
 include(GNUInstallDirs)
 set(_name "${AMPHIS_NAME}")
 file(RELATIVE_PATH _to_library "/${CMAKE_INSTALL_BINDIR}" "/${CMAKE_INSTALL_LIBDIR}")
 set_target_properties(amphis_executable PROPERTIES INSTALL_RPATH "$ORIGIN/${_to_library}")
 set_target_properties(amphis_library PROPERTIES EXPORT_NAME "${_name}")
+set_target_properties(amphis_executable PROPERTIES EXPORT_NAME "${_name}_interpreter")
 target_include_directories(amphis_library INTERFACE "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/${_name}>")
 
 install(TARGETS amphis_library amphis_executable EXPORT ${_name}
@@ -62,3 +65,12 @@ include(CMakePackageConfigHelpers)
 write_basic_package_version_file("${CMAKE_BINARY_DIR}/${_name}-config-version.cmake" COMPATIBILITY SameMinorVersion)
 install(EXPORT ${_name} NAMESPACE Amphis:: FILE ${_name}-config.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/${_name})
 install(FILES "${CMAKE_BINARY_DIR}/${_name}-config-version.cmake" DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/${_name})
+
+# One package for both variants: its files are the same whichever tree installs them.
+configure_package_config_file("${CMAKE_SOURCE_DIR}/cmake/AmphisConfig.cmake.in" "${CMAKE_BINARY_DIR}/AmphisConfig.cmake"
+  INSTALL_DESTINATION "${CMAKE_INSTALL_LIBDIR}/cmake/Amphis")
+write_basic_package_version_file("${CMAKE_BINARY_DIR}/AmphisConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+install(FILES "${CMAKE_BINARY_DIR}/AmphisConfig.cmake" "${CMAKE_BINARY_DIR}/AmphisConfigVersion.cmake"
+  DESTINATION "${CMAKE_INSTALL_LIBDIR}/cmake/Amphis")
+configure_file("${CMAKE_SOURCE_DIR}/cmake/config.sh.in" "${CMAKE_BINARY_DIR}/${_name}-config" @ONLY)
+install(PROGRAMS "${CMAKE_BINARY_DIR}/${_name}-config" DESTINATION ${CMAKE_INSTALL_BINDIR})

@@ -69,6 +69,7 @@ PyAPI_FUNC(PyObject*) _Py_strhex_bytes_with_sep(const char* argbuf, const Py_ssi
 
 // ---- containers ----
 PyAPI_FUNC(int) _PyDict_SetItem_KnownHash(PyObject* mp, PyObject* key, PyObject* item, Py_hash_t hash);
+PyAPI_FUNC(int) _PyDict_SetItem_KnownHash_LockHeld(PyDictObject* dict, PyObject* key, PyObject* item, Py_hash_t hash);
 PyAPI_FUNC(int) _PyDict_DelItem_KnownHash(PyObject* mp, PyObject* key, Py_hash_t hash);
 PyAPI_FUNC(PyObject*) _PyDict_FromItems(PyObject* const* keys, Py_ssize_t keys_offset,
                                         PyObject* const* values, Py_ssize_t values_offset, Py_ssize_t length);
