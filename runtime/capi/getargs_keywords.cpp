@@ -293,9 +293,8 @@ bool convert_keywords(const CallArguments& call, const char* format, const char*
                 nargs);
     return false;
   }
-  if (*format == '|') ++format;
-  if (*format == '$') ++format;
-  if (*format != '\0' && *format != ':' && *format != ';') {
+  // As in CPython, what follows an unused "|" or "$" is not looked at.
+  if (*format != '\0' && *format != ':' && *format != ';' && *format != '|' && *format != '$') {
     PyErr_Format(PyExc_SystemError, "more argument specifiers than keyword list entries (remaining format:'%s')",
                  format);
     return false;

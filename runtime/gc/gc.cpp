@@ -70,7 +70,9 @@ int init() {
   memory::set_gc_pressure(on_pressure);
   memory::set_deferral(defer_release);
   eval_hooks.run_gc = run_automatic;
-  sync::add_fork_hooks({nullptr, nullptr, memory::after_fork_child});
+  static bool once = false;  // the runtime may begin again
+  if (!once) sync::add_fork_hooks({nullptr, nullptr, memory::after_fork_child});
+  once = true;
   memory::gc_reset_growth();
   schedule();
   return 0;

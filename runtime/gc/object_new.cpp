@@ -41,6 +41,7 @@ PyObject* alloc_instance(PyTypeObject* type, Py_ssize_t items) {
   // One item more than asked for: a sentinel, as the C API promises.
   size_t size = type->tp_itemsize == 0 ? size_t(type->tp_basicsize) : var_size(type, items + 1);
   if (size == SIZE_MAX || items < 0) [[unlikely]] return PyErr_NoMemory();
+  if (PyType_HasFeature(type, Py_TPFLAGS_PREHEADER)) [[unlikely]] size += type_managed_bytes(type);
   const size_t fixed = size;
   const bool inline_values = PyType_HasFeature(type, Py_TPFLAGS_INLINE_VALUES);
   if (inline_values) size += inline_values_size(type);
@@ -83,7 +84,13 @@ void _Py_SetImmortal(PyObject* op) {
 }
 void _Py_ResurrectReference(PyObject* op) { gc::resurrect_begin(op); }
 
-PyObject* _PyObject_New(PyTypeObject* type) { return new_of_size(memory::kPlain, type, size_t(type->tp_basicsize)); }
+PyObject* _PyObject_New(PyTypeObject* type) {
+  const size_t managed = type_managed_bytes(type), size = size_t(type->tp_basicsize) + managed;
+  PyObject* op = new_of_size(memory::kPlain, type, size);
+  // The extension initializes its own part.
+  if (managed != 0 && op != nullptr) std::memset(reinterpret_cast<char*>(op) + size - managed, 0, managed);
+  return op;
+}
 
 PyVarObject* _PyObject_NewVar(PyTypeObject* type, Py_ssize_t items) {
   if (items < 0) {
@@ -114,7 +121,7 @@ PyVarObject* _PyObject_GC_NewVar(PyTypeObject* type, Py_ssize_t items) {
 
 PyObject* PyUnstable_Object_GC_NewWithExtraData(PyTypeObject* type, size_t extra) {
   size_t size;
-  if (__builtin_add_overflow(size_t(type->tp_basicsize), extra, &size) || size > size_t(PY_SSIZE_T_MAX))
+  if (__builtin_add_overflow(size_t(type->tp_basicsize) + type_managed_bytes(type), extra, &size) || size > size_t(PY_SSIZE_T_MAX))
     return PyErr_NoMemory();
   auto* op = static_cast<PyObject*>(alloc_gc_object(size));
   if (!op) return PyErr_NoMemory();

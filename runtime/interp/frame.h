@@ -55,13 +55,16 @@ inline void set_current_frame(ThreadState* ts, Frame* f) {
 // the locals (frame_object_detach) and `frame` points to `kept`.
 struct FrameObject {
   PyObject_HEAD
-  Frame* frame;          // never null
+  // The first fields have CPython's order: Cython's modules write the line number into a frame that they made for a
+  // traceback.
   PyObject* back;        // f_back once detached, owned, or null
+  Frame* frame;          // never null
+  PyObject* trace;
+  int lineno;            // 0: where the frame stands
+  bool trace_lines, trace_opcodes;
+  bool detached;
   PyObject* extra_locals;  // f_locals entries that are no variables of the code
   PyObject* overwritten;   // list keeping values that f_locals writes displaced while registers may be borrowed
-  PyObject* trace;
-  bool detached;
-  bool trace_lines, trace_opcodes;
   Frame kept;
   Value* kept_regs;
 };

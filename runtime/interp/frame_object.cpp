@@ -2,6 +2,7 @@
 // while somebody still refers to it (tracebacks, sys._getframe).
 #include <cstring>
 
+#include "internal/pycore_frame.h"
 #include "interp/frame_variables.h"
 #include "interp/generator.h"
 #include "interp/generator_methods.h"
@@ -14,6 +15,8 @@
 namespace amphis {
 
 namespace {
+
+static_assert(offsetof(FrameObject, lineno) == offsetof(struct _frame, f_lineno));
 
 FrameObject* as_frame(void* o) { return static_cast<FrameObject*>(o); }
 Frame* record(void* o) { return as_frame(o)->frame; }
@@ -128,7 +131,7 @@ PyObject* get_globals(PyObject* self, void*) { return Py_NewRef(record(self)->gl
 PyObject* get_builtins(PyObject* self, void*) { return Py_NewRef(record(self)->builtins()); }
 PyObject* get_lasti(PyObject* self, void*) { return PyLong_FromLong(static_cast<long>(record(self)->index()) * 2); }
 PyObject* get_lineno(PyObject* self, void*) {
-  int line = current_line(record(self));
+  int line = as_frame(self)->lineno != 0 ? as_frame(self)->lineno : current_line(record(self));
   if (line < 0) Py_RETURN_NONE;
   return PyLong_FromLong(line);
 }
@@ -194,6 +197,7 @@ FrameObject* frame_object(Frame* f) {
   o->extra_locals = nullptr;
   o->overwritten = nullptr;
   o->trace = nullptr;
+  o->lineno = 0;
   o->detached = false;
   o->trace_lines = true;
   o->trace_opcodes = false;
@@ -372,6 +376,7 @@ PyFrameObject* PyFrame_GetBack(PyFrameObject* frame) {
 }
 
 int PyFrame_GetLineNumber(PyFrameObject* frame) {
+  if (int written = as_frame(frame)->lineno; written != 0) return written;
   int line = current_line(record(frame));
   return line < 0 ? 0 : line;
 }

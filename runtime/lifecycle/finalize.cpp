@@ -138,6 +138,7 @@ int Py_FinalizeEx(void) {
   while (exit_function_count > 0) exit_functions[--exit_function_count]();
   fflush(stdout);
   fflush(stderr);
+  phase = Phase::kFinalized;
   return status;
 }
 

@@ -24,6 +24,9 @@
 namespace amphis {
 
 void install_root_visitor();  // interp/roots.cpp
+namespace posix {
+void forget_fork_callbacks();  // modules/posix_process.cpp
+}
 
 namespace {
 
@@ -50,6 +53,40 @@ PyStatus init_objects() {
   install_source_hooks();
   done = true;
   return status_ok();
+}
+
+// A class without slots or dict whose namespace holds an instance of it (functools has one): the collector does not track
+// such instances, and so cannot see that the two only hold each other.
+void break_untracked_cycles() {
+  Ref<> classes = Ref<>::steal(PyObject_CallMethod(reinterpret_cast<PyObject*>(&PyBaseObject_Type), "__subclasses__", nullptr));
+  for (Py_ssize_t i = 0; classes && i < PyList_GET_SIZE(classes.get()); ++i) {
+    PyObject* item = PyList_GET_ITEM(classes.get(), i);
+    auto* type = reinterpret_cast<PyTypeObject*>(item);
+    if (!is_heap_type(type) || PyType_IS_GC(type) || (type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) != 0) continue;
+    Ref<> names_and_values = Ref<>::steal(PyDict_Items(type->tp_dict));
+    for (Py_ssize_t k = 0; names_and_values && k < PyList_GET_SIZE(names_and_values.get()); ++k) {
+      PyObject* pair = PyList_GET_ITEM(names_and_values.get(), k);
+      if (Py_IS_TYPE(PyTuple_GET_ITEM(pair, 1), type)) (void)PyObject_SetAttr(item, PyTuple_GET_ITEM(pair, 0), Py_None);
+      PyErr_Clear();
+    }
+  }
+  classes = Ref<>();
+  PyErr_Clear();
+  gc::collect(gc::kGenerations - 1, gc::Reason::kShutdown);
+}
+
+// What Py_FinalizeEx left: the tables of the import system and the thread that it ran on.
+void leave_last_life() {
+  // A life that another thread ended leaves that thread's state behind.
+  if (current_thread() != nullptr) {
+    posix::forget_fork_callbacks();
+    break_untracked_cycles();
+    import_clear();
+    Py_CLEAR(interpreter()->dict);
+    end_main_thread();
+  }
+  interpreter()->finalizing.store(nullptr);
+  phase = Phase::kPreinitialized;
 }
 
 int add_main_module() {
@@ -147,6 +184,7 @@ int requested_gil(const Config& c) {
 }  // namespace
 
 PyStatus initialize(const PyConfig* config) {
+  if (phase == Phase::kFinalized) leave_last_life();
   if (phase >= Phase::kCore) return status_ok();
   PyPreConfig pre;
   PyPreConfig_InitPythonConfig(&pre);

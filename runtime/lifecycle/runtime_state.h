@@ -6,7 +6,8 @@
 
 namespace amphis {
 
-enum class Phase { kNone, kPreinitialized, kCore, kInitialized, kFinalizing };
+// kFinalized: the last life has ended; what it left is cleared when the next one begins, not when the process may exit.
+enum class Phase { kNone, kPreinitialized, kCore, kInitialized, kFinalizing, kFinalized };
 extern Phase phase;
 
 // Set where an uncaught KeyboardInterrupt ended the program: the process then ends by SIGINT.

@@ -155,6 +155,8 @@ int exec(PyObject* module) {
   for (PyTypeObject* type : {&partial_type, &lru_cache_type, &placeholder_type}) {
     if (PyModule_AddType(module, type) < 0) return -1;
   }
+  // functools.py takes all three names or keeps its own class.
+  if (PyModule_AddObjectRef(module, "_PlaceholderType", reinterpret_cast<PyObject*>(&placeholder_type)) < 0) return -1;
   return PyModule_AddObjectRef(module, "Placeholder", placeholder());
 }
 

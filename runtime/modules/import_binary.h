@@ -9,8 +9,8 @@ namespace amphis {
 // no ELF file is left to dlopen, which has a text of its own for it.
 std::string examine_extension(const std::string& path);
 
-// What is known about the other variant's module of this name beside `path` entries: see import.cpp.
-extern const char* const kOtherSuffix;  // its file names end so
+// How the file names of the other variant's modules end, and the text about such a file where an import found no module.
+extern const char* const kOtherSuffix;
 std::string other_variant_hint(const std::string& path);
 
 }  // namespace amphis

@@ -621,4 +621,9 @@ int add_process(PyObject* module) {
   return waitid_type == nullptr ? -1 : 0;
 }
 
+// The runtime begins again: what register_at_fork was given belongs to the last life.
+void forget_fork_callbacks() {
+  for (PyObject** list : {&before_fork, &after_in_parent, &after_in_child}) Py_CLEAR(*list);
+}
+
 }  // namespace amphis::posix

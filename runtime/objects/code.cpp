@@ -442,6 +442,11 @@ PyObject* code_positions(PyObject* self, PyObject*) {
                   }
                   return true;
                 });
+  // Code made by PyCode_NewEmpty has nothing but its first line; tracebacks ask for the position of its beginning.
+  if (!failed && PyList_GET_SIZE(list.get()) == 0) {
+    Ref<> item = Ref<>::steal(Py_BuildValue("(iiOO)", code->co_firstlineno, code->co_firstlineno, Py_None, Py_None));
+    failed = !item || PyList_Append(list, item) < 0;
+  }
   if (failed) return nullptr;
   return iterate(std::move(list));
 }

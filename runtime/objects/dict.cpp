@@ -350,6 +350,11 @@ AMPHIS_EXPORT int _PyDict_SetItem_KnownHash(PyObject* op, PyObject* key, PyObjec
   return dict_insert(as_dict(op), key, hash, value);
 }
 
+// For a caller that holds the dict's lock.
+AMPHIS_EXPORT int _PyDict_SetItem_KnownHash_LockHeld(PyDictObject* dict, PyObject* key, PyObject* value, Py_hash_t hash) {
+  return dict_insert(dict, key, hash, value);
+}
+
 AMPHIS_EXPORT int _PyDict_SetItem_Take2(PyDictObject* dict, PyObject* key, PyObject* value) {
   const Py_hash_t hash = dict_hash_key(key);
   if (hash == -1) {

@@ -618,6 +618,10 @@ int PyState_AddModule(PyObject* module, PyModuleDef* def) {
   return 0;
 }
 
+// Old binaries for the stable ABI call it.
+PyAPI_FUNC(int) _PyState_AddModule(PyThreadState*, PyObject* module, PyModuleDef* def);
+int _PyState_AddModule(PyThreadState*, PyObject* module, PyModuleDef* def) { return PyState_AddModule(module, def); }
+
 int PyState_RemoveModule(PyModuleDef* def) {
   if (def->m_slots != nullptr) {
     PyErr_SetString(PyExc_SystemError, "PyState_RemoveModule called on module with slots");

@@ -1,6 +1,7 @@
 // Traceback objects: the chain from the frame that caught to the frame that raised.
 #include "Python.h"
 #include "frameobject.h"
+#include "internal/pycore_frame.h"
 #include "objects/error_display.h"
 #include "objects/names.h"
 #include "sync/object_lock.h"
@@ -188,7 +189,9 @@ PyTypeObject PyTraceBack_Type = {
 int PyTraceBack_Here(PyFrameObject* frame) {
   PyObject* exc = PyErr_GetRaisedException();
   Ref<> old = Ref<>::steal(PyException_GetTraceback(exc));
-  auto* tb = traceback_make(old, reinterpret_cast<PyObject*>(frame), PyFrame_GetLasti(frame), -1);
+  // Made by an extension, the frame has a line of its own and no place in the code.
+  int line = frame->f_lineno;
+  auto* tb = traceback_make(old, reinterpret_cast<PyObject*>(frame), PyFrame_GetLasti(frame), line != 0 ? line : -1);
   if (tb == nullptr) {
     _PyErr_ChainExceptions1(exc);
     return -1;

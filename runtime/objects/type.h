@@ -42,6 +42,7 @@ struct TypeExtra {
   bool added_weaklist;      // the same for the weak reference list
   bool plain_instances;     // instances are object's header, dict and weaklist slots and inline values, nothing else
   bool from_spec;           // made by PyType_FromSpec and its kin
+  uint8_t managed_bytes;    // from_spec: what the MANAGED flags ask for, behind tp_basicsize and not counted in it
 };
 
 inline TypeExtra* type_extra(PyTypeObject* type) {
@@ -52,6 +53,12 @@ inline bool type_has_flag(PyTypeObject* type, unsigned long flag) {
   return (sync::load_relaxed(type->tp_flags) & flag) != 0;
 }
 inline bool is_heap_type(PyTypeObject* type) { return type_has_flag(type, Py_TPFLAGS_HEAPTYPE); }
+// What instances have behind tp_basicsize for the MANAGED flags of a type that an extension made.
+inline size_t type_managed_bytes(PyTypeObject* type) {
+  if (!type_has_flag(type, Py_TPFLAGS_PREHEADER) || !is_heap_type(type)) return 0;
+  TypeExtra* extra = type_extra(type);
+  return extra != nullptr ? extra->managed_bytes : 0;
+}
 inline PyObject* as_object(void* p) { return static_cast<PyObject*>(p); }
 
 // The type's current version tag, assigned on demand; 0 if the type cannot have one (then nothing about it may
@@ -127,6 +134,8 @@ int type_add_members(PyTypeObject* type, PyMemberDef* members);
 int type_add_getset(PyTypeObject* type, PyGetSetDef* getset);
 // Copies what a class inherits from its MRO (type_inherit.cpp).
 void type_inherit_layout(PyTypeObject* type, PyTypeObject* base);
+// Gives a type that an extension made the room behind its declared size that its MANAGED flags ask for.
+void type_append_managed(PyTypeObject* type);
 void type_inherit_slots(PyTypeObject* type);
 PyObject* type_new(PyTypeObject* metatype, PyObject* args, PyObject* kwargs);
 int type_setattro(PyObject* type, PyObject* name, PyObject* value);

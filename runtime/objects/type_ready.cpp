@@ -128,6 +128,18 @@ int ready_unguarded(PyTypeObject* type) {
   } else {
     if (set_new(type) < 0) return -1;
     type_inherit_layout(type, base);
+    // A heap type that an extension put together by itself (pybind11 does). Cython calls its static types heap types while
+    // they are made ready: they are no longer than a PyTypeObject.
+    if (is_heap_type(type) && !_Py_IsImmortal(as_object(type)) && type_extra(type) == nullptr) {
+      auto* extra = static_cast<TypeExtra*>(PyMem_Calloc(1, sizeof(TypeExtra)));
+      if (extra == nullptr) {
+        PyErr_NoMemory();
+        return -1;
+      }
+      auto* heap = reinterpret_cast<PyHeapTypeObject*>(type);
+      heap->ht_cached_keys = reinterpret_cast<decltype(heap->ht_cached_keys)>(extra);
+      type_append_managed(type);
+    }
     type_inherit_slots(type);
     if (type->tp_hash == nullptr) {
       int present = PyDict_Contains(type->tp_dict, names.dunder_hash);

@@ -13,6 +13,38 @@
 
 namespace amphis {
 
+// The part of a heap type's instances that a MANAGED flag asks for lies behind the declared size. tp_basicsize stays what
+// the extension declared, which it may compare with its struct; only behind items, whose end moves, it has to grow.
+void type_append_managed(PyTypeObject* type) {
+  constexpr Py_ssize_t kWord = sizeof(PyObject*);
+  TypeExtra* extra = type_extra(type);
+  if ((type->tp_flags & Py_TPFLAGS_PREHEADER) == 0) return;
+  if (type->tp_itemsize == 0) {
+    Py_ssize_t offset = (type->tp_basicsize + kWord - 1) & ~(kWord - 1);
+    if ((type->tp_flags & Py_TPFLAGS_MANAGED_DICT) != 0) {
+      type->tp_dictoffset = offset;
+      offset += kWord;
+    }
+    if ((type->tp_flags & Py_TPFLAGS_MANAGED_WEAKREF) != 0) {
+      type->tp_weaklistoffset = offset;
+      offset += kWord;
+    }
+    extra->managed_bytes = static_cast<uint8_t>(offset - type->tp_basicsize);
+    return;
+  }
+  type->tp_basicsize = (type->tp_basicsize + kWord - 1) & ~(kWord - 1);
+  if ((type->tp_flags & Py_TPFLAGS_MANAGED_DICT) != 0) {
+    type->tp_dictoffset = type->tp_itemsize != 0 ? -kWord : type->tp_basicsize;
+    type->tp_basicsize += kWord;
+    extra->added_dict = true;
+  }
+  if ((type->tp_flags & Py_TPFLAGS_MANAGED_WEAKREF) != 0) {
+    type->tp_weaklistoffset = type->tp_basicsize;
+    type->tp_basicsize += kWord;
+    extra->added_weaklist = true;
+  }
+}
+
 namespace {
 
 PyTypeObject* as_type(PyObject* obj) { return reinterpret_cast<PyTypeObject*>(obj); }
@@ -125,24 +157,6 @@ Ref<> choose_bases(PyObject* bases_arg, const SpecParts& parts) {
 Py_ssize_t align_up(Py_ssize_t n) {
   constexpr Py_ssize_t kAlign = alignof(std::max_align_t);
   return (n + kAlign - 1) & ~(kAlign - 1);
-}
-
-// The part of a heap type's instances that a MANAGED flag asks for lies behind the declared size.
-void append_managed(PyTypeObject* type) {
-  constexpr Py_ssize_t kWord = sizeof(PyObject*);
-  TypeExtra* extra = type_extra(type);
-  if ((type->tp_flags & Py_TPFLAGS_PREHEADER) == 0) return;
-  type->tp_basicsize = (type->tp_basicsize + kWord - 1) & ~(kWord - 1);
-  if ((type->tp_flags & Py_TPFLAGS_MANAGED_DICT) != 0) {
-    type->tp_dictoffset = type->tp_itemsize != 0 ? -kWord : type->tp_basicsize;
-    type->tp_basicsize += kWord;
-    extra->added_dict = true;
-  }
-  if ((type->tp_flags & Py_TPFLAGS_MANAGED_WEAKREF) != 0) {
-    type->tp_weaklistoffset = type->tp_basicsize;
-    type->tp_basicsize += kWord;
-    extra->added_weaklist = true;
-  }
 }
 
 int set_names(PyTypeObject* type, PyHeapTypeObject* heap, const char* full_name) {
@@ -276,9 +290,12 @@ PyObject* from_metaclass(PyTypeObject* metaclass, PyObject* module, PyType_Spec*
   // A base's managed parts lie behind the base's size, where this type has its own fields: they move behind ours.
   if (spec->basicsize != 0) {
     type->tp_flags |= base->tp_flags & Py_TPFLAGS_PREHEADER;
-    append_managed(type);
+    type_append_managed(type);
   } else if ((type->tp_flags & ~base->tp_flags & Py_TPFLAGS_PREHEADER) != 0) {
-    append_managed(type);
+    type_append_managed(type);
+  } else {
+    // The base's layout; a base that a class statement made counts its own parts in its size.
+    type_extra(type)->managed_bytes = static_cast<uint8_t>(type_managed_bytes(base));
   }
   if (type->tp_dealloc == nullptr) type->tp_dealloc = subtype_dealloc;
   if (type->tp_alloc == nullptr) type->tp_alloc = PyType_GenericAlloc;

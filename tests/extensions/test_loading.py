@@ -375,6 +375,137 @@ class StableAbis(LoadingTest):
                 __import__(name)
 
 
+class TypesOfExtensions(LoadingTest):
+    SPEC = """
+        typedef struct { PyObject_HEAD long value; } Thing;
+        static PyMemberDef members[] = {{"value", Py_T_LONG, offsetof(Thing, value), 0}, {0}};
+        static int traverse(PyObject* o, visitproc visit, void* arg) { Py_VISIT(Py_TYPE(o)); return PyObject_VisitManagedDict(o, visit, arg); }
+        static int clear(PyObject* o) { PyObject_ClearManagedDict(o); return 0; }
+        static void dealloc(PyObject* o) {
+          PyTypeObject* type = Py_TYPE(o); PyObject_GC_UnTrack(o); PyObject_ClearWeakRefs(o); PyObject_ClearManagedDict(o); type->tp_free(o); Py_DECREF(type);
+        }
+        static PyType_Slot thing_slots[] = {{Py_tp_members, members}, {Py_tp_traverse, traverse}, {Py_tp_clear, clear}, {Py_tp_dealloc, dealloc}, {0}};
+        static PyType_Spec spec = {"NAME.Thing", sizeof(Thing), 0, KINDS, thing_slots};
+        static PyObject* by_hand(void) {
+          PyHeapTypeObject* heap = (PyHeapTypeObject*)PyType_Type.tp_alloc(&PyType_Type, 0);
+          heap->ht_name = PyUnicode_FromString("ByHand"); heap->ht_qualname = PyUnicode_FromString("ByHand");
+          PyTypeObject* type = &heap->ht_type;
+          type->tp_name = "ByHand"; type->tp_base = (PyTypeObject*)Py_NewRef((PyObject*)&PyBaseObject_Type);
+          type->tp_basicsize = sizeof(Thing); type->tp_flags = KINDS | Py_TPFLAGS_HEAPTYPE;
+          type->tp_members = members; type->tp_traverse = traverse; type->tp_clear = clear; type->tp_dealloc = dealloc;
+          return PyType_Ready(type) < 0 ? 0 : (PyObject*)type;
+        }
+        static PyTypeObject static_type = {PyVarObject_HEAD_INIT(0, 0) "NAME.Static", sizeof(Thing)};
+        static long guard[64];  // what lies behind a static type
+        static int run(PyObject* m) {
+          static_type.tp_members = members; static_type.tp_new = PyType_GenericNew; static_type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HEAPTYPE;
+          int failed = PyType_Ready(&static_type);  // as Cython does for a moment
+          static_type.tp_flags &= ~Py_TPFLAGS_HEAPTYPE;
+          for (int i = 0; i < 64; ++i) if (guard[i] != 0) { PyErr_SetString(PyExc_AssertionError, "written behind a static type"); return -1; }
+          return failed < 0 || PyModule_Add(m, "Thing", PyType_FromModuleAndSpec(m, &spec, 0)) < 0 || PyModule_Add(m, "ByHand", by_hand()) < 0 ||
+                 PyModule_AddIntConstant(m, "size", sizeof(Thing)) < 0 || PyModule_AddObjectRef(m, "Static", (PyObject*)&static_type) < 0 ? -1 : 0;
+        }
+        static PyModuleDef_Slot slots[] = {{Py_mod_exec, run}, {Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0}};
+        static PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", 0, 0, 0, slots};
+        PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
+    """
+
+    def test_managed_dicts_and_weak_references_do_not_change_the_declared_size(self):
+        import gc
+        import weakref
+        flags = "(Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_MANAGED_DICT | Py_TPFLAGS_MANAGED_WEAKREF)"
+        self.build("managed", self.SPEC.replace("KINDS", flags))
+        import managed
+        for base in (managed.Thing, managed.ByHand):
+            class Derived(base):
+                pass
+            class Slotted(base):
+                __slots__ = ("slot",)
+            self.assertEqual(base.__basicsize__, managed.size)
+            for cls in (base, Derived, Slotted):
+                things = [cls() for _ in range(50)]
+                for i, thing in enumerate(things):
+                    thing.value, thing.name, thing.me = i, f"name {i}", thing
+                    if cls is Slotted:
+                        thing.slot = i
+                dead = []
+                refs = [weakref.ref(thing, dead.append) for thing in things]
+                self.assertEqual([(t.value, t.name, t.me is t) for t in things], [(i, f"name {i}", True) for i in range(50)])
+                del things, thing
+                gc.collect()
+                self.assertEqual((len(dead), [r() for r in refs]), (50, [None] * 50))
+        self.assertEqual(managed.Static().value, 0)
+
+    def test_keywords_may_end_before_the_optional_part_of_a_format(self):
+        self.build("optional", """
+            static PyObject* f(PyObject* s, PyObject* args, PyObject* kwargs) {
+              static char* names[] = {"data", 0}; PyObject* data;
+              return PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:f", names, &data) ? Py_NewRef(data) : 0;
+            }
+            static PyMethodDef methods[] = {{"f", (PyCFunction)(void (*)(void))f, METH_VARARGS | METH_KEYWORDS, 0}, {0}};
+            static PyModuleDef_Slot slots[] = {{Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0}};
+            static PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", 0, 0, methods, slots};
+            PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
+        """)
+        import optional
+        self.assertEqual((optional.f(1), optional.f(data=2)), (1, 2))
+
+    def test_a_frame_made_for_a_traceback_keeps_the_line_written_into_it(self):
+        import traceback
+        self.build("framed", """
+            #include <frameobject.h>
+            #include <internal/pycore_frame.h>
+            static PyObject* fail(PyObject* s, PyObject* a) {
+              PyCodeObject* code = PyCode_NewEmpty("model.pyx", "compute", 17);
+              PyFrameObject* frame = PyFrame_New(PyThreadState_Get(), code, PyModule_GetDict(s), 0);
+              frame->f_lineno = 23;
+              PyErr_SetString(PyExc_ValueError, "bad");
+              PyTraceBack_Here(frame);
+              Py_DECREF(frame); Py_DECREF(code);
+              return 0;
+            }
+            static PyMethodDef methods[] = {{"fail", fail, METH_NOARGS, 0}, {0}};
+            static PyModuleDef_Slot slots[] = {{Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0}};
+            static PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", 0, 0, methods, slots};
+            PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
+        """)
+        import framed
+        try:
+            framed.fail()
+        except ValueError as error:
+            text = "".join(traceback.format_exception(error))
+            line = error.__traceback__.tb_next.tb_lineno
+        self.assertEqual(line, 23)
+        self.assertIn('File "model.pyx", line 17, in compute', text)  # the code's position, as in CPython
+
+    def test_the_datetime_functions_for_c_make_and_read_what_python_does(self):
+        import datetime
+        self.build("dated", """
+            #include <datetime.h>
+            static PyObject* f(PyObject* s, PyObject* a) {
+              PyDateTime_IMPORT;
+              if (!PyDateTimeAPI) return 0;
+              PyObject* when = PyDateTime_FromDateAndTimeAndFold(2020, 2, 29, 1, 2, 3, 4, 1);
+              PyObject* delta = PyDelta_FromDSU(1, -1, 5);
+              PyObject* zone = PyTimeZone_FromOffset(delta);
+              if (!when || !delta || !zone) return 0;
+              return Py_BuildValue("NNN(iiiiiii)iiO", when, delta, zone, PyDateTime_GET_YEAR(a), PyDateTime_GET_MONTH(a), PyDateTime_GET_DAY(a),
+                PyDateTime_DATE_GET_HOUR(a), PyDateTime_DATE_GET_MINUTE(a), PyDateTime_DATE_GET_SECOND(a), PyDateTime_DATE_GET_MICROSECOND(a),
+                PyDate_Check(a) && PyDateTime_CheckExact(a), PyDateTime_DATE_GET_FOLD(a), PyDateTime_DATE_GET_TZINFO(a));
+            }
+            static PyMethodDef methods[] = {{"f", f, METH_O, 0}, {0}};
+            static PyModuleDef_Slot slots[] = {{Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0}};
+            static PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", 0, 0, methods, slots};
+            PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
+        """)
+        import dated
+        zone = datetime.timezone.utc
+        result = dated.f(datetime.datetime(1999, 12, 31, 23, 59, 58, 123456, zone, fold=1))
+        delta = datetime.timedelta(days=1, seconds=-1, microseconds=5)
+        self.assertEqual(result, (datetime.datetime(2020, 2, 29, 1, 2, 3, 4, fold=1), delta, datetime.timezone(delta),
+                                  (1999, 12, 31, 23, 59, 58, 123456), 1, 1, zone))
+
+
 class TheGil(LoadingTest):
     QUIET = 'import sys, warnings\nwarnings.simplefilter("always")\nimport %s\nprint(sys._is_gil_enabled())'
     WARNING = "The global interpreter lock (GIL) has been enabled to load module '%s', which has not declared"
