@@ -268,13 +268,6 @@ void type_copy_slots(PyTypeObject* type, PyTypeObject* base) {
 // For types whose slots are filled by hand. A base hands a slot down where it differs from its own base: the first
 // class in the MRO that really defines it wins.
 void type_inherit_slots(PyTypeObject* type) {
-  for (const Suite& suite : kSuites) {
-    // A static type without a suite of its own shares its base's.
-    auto** mine = reinterpret_cast<void**>(reinterpret_cast<char*>(type) + suite.field);
-    if (*mine == nullptr && type->tp_base != nullptr) {
-      *mine = *reinterpret_cast<void**>(reinterpret_cast<char*>(type->tp_base) + suite.field);
-    }
-  }
   // Comparison and hash go together, attribute functions of the two kinds go together.
   bool takes_compare = type->tp_richcompare == nullptr && type->tp_hash == nullptr;
   if (takes_compare && (dict_has(type, names.dunder_eq) || dict_has(type, names.dunder_hash))) takes_compare = false;
@@ -338,6 +331,13 @@ void type_inherit_slots(PyTypeObject* type) {
     if (type->tp_descr_get != nullptr && type->tp_descr_get == base->tp_descr_get &&
         (base->tp_flags & Py_TPFLAGS_METHOD_DESCRIPTOR) != 0 && type_has_flag(type, Py_TPFLAGS_IMMUTABLETYPE)) {
       type->tp_flags |= Py_TPFLAGS_METHOD_DESCRIPTOR;
+    }
+  }
+  for (const Suite& suite : kSuites) {
+    // A static type without a suite of its own shares its base's; last, lest what it inherits be written into that.
+    auto** mine = reinterpret_cast<void**>(reinterpret_cast<char*>(type) + suite.field);
+    if (*mine == nullptr && type->tp_base != nullptr) {
+      *mine = *reinterpret_cast<void**>(reinterpret_cast<char*>(type->tp_base) + suite.field);
     }
   }
 }

@@ -436,6 +436,28 @@ class TypesOfExtensions(LoadingTest):
                 self.assertEqual((len(dead), [r() for r in refs]), (50, [None] * 50))
         self.assertEqual(managed.Static().value, 0)
 
+    def test_a_static_type_of_two_bases_does_not_write_into_the_first_ones_slots(self):
+        self.build("twobases", """
+            static int truth(PyObject* o) { return 1; }
+            static PyNumberMethods numbers = {.nb_bool = truth};
+            static PyTypeObject mixin = {PyVarObject_HEAD_INIT(0, 0) "NAME.Mixin", sizeof(PyObject)};
+            static PyTypeObject both = {PyVarObject_HEAD_INIT(0, 0) "NAME.Both"};
+            static int run(PyObject* m) {
+              mixin.tp_as_number = &numbers; mixin.tp_flags = both.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE;
+              if (PyType_Ready(&mixin) < 0) return -1;
+              both.tp_basicsize = PyUnicode_Type.tp_basicsize; both.tp_base = &PyUnicode_Type;
+              both.tp_bases = PyTuple_Pack(2, &PyUnicode_Type, &mixin);
+              return PyType_Ready(&both) < 0 || PyModule_AddObjectRef(m, "Both", (PyObject*)&both) < 0 ? -1 : 0;
+            }
+            static PyModuleDef_Slot slots[] = {{Py_mod_exec, run}, {Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0}};
+            static PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", 0, 0, 0, slots};
+            PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
+        """)
+        import twobases
+        empty = "".join([])
+        self.assertEqual((bool(empty), bool(twobases.Both("a"))), (False, True))
+        self.assertEqual([s for s in ("", "x") if s], ["x"])
+
     def test_keywords_may_end_before_the_optional_part_of_a_format(self):
         self.build("optional", """
             static PyObject* f(PyObject* s, PyObject* args, PyObject* kwargs) {
