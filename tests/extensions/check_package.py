@@ -160,7 +160,38 @@ def run_tests(package, source, work, tools, interpreter):
     return counts
 
 
+# Modules of our own, in bindings/, over header libraries from the registry: include folders and further sources there.
+BINDINGS = {
+    "pybind11": ("pybind_probe", ["pybind11/include"], []),
+    "nanobind": ("nanobind_probe", ["nanobind/include", "nanobind/ext/robin_map/include", "nanobind/src"], ["nanobind/src/nb_combined.cpp"]),
+}
+
+
+def check_binding(name, cache):
+    module, includes, sources = BINDINGS[name]
+    library = os.path.join(cache, name)
+    done = os.path.join(library, ".complete")
+    if not os.path.exists(done):
+        shutil.rmtree(library, ignore_errors=True)
+        run_pip(["install", "--no-deps", "--no-compile", "--only-binary", ":all:", "--target", library, name])
+        open(done, "w").close()
+    here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bindings")
+    work = os.path.join(cache, f"{name}-built{sys.abiflags}")
+    os.makedirs(work, exist_ok=True)
+    execute([*sysconfig.get_config_var("CXX").split(), "-shared", "-fPIC", "-std=c++17", "-w", "-O0", "-fvisibility=hidden",
+             "-fno-strict-aliasing", *(["-DNB_FREE_THREADED"] if sys.abiflags else []), *sysconfig.get_config_var("CFLAGS").split(), "-O0", "-I" + sysconfig.get_path("include"),
+             *("-I" + os.path.join(library, folder) for folder in includes), os.path.join(here, module + ".cpp"),
+             *(os.path.join(library, path) for path in sources), "-o",
+             os.path.join(work, module + sysconfig.get_config_var("EXT_SUFFIX"))], work)
+    done = subprocess.run([sys.executable, "-P", os.path.join(here, module + ".py")], env={**os.environ, "PYTHONPATH": work},
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    print(done.stdout, end="")
+    sys.exit(done.returncode != 0)
+
+
 def main(name, cache):
+    if name in BINDINGS:
+        check_binding(name, os.path.realpath(cache))
     package = PACKAGES[name]
     cache = os.path.realpath(cache)
     source = fetch(package, cache)
