@@ -468,6 +468,7 @@ PyObject* PyModuleDef_Init(PyModuleDef* def) {
 PyObject* PyModule_NewObject(PyObject* name) {
   Ref<> module = Ref<>::steal(module_new_untracked(&PyModule_Type));
   if (!module || init_namespace(module.get(), name, Py_None) < 0) return nullptr;
+  sync::set_deferred(module.get());
   track(module.get());
   return module.release();
 }

@@ -2,6 +2,7 @@
 #include "objects/type.h"
 #include "objects/descriptor_static.h"
 #include "objects/type_slots.h"
+#include "sync/deferred.h"
 #include "sync/ref.h"
 #include "sync/shared_slot.h"
 
@@ -119,6 +120,22 @@ void type_inherit_layout(PyTypeObject* type, PyTypeObject* base) {
 
 namespace {
 
+// What every thread finds in a static type lives as long as the type, for ever: finding it shall write no count.
+void make_parts_immortal(PyTypeObject* type) {
+  Py_ssize_t pos = 0;
+  PyObject *key, *value;
+  while (PyDict_Next(type->tp_dict, &pos, &key, &value)) {
+    PyTypeObject* kind = Py_TYPE(value);
+    if (kind == &PyMethodDescr_Type || kind == &PyWrapperDescr_Type || kind == &PyGetSetDescr_Type ||
+        kind == &PyMemberDescr_Type || kind == &PyClassMethodDescr_Type || kind == &PyStaticMethod_Type ||
+        kind == &PyCFunction_Type) {
+      _Py_SetImmortal(value);
+    }
+  }
+  _Py_SetImmortal(type->tp_mro);
+  _Py_SetImmortal(type->tp_bases);
+}
+
 int ready_unguarded(PyTypeObject* type) {
   if (check_consistent(type) < 0 || set_bases(type) < 0 || fill_dict(type) < 0) return -1;
   if (type_compute_mro(type) < 0) return -1;
@@ -154,7 +171,10 @@ int ready_unguarded(PyTypeObject* type) {
       if (type_add_subclass(reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(bases, i)), type) < 0) return -1;
     }
   }
-  if (!is_heap_type(type)) type->tp_flags |= Py_TPFLAGS_IMMUTABLETYPE;
+  if (!is_heap_type(type)) {
+    type->tp_flags |= Py_TPFLAGS_IMMUTABLETYPE;
+    make_parts_immortal(type);
+  }
   if ((type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) != 0 && type->tp_descr_get != nullptr && base != nullptr &&
       type->tp_descr_get == base->tp_descr_get) {
     type->tp_flags |= base->tp_flags & Py_TPFLAGS_METHOD_DESCRIPTOR;
@@ -169,6 +189,7 @@ namespace {
 
 int add_descriptor(PyTypeObject* type, PyObject* name, Ref<> descr, bool replace) {
   if (!descr) return -1;
+  if (is_heap_type(type)) sync::set_deferred(descr.get());  // those of static types become immortal
   if (replace) return PyDict_SetItem(type->tp_dict, name, descr.get());
   return set_default(type->tp_dict, name, descr.get());
 }
