@@ -339,7 +339,16 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_ATTR_CLASS : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_class(pointer_of(b), pc[1], &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_class(pointer_of(b), record_of(pc[1]), &v)) [[likely]] {
+      if (FLAGS & kKillB) KILL(B);
+      SET(A, v);
+      NEXT(3);
+    }
+    goto L_LOAD_ATTR;
+  }
+  L_LOAD_ATTR_TYPE : {
+    Value b = R[B], v;
+    if (is_pointer(b) && load_attr_type(pointer_of(b), record_of(pc[1]), &v)) [[likely]] {
       if (FLAGS & kKillB) KILL(B);
       SET(A, v);
       NEXT(3);
@@ -349,7 +358,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   PLAIN(LOAD_ATTR, op_load_attr, 3)
   L_LOAD_METHOD_TYPE : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_method_type(pointer_of(b), pc[1], &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_type(pointer_of(b), record_of(pc[1]), &v)) [[likely]] {
       // The object moves (or is lent) to the self register; A may be B.
       Value self = FLAGS & kKillB ? b : borrow_value(b);
       if (FLAGS & kKillB) R[B] = kEmpty;
@@ -381,7 +390,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_METHOD_CLASS : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_class(pointer_of(b), pc[1], &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_class(pointer_of(b), record_of(pc[1]), &v)) [[likely]] {
       if (FLAGS & kKillB) KILL(B);
       SET(A, v);
       SET(A + 1, kEmpty);

@@ -1,6 +1,8 @@
 // The interpreter's stacks: allocation per thread, pushing and popping frames, entering the machine from C.
 #include "interp/frame.h"
 
+#include "interp/attr_table.h"
+
 #include <sys/mman.h>
 
 #include "interp/known_calls.h"
@@ -230,7 +232,7 @@ int interp_init() {
   function_entry = function_vectorcall;
   known_calls.list_append = list_append_method();
   super_frame_hook = super_arguments_of_frame;
-  add_thread_hooks({interp_thread_created, nullptr, nullptr, nullptr, interp_thread_destroyed});
+  add_thread_hooks({interp_thread_created, nullptr, attr_table_drop, nullptr, interp_thread_destroyed});
   return 0;
 }
 

@@ -6,7 +6,7 @@
 //   LOAD_ATTR_SLOT, STORE_ATTR_SLOT    type version | offset of the slot << 32
 //   LOAD_ATTR_DICT                     type version | entry index << 32
 //   LOAD_*_MODULE, LOAD_GLOBAL_*       keys version | offset of the value from the keys << 32
-//   LOAD_ATTR_CLASS, LOAD_METHOD_CLASS, LOAD_METHOD_TYPE  pointer to an AttrRecord, immutable once published
+//   LOAD_*_CLASS, LOAD_*_TYPE          pointer to an AttrRecord, immutable once published
 #pragma once
 
 #include "Python.h"
@@ -24,7 +24,7 @@
 namespace amphis {
 
 struct AttrRecord {
-  uint32_t version;       // of the type (LOAD_METHOD_TYPE) or of the class itself (LOAD_ATTR_CLASS)
+  uint32_t version;       // of the type (LOAD_*_TYPE) or of the class itself (LOAD_*_CLASS)
   uint8_t key_count;      // SharedKeys::count when the name was not among them
   bool inline_guard;      // instances have inline values: they must be valid and key_count unchanged
   int32_t dict_offset;    // > 0: the instance dict slot there must be null
@@ -184,8 +184,9 @@ AMPHIS_ALWAYS_INLINE bool load_attr_module(PyObject* o, const Word& cache, bool 
   return load_dict_cached(PyModule_GetDict(o), cache, unbox, out);
 }
 
-AMPHIS_ALWAYS_INLINE bool load_attr_class(PyObject* o, const Word& cache, Value* out) {
-  auto* record = reinterpret_cast<const AttrRecord*>(load_cache(cache));
+inline const AttrRecord* record_of(const Word& cache) { return reinterpret_cast<const AttrRecord*>(load_cache(cache)); }
+
+AMPHIS_ALWAYS_INLINE bool load_attr_class(PyObject* o, const AttrRecord* record, Value* out) {
   if (record == nullptr || !Py_IS_TYPE(o, &PyType_Type) ||
       type_version_now(reinterpret_cast<PyTypeObject*>(o)) != record->version) {
     return false;
@@ -210,8 +211,8 @@ AMPHIS_ALWAYS_INLINE bool load_attr_class(PyObject* o, const Word& cache, Value*
   }
 }
 
-AMPHIS_ALWAYS_INLINE bool load_method_type(PyObject* o, const Word& cache, Value* out) {
-  auto* record = reinterpret_cast<const AttrRecord*>(load_cache(cache));
+// An attribute of o's class that the instance cannot hide.
+AMPHIS_ALWAYS_INLINE bool load_attr_type(PyObject* o, const AttrRecord* record, Value* out) {
   if (record == nullptr) return false;
   PyTypeObject* type = Py_TYPE(o);
   if (type_version_now(type) != record->version) return false;

@@ -1,11 +1,11 @@
 // Attributes: the general forms, and the choice of a cached form (keyed by type version) after a site has run.
+#include "interp/attr_table.h"
 #include "interp/load.h"
 #include "interp/ops.h"
 #include "objects/names.h"
 #include "objects/method.h"
 #include "objects/type.h"
 #include "sync/ref.h"
-#include "sync/retire.h"
 
 namespace amphis {
 
@@ -13,79 +13,70 @@ namespace {
 
 PyObject* name_at(Frame* f, uint32_t i) { return code_extra(f->code)->names[i]; }
 
-// A site specialises when it has run twice, and gives up after it has missed often. Both counts live in the second
-// cache word; races between threads only make them inexact.
-constexpr uint64_t kGiveUpAfter = 64;
+// A site takes a form of its own when it has run twice, and keeps the one that it has after some misses: the rest is
+// the attribute table's. The count lives in the second cache word; races between threads only make it inexact.
+constexpr uint64_t kGiveUpAfter = 16;
 
-bool should_specialize(const Word* pc) {
+// How often the site has come here, this time not counted.
+uint64_t count_miss(const Word* pc) {
   auto* counter = const_cast<Word*>(&pc[2]);
-  uint64_t count = __atomic_load_n(counter, __ATOMIC_RELAXED);
-  if (count >= kGiveUpAfter) return false;
-  __atomic_store_n(counter, count + 1, __ATOMIC_RELAXED);
-  return count >= 1;
+  const uint64_t count = __atomic_load_n(counter, __ATOMIC_RELAXED);
+  if (count < kGiveUpAfter) __atomic_store_n(counter, count + 1, __ATOMIC_RELAXED);
+  return count;
 }
 
 bool holds_record(Op op) {
-  return op == Op::LOAD_ATTR_CLASS || op == Op::LOAD_METHOD_CLASS || op == Op::LOAD_METHOD_TYPE;
+  return op == Op::LOAD_ATTR_CLASS || op == Op::LOAD_ATTR_TYPE || op == Op::LOAD_METHOD_CLASS ||
+         op == Op::LOAD_METHOD_TYPE;
 }
 
-void publish_word(const Word* pc, uint64_t cache, Op op) {
-  auto* word = const_cast<Word*>(pc);
-  // The previous form may have held a record.
-  Op old_op = word_op(__atomic_load_n(word, __ATOMIC_RELAXED));
-  const bool had_record = holds_record(old_op);
-  if (had_record) {
-    rewrite_op(word, op_info(old_op).general);
-    uint64_t old = __atomic_exchange_n(&word[1], uint64_t{0}, __ATOMIC_ACQ_REL);
-    if (old != 0) sync::retire(reinterpret_cast<void*>(old));
-  }
-  __atomic_store_n(&word[1], cache, __ATOMIC_RELEASE);
-  rewrite_op(word, op);
-}
-
-// Record forms and plain forms of one site never mix in the free-threaded build: a reader could take a plain word for
-// a pointer. There a site keeps the kind that it chose first.
-bool may_become(const Word* pc, bool record) {
+// What the cache word means depends on the form, and another thread reads the two one after the other: in the
+// free-threaded build a site keeps the form that it took first, and a record for ever.
+bool may_become(const Word* pc, Op op) {
   if constexpr (!kRaces) return true;
-  Op op = word_op(__atomic_load_n(pc, __ATOMIC_ACQUIRE));
-  if (op == Op::LOAD_ATTR || op == Op::LOAD_METHOD || op == Op::STORE_ATTR) {
-    return __atomic_load_n(&pc[1], __ATOMIC_ACQUIRE) == 0;
-  }
-  const bool has_record = holds_record(op);
-  return has_record == record && !record;
+  const Op now = word_op(__atomic_load_n(pc, __ATOMIC_ACQUIRE));
+  if (op_info(now).general == now) return __atomic_load_n(&pc[1], __ATOMIC_ACQUIRE) == 0;
+  return now == op && !holds_record(op);
 }
 
-bool publish_record(const Word* pc, const AttrRecord& record, Op op) {
-  if (!may_become(pc, true)) return false;
+void publish_record(Word* word, const AttrRecord& record, Op op) {
   auto* copy = static_cast<AttrRecord*>(PyMem_Malloc(sizeof(AttrRecord)));
-  if (copy == nullptr) return false;
+  if (copy == nullptr) return;
   *copy = record;
-  auto* word = const_cast<Word*>(pc);
-  uint64_t expected = __atomic_load_n(&word[1], __ATOMIC_ACQUIRE);
-  Op old_op = word_op(__atomic_load_n(word, __ATOMIC_RELAXED));
-  const bool had_record = holds_record(old_op);
   if constexpr (kRaces) {
-    expected = 0;
+    uint64_t expected = 0;
     if (!__atomic_compare_exchange_n(&word[1], &expected, reinterpret_cast<uint64_t>(copy), false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_RELAXED)) {
       PyMem_Free(copy);
-      return false;
+      return;
     }
   } else {
     word[1] = reinterpret_cast<uint64_t>(copy);
-    if (had_record && expected != 0) PyMem_Free(reinterpret_cast<void*>(expected));
   }
   rewrite_op(word, op);
-  return true;
+}
+
+// Gives the site this form, if it may have it.
+void publish(const Word* pc, const AttrForm& form) {
+  if (op_info(form.op).general == form.op || !may_become(pc, form.op)) return;
+  auto* word = const_cast<Word*>(pc);
+  if constexpr (!kRaces) {
+    if (holds_record(word_op(*word)) && word[1] != 0) PyMem_Free(reinterpret_cast<void*>(std::exchange(word[1], 0)));
+  }
+  if (holds_record(form.op)) {
+    publish_record(word, form.record, form.op);
+    return;
+  }
+  __atomic_store_n(&word[1], form.word, __ATOMIC_RELEASE);
+  rewrite_op(word, form.op);
 }
 
 // The instance attribute `name` of o lies in its inline values: the cache word, or 0.
-uint64_t inline_cache(PyObject* o, PyTypeObject* type, PyObject* name, uint32_t version, bool for_store) {
+uint64_t inline_cache(PyObject* o, PyTypeObject* type, PyObject* name, uint32_t version) {
   if (!has_inline_values(type) || !sync::load_acquire(inline_values(o, type)->valid)) return 0;
   int index = shared_keys_index(type, name);
   if (index < 0 || type->tp_basicsize > 0xffff) return 0;
   if (index >= inline_values(o, type)->capacity) return 0;
-  (void)for_store;
   return version | static_cast<uint64_t>(type->tp_basicsize) << 32 | static_cast<uint64_t>(index) << 48;
 }
 
@@ -98,113 +89,182 @@ bool is_object_member(PyObject* descriptor, PyTypeObject* type) {
 
 bool is_data_descriptor(PyObject* descriptor) { return Py_TYPE(descriptor)->tp_descr_set != nullptr; }
 
-void specialize_module(const Word* pc, PyObject* module, PyObject* name, Op op) {
+// The forms below choose from what is true now; `general` where there is no short way.
+
+AttrForm form_of_module(PyObject* module, PyObject* name, Op op) {
+  const AttrForm general{op_info(op).general, 0, {}};
   auto* dict = reinterpret_cast<PyDictObject*>(PyModule_GetDict(module));
   uint32_t version = dict_keys_version(dict);
   Py_ssize_t index = dict_lookup_index_str(dict, name);
-  if (version == 0 || index < 0) return;
-  uint64_t cache = dict_cache_word(dict, version, index);
-  if (cache != 0 && may_become(pc, false)) publish_word(pc, cache, op);
+  if (version == 0 || index < 0) return general;
+  const uint64_t cache = dict_cache_word(dict, version, index);
+  return cache != 0 ? AttrForm{op, cache, {}} : general;
 }
 
 // Attributes of a class itself.
-void specialize_class(const Word* pc, PyTypeObject* cls, PyObject* name, Op op) {
-  if (Py_TYPE(cls) != &PyType_Type) return;
+AttrForm form_of_class(PyTypeObject* cls, PyObject* name, Op op) {
+  const AttrForm general{op_info(op).general, 0, {}};
+  if (Py_TYPE(cls) != &PyType_Type) return general;
   Ref<> meta = Ref<>::steal(type_lookup(&PyType_Type, name));
-  if (meta) return;
+  if (meta) return general;
   uint32_t version;
   Ref<> value = Ref<>::steal(type_lookup_versioned(cls, name, &version));
-  if (!value || version == 0) return;
+  if (!value || version == 0) return general;
   // Only what binding to a class leaves as it is.
-  if (Py_TYPE(value.get())->tp_descr_get != nullptr && !PyFunction_Check(value.get())) return;
-  publish_record(pc, AttrRecord{version, 0, false, 0, value.get()}, op);
+  if (Py_TYPE(value.get())->tp_descr_get != nullptr && !PyFunction_Check(value.get())) return general;
+  return {op, 0, AttrRecord{version, 0, false, 0, value.get()}};
 }
 
-void specialize_load(const Word* pc, PyObject* o, PyObject* name, bool method) {
-  PyTypeObject* type = Py_TYPE(o);
-  if (type == &PyModule_Type) {
-    specialize_module(pc, o, name, method ? Op::LOAD_METHOD_MODULE : Op::LOAD_ATTR_MODULE);
-    return;
-  }
-  if (type == &PyType_Type) {
-    specialize_class(pc, reinterpret_cast<PyTypeObject*>(o), name, method ? Op::LOAD_METHOD_CLASS : Op::LOAD_ATTR_CLASS);
-    return;
-  }
-  if (type->tp_getattro != PyObject_GenericGetAttr) return;
-  if (type_version(type) == 0) return;
-  uint32_t version;
-  Ref<> found = Ref<>::steal(type_lookup_versioned(type, name, &version));
-  if (version == 0) return;
+// An attribute of an object with the usual __getattribute__; `version` is its type's.
+AttrForm form_of_instance(PyObject* o, PyTypeObject* type, PyObject* name, bool method, uint32_t version) {
+  const AttrForm general{method ? Op::LOAD_METHOD : Op::LOAD_ATTR, 0, {}};
+  uint32_t found_version;
+  Ref<> found = Ref<>::steal(type_lookup_versioned(type, name, &found_version));
+  if (found_version != version) return general;
   if (found && is_data_descriptor(found)) {
-    if (!method && is_object_member(found, type)) {
-      auto* member = reinterpret_cast<PyMemberDescrObject*>(found.get());
-      if (may_become(pc, false)) {
-        publish_word(pc, version | static_cast<uint64_t>(member->d_member->offset) << 32, Op::LOAD_ATTR_SLOT);
-      }
-    }
-    return;
+    if (method || !is_object_member(found, type)) return general;
+    auto* member = reinterpret_cast<PyMemberDescrObject*>(found.get());
+    return {Op::LOAD_ATTR_SLOT, version | static_cast<uint64_t>(member->d_member->offset) << 32, {}};
   }
   // An instance attribute wins over what is left.
-  uint64_t cache = inline_cache(o, type, name, version, false);
+  const uint64_t cache = inline_cache(o, type, name, version);
   if (cache != 0) {
     if (sync::load_acquire(inline_values(o, type)->values[cache >> 48]) != nullptr) {
-      if (may_become(pc, false)) publish_word(pc, cache, method ? Op::LOAD_METHOD_INLINE : Op::LOAD_ATTR_INLINE);
-      return;
+      return {method ? Op::LOAD_METHOD_INLINE : Op::LOAD_ATTR_INLINE, cache, {}};
     }
-    if (found) return;
+    if (found) return general;
   }
-  if (found && method && PyType_HasFeature(Py_TYPE(found.get()), Py_TPFLAGS_METHOD_DESCRIPTOR)) {
+  if (found) {
+    PyTypeObject* kind = Py_TYPE(found.get());
+    if (method ? !PyType_HasFeature(kind, Py_TPFLAGS_METHOD_DESCRIPTOR) : kind->tp_descr_get != nullptr) return general;
     AttrRecord record{version, 0, false, 0, found.get()};
     if (has_inline_values(type)) {
-      if (!sync::load_acquire(inline_values(o, type)->valid)) return;
+      if (!sync::load_acquire(inline_values(o, type)->valid)) return general;
       record.inline_guard = true;
       record.key_count = sync::load_acquire(type_extra(type)->keys.count);
-      if (shared_keys_index(type, name) >= 0) return;
+      if (shared_keys_index(type, name) >= 0) return general;
     } else if (type->tp_dictoffset > 0) {
       record.dict_offset = static_cast<int32_t>(type->tp_dictoffset);
     } else if (type->tp_dictoffset < 0) {
-      return;
+      return general;
     }
-    publish_record(pc, record, Op::LOAD_METHOD_TYPE);
+    return {method ? Op::LOAD_METHOD_TYPE : Op::LOAD_ATTR_TYPE, 0, record};
+  }
+  if (!method && type->tp_dictoffset != 0) {
+    PyObject** slot = instance_dict_slot(o, type);
+    if (slot == nullptr || *slot == nullptr || !PyDict_CheckExact(*slot)) return general;
+    Py_ssize_t index = dict_lookup_index_str(reinterpret_cast<PyDictObject*>(*slot), name);
+    if (index >= 0) return {Op::LOAD_ATTR_DICT, version | static_cast<uint64_t>(index) << 32, {}};
+  }
+  return general;
+}
+
+AttrForm form_of_store(PyObject* o, PyTypeObject* type, PyObject* name, uint32_t version) {
+  const AttrForm general{Op::STORE_ATTR, 0, {}};
+  uint32_t found_version;
+  Ref<> found = Ref<>::steal(type_lookup_versioned(type, name, &found_version));
+  if (found_version != version) return general;
+  if (found && is_data_descriptor(found)) {
+    if (!is_object_member(found, type)) return general;
+    auto* member = reinterpret_cast<PyMemberDescrObject*>(found.get());
+    return {Op::STORE_ATTR_SLOT, version | static_cast<uint64_t>(member->d_member->offset) << 32, {}};
+  }
+  const uint64_t cache = inline_cache(o, type, name, version);
+  return cache != 0 ? AttrForm{Op::STORE_ATTR_INLINE, cache, {}} : general;
+}
+
+// After the general way has gone well for o: the site, and the thread's table, take note. `known`: the table had an
+// entry, which was of no use.
+void remember_load(const Word* pc, PyObject* o, PyObject* name, bool method, bool known) {
+  const uint64_t misses = count_miss(pc);
+  if (misses == 0 || (known && misses >= kGiveUpAfter)) return;
+  PyTypeObject* type = Py_TYPE(o);
+  if (type == &PyModule_Type || type == &PyType_Type) {
+    if (misses >= kGiveUpAfter) return;
+    publish(pc, type == &PyModule_Type
+                    ? form_of_module(o, name, method ? Op::LOAD_METHOD_MODULE : Op::LOAD_ATTR_MODULE)
+                    : form_of_class(reinterpret_cast<PyTypeObject*>(o), name,
+                                    method ? Op::LOAD_METHOD_CLASS : Op::LOAD_ATTR_CLASS));
     return;
   }
-  if (!found && !method && type->tp_dictoffset != 0) {
-    PyObject** slot = instance_dict_slot(o, type);
-    if (slot == nullptr || *slot == nullptr || !PyDict_CheckExact(*slot)) return;
-    Py_ssize_t index = dict_lookup_index_str(reinterpret_cast<PyDictObject*>(*slot), name);
-    if (index >= 0 && may_become(pc, false)) {
-      publish_word(pc, version | static_cast<uint64_t>(index) << 32, Op::LOAD_ATTR_DICT);
-    }
+  if (type->tp_getattro != PyObject_GenericGetAttr) return;
+  const uint32_t version = type_version(type);
+  if (version == 0) return;
+  const AttrForm form = form_of_instance(o, type, name, method, version);
+  attr_table_set(current_thread(), version, name, method ? AttrUse::kMethod : AttrUse::kLoad, form);
+  if (misses < kGiveUpAfter) publish(pc, form);
+}
+
+void remember_store(const Word* pc, PyObject* o, PyObject* name, bool known) {
+  const uint64_t misses = count_miss(pc);
+  PyTypeObject* type = Py_TYPE(o);
+  if (misses == 0 || (known && misses >= kGiveUpAfter) || type->tp_setattro != PyObject_GenericSetAttr) return;
+  const uint32_t version = type_version(type);
+  if (version == 0) return;
+  const AttrForm form = form_of_store(o, type, name, version);
+  attr_table_set(current_thread(), version, name, AttrUse::kStore, form);
+  if (misses < kGiveUpAfter) publish(pc, form);
+}
+
+// The form that the thread's table has for this lookup, or null; the site takes it, too.
+const AttrForm* known_form(const Word* pc, Value object, PyObject* name, AttrUse use) {
+  if (!is_pointer(object)) return nullptr;
+  PyTypeObject* type = Py_TYPE(pointer_of(object));
+  const uint32_t version = type_version_now(type);
+  const AttrEntry* entry = attr_entry(current_thread(), version, name, use);
+  if (version == 0 || !attr_entry_is(entry, version, name, use)) return nullptr;
+  const AttrForm& form = entry->form;
+  // Instances have got new attributes, this one may be among them.
+  if (form.record.inline_guard && sync::load_acquire(type_extra(type)->keys.count) != form.record.key_count) {
+    return nullptr;
+  }
+  if (op_info(form.op).general != form.op) {
+    const uint64_t misses = count_miss(pc);
+    if (misses != 0 && misses < kGiveUpAfter) publish(pc, form);
+  }
+  return &form;
+}
+
+bool load_by_form(const AttrForm& form, PyObject* o, PyObject* name, bool unbox, Value* out) {
+  switch (form.op) {
+    case Op::LOAD_ATTR_INLINE:
+    case Op::LOAD_METHOD_INLINE:
+      return load_attr_inline(o, form.word, unbox, out);
+    case Op::LOAD_ATTR_SLOT:
+      return load_attr_slot(o, form.word, unbox, out);
+    case Op::LOAD_ATTR_DICT:
+      return load_attr_dict(o, form.word, name, unbox, out);
+    case Op::LOAD_ATTR_TYPE:
+    case Op::LOAD_METHOD_TYPE:
+      return load_attr_type(o, &form.record, out);
+    default:
+      return false;
   }
 }
 
-void specialize_store(const Word* pc, PyObject* o, PyObject* name) {
-  PyTypeObject* type = Py_TYPE(o);
-  if (type->tp_setattro != PyObject_GenericSetAttr || type_version(type) == 0) return;
-  uint32_t version;
-  Ref<> found = Ref<>::steal(type_lookup_versioned(type, name, &version));
-  if (version == 0) return;
-  if (found && is_data_descriptor(found)) {
-    if (is_object_member(found, type)) {
-      auto* member = reinterpret_cast<PyMemberDescrObject*>(found.get());
-      publish_word(pc, version | static_cast<uint64_t>(member->d_member->offset) << 32, Op::STORE_ATTR_SLOT);
-    }
-    return;
-  }
-  uint64_t cache = inline_cache(o, type, name, version, true);
-  if (cache != 0) publish_word(pc, cache, Op::STORE_ATTR_INLINE);
+bool store_by_form(const AttrForm& form, PyObject* o, const Regs& x) {
+  if (form.op == Op::STORE_ATTR_INLINE) return store_attr_inline(o, form.word, x.r, x.w);
+  return form.op == Op::STORE_ATTR_SLOT && store_attr_slot(o, form.word, x.r, x.w);
 }
 
 }  // namespace
 
 bool op_load_attr(Frame* f, const Word* pc) {
   Regs x(f, pc);
-  Operand o(x.B());
-  if (o.get() == nullptr) return false;
   PyObject* name = name_at(f, x.c());
+  const Value b = x.B();
+  const AttrForm* form = known_form(pc, b, name, AttrUse::kLoad);
+  Value v;
+  if (form != nullptr && load_by_form(*form, pointer_of(b), name, x.flag(kUnbox), &v)) {
+    x.kill_b();
+    x.set(x.a(), v);
+    return true;
+  }
+  Operand o(b);
+  if (o.get() == nullptr) return false;
   PyObject* value = PyObject_GetAttr(o, name);
   if (value == nullptr) return false;
-  if (should_specialize(pc)) specialize_load(pc, o, name, false);
+  remember_load(pc, o, name, false, form != nullptr);
   x.kill_b();
   x.set(x.a(), value_owned(value));
   return true;
@@ -213,12 +273,27 @@ bool op_load_attr(Frame* f, const Word* pc) {
 bool op_load_method(Frame* f, const Word* pc) {
   Regs x(f, pc);
   PyObject* name = name_at(f, x.c());
-  Operand o(x.B());
+  const Value b = x.B();
+  const AttrForm* form = known_form(pc, b, name, AttrUse::kMethod);
+  const bool with_self = form != nullptr && form->op == Op::LOAD_METHOD_TYPE;
+  Value v;
+  if (form != nullptr && load_by_form(*form, pointer_of(b), name, false, &v)) {
+    // The object moves (or is lent) to the self register; A may be B.
+    const Value self = !with_self ? kEmpty : x.flag(kKillB) ? b : borrow_value(b);
+    if (x.flag(kKillB)) {
+      x.r[x.b()] = kEmpty;
+      if (!with_self) drop(b);
+    }
+    x.set(x.a(), v);
+    x.set(x.a() + 1, self);
+    return true;
+  }
+  Operand o(b);
   if (o.get() == nullptr) return false;
   bool unbound = false;
   PyObject* method = object_get_method(o, name, &unbound);
   if (method == nullptr) return false;
-  if (should_specialize(pc)) specialize_load(pc, o, name, true);
+  remember_load(pc, o, name, true, form != nullptr);
   Value self = unbound ? value_owned(Py_NewRef(o.get())) : kEmpty;
   x.kill_b();
   x.set(x.a(), value_owned(method));
@@ -229,11 +304,17 @@ bool op_load_method(Frame* f, const Word* pc) {
 bool op_store_attr(Frame* f, const Word* pc) {
   Regs x(f, pc);
   PyObject* name = name_at(f, x.c());
-  Operand o(x.A());
+  const Value a = x.A();
+  const AttrForm* form = known_form(pc, a, name, AttrUse::kStore);
+  if (form != nullptr && store_by_form(*form, pointer_of(a), x)) {
+    x.kill_a();
+    return true;
+  }
+  Operand o(a);
   Operand value(x.B());
   if (o.get() == nullptr || value.get() == nullptr) return false;
   if (PyObject_SetAttr(o, name, value) < 0) return false;
-  if (should_specialize(pc)) specialize_store(pc, o, name);
+  remember_store(pc, o, name, form != nullptr);
   x.kill_b();
   x.kill_a();
   return true;

@@ -13,6 +13,7 @@
 namespace amphis {
 
 struct Heap;         // memory/
+struct AttrTable;    // interp/
 struct MethodCache;  // objects/
 struct ThreadState;
 
@@ -63,6 +64,7 @@ struct ThreadState : PyThreadState {
   int stop_depth = 0;                  // StopTheWorld objects of this thread
 
   MethodCache* method_cache = nullptr;  // objects/type_lookup.cpp
+  AttrTable* attr_table = nullptr;      // interp/attr_table.h
   PyObject* repr_stack = nullptr;      // Py_ReprEnter's list of objects in progress
   void* local_table = nullptr;         // _thread._local: this thread's values
   ThreadState* previous_bound = nullptr;  // PyGILState's state of this native thread that this one displaced

@@ -1,0 +1,26 @@
+#include "interp/attr_table.h"
+
+#include <cstdlib>
+
+namespace amphis {
+
+void attr_table_set(ThreadState* ts, uint32_t version, PyObject* name, AttrUse use, const AttrForm& form) {
+  if (ts->attr_table == nullptr) {
+    ts->attr_table = static_cast<AttrTable*>(std::calloc(1, sizeof(AttrTable)));
+    if (ts->attr_table == nullptr) return;
+  }
+  AttrEntry* entry = attr_entry(ts, version, name, use);
+  PyObject* old = entry->name;
+  *entry = AttrEntry{version, use, Py_NewRef(name), form};
+  Py_XDECREF(old);
+}
+
+void attr_table_drop(ThreadState* ts) {
+  AttrTable* table = ts->attr_table;
+  ts->attr_table = nullptr;
+  if (table == nullptr) return;
+  for (AttrEntry& entry : table->entries) Py_XDECREF(entry.name);
+  std::free(table);
+}
+
+}  // namespace amphis

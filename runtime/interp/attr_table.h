@@ -1,0 +1,54 @@
+// A thread's table of attribute forms: what the inline caches of all its sites have found out, by type version and name.
+// A site's own cache knows one class; a site that sees several asks here before it goes the general way.
+//
+// An entry is used only while the type has the entry's version. It belongs to one thread; it owns its name, so that no
+// other name can have that address, and borrows what its record borrows, under the rules of AttrRecord (load.h).
+#pragma once
+
+#include "Python.h"
+#include "interp/load.h"
+#include "interp/opcode.h"
+#include "sync/thread_state.h"
+
+namespace amphis {
+
+// How a lookup goes: the special form that does it, with its cache word or its record. The general form: no short way.
+struct AttrForm {
+  Op op;
+  Word word;
+  AttrRecord record;
+};
+
+enum class AttrUse : uint8_t { kLoad, kMethod, kStore };
+
+struct AttrEntry {
+  uint32_t version;  // 0: empty
+  AttrUse use;
+  PyObject* name;
+  AttrForm form;
+};
+
+// Hangs from ThreadState::attr_table.
+struct AttrTable {
+  static constexpr size_t kSize = 512;
+  AttrEntry entries[kSize];
+};
+
+// The entry for this lookup, filled or not; null: the thread has no table yet.
+inline AttrEntry* attr_entry(ThreadState* ts, uint32_t version, PyObject* name, AttrUse use) {
+  AttrTable* table = ts->attr_table;
+  if (table == nullptr) return nullptr;
+  const size_t address = reinterpret_cast<size_t>(name) >> 4;
+  const size_t mixed = address ^ (address >> 9) ^ (size_t{version} * 0x9E3779B1u >> 5) ^ (static_cast<size_t>(use) << 3);
+  return &table->entries[mixed & (AttrTable::kSize - 1)];
+}
+inline bool attr_entry_is(const AttrEntry* entry, uint32_t version, PyObject* name, AttrUse use) {
+  return entry != nullptr && entry->version == version && entry->name == name && entry->use == use;
+}
+
+// Remembers a form; without memory for a table nothing is remembered.
+void attr_table_set(ThreadState* ts, uint32_t version, PyObject* name, AttrUse use, const AttrForm& form);
+// Gives the table up (ThreadHooks::clear).
+void attr_table_drop(ThreadState* ts);
+
+}  // namespace amphis
