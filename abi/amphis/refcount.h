@@ -159,11 +159,11 @@ static inline void Py_XDECREF(PyObject* op) {
 PyAPI_FUNC(PyObject*) Py_NewRef(PyObject* obj);
 PyAPI_FUNC(PyObject*) Py_XNewRef(PyObject* obj);
 #endif
-static inline PyObject* _Py_NewRef(PyObject* op) {
+static inline Py_ALWAYS_INLINE PyObject* _Py_NewRef(PyObject* op) {
   Py_INCREF(op);
   return op;
 }
-static inline PyObject* _Py_XNewRef(PyObject* op) {
+static inline Py_ALWAYS_INLINE PyObject* _Py_XNewRef(PyObject* op) {
   Py_XINCREF(op);
   return op;
 }

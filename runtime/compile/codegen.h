@@ -217,7 +217,8 @@ class Compiler {
   void attribute_place(ast::Attribute* e);
   Operand subscript(ast::Subscript* e, int dst);
   Ref<> constant_slice(ast::Slice* e);
-  bool plain_slice(ast::expr* e, uint32_t* run);
+  uint32_t plain_slice(ast::expr* e, uint32_t* run);
+  uint32_t slice_bounds(ast::Slice* e);
   Operand slice(ast::Slice* e, int dst);
   Operand sequence(ast::Seq<ast::expr*> elts, Op build, int dst);
   Operand dict(ast::Dict* e, int dst);

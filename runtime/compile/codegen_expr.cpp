@@ -588,10 +588,11 @@ Operand Compiler::subscript(Subscript* e, int dst) {
   if (value) return constant(value, dst);
   const uint32_t base = top();
   Operand o = keep(expr(e->value), e->slice);
-  if (uint32_t run; plain_slice(e->slice, &run)) {
+  uint32_t run;
+  if (const uint32_t bounds = plain_slice(e->slice, &run); bounds != 0) {
     set_top(base);
     Operand d = destination(dst);
-    emit(Op::LOAD_SLICE, d.reg, o.reg, run, kill(o, kKillB));
+    emit(Op::LOAD_SLICE, d.reg, o.reg, run, kill(o, kKillB) | (bounds == 3 ? kSliceStep : 0));
     return d;
   }
   Operand index = expr(e->slice);
@@ -613,28 +614,19 @@ Ref<> Compiler::constant_slice(Slice* e) {
   return Ref<>::steal(check(PySlice_New(values[0], values[1], values[2])));
 }
 
-// For a subscript [lower:upper] that is no constant: its two bounds go to temporaries, of which *run is the first.
-bool Compiler::plain_slice(ast::expr* e, uint32_t* run) {
-  if (!e->is<Slice>() || e->as<Slice>()->step != nullptr) return false;
+// For a subscript [lower:upper] or [lower:upper:step] that is no constant: its 2 or 3 bounds, whose number is returned, go
+// to temporaries, of which *run is the first. Else 0.
+uint32_t Compiler::plain_slice(ast::expr* e, uint32_t* run) {
+  if (!e->is<Slice>()) return 0;
   auto* s = e->as<Slice>();
-  if (constant_slice(s)) return false;
+  if (constant_slice(s)) return 0;
   *run = top();
-  ast::expr* parts[2] = {s->lower, s->upper};
-  for (int i = 0; i < 2; ++i) {
-    if (parts[i] != nullptr) {
-      push_argument(parts[i], i == 1);
-    } else {
-      emit_none(push());
-    }
-  }
-  return true;
+  return slice_bounds(s);
 }
 
-Operand Compiler::slice(Slice* e, int dst) {
-  const uint32_t base = top();
+// Pushes the bounds of a slice and returns how many they are.
+uint32_t Compiler::slice_bounds(Slice* e) {
   ast::expr* parts[3] = {e->lower, e->upper, e->step};
-  Ref<> value = constant_slice(e);
-  if (value) return constant(value, dst);
   const uint32_t count = e->step != nullptr ? 3 : 2;
   for (uint32_t i = 0; i < count; ++i) {
     if (parts[i] != nullptr) {
@@ -643,6 +635,14 @@ Operand Compiler::slice(Slice* e, int dst) {
       emit_none(push());
     }
   }
+  return count;
+}
+
+Operand Compiler::slice(Slice* e, int dst) {
+  const uint32_t base = top();
+  Ref<> value = constant_slice(e);
+  if (value) return constant(value, dst);
+  const uint32_t count = slice_bounds(e);
   set_top(base);
   Operand d = destination(dst);
   emit(Op::BUILD_SLICE, d.reg, base, count);

@@ -261,8 +261,10 @@ void Compiler::store(ast::expr* target, Operand value) {
     case expr_kind::Subscript: {
       auto* s = target->as<Subscript>();
       Operand o = keep(expr(s->value), s->slice);
-      if (uint32_t run; plain_slice(s->slice, &run)) {
-        emit(Op::STORE_SLICE, o.reg, run, value.reg, kill(o, kKillA) | kill(value, kKillC));
+      uint32_t run;
+      if (const uint32_t bounds = plain_slice(s->slice, &run); bounds != 0) {
+        emit(Op::STORE_SLICE, o.reg, run, value.reg,
+             kill(o, kKillA) | kill(value, kKillC) | (bounds == 3 ? kSliceStep : 0));
         break;
       }
       Operand index = expr(s->slice);

@@ -29,6 +29,7 @@ enum OpFlags : uint8_t {
   kMethod = 16,        // CALL*, LOAD_SUPER_ATTR: a self-or-empty register follows the callable
   kNegate = 32,        // IS, CONTAINS
   kSuperZeroArg = 32,  // LOAD_SUPER_ATTR
+  kSliceStep = 16,     // *_SLICE: the run has a step, too
   kCallArgs = 32,      // LIST_EXTEND: the list collects the arguments of a call
   kUnbox = 64,         // loads and CALL: arithmetic follows, a number may come unboxed
 };

@@ -145,34 +145,34 @@ struct Regs {
   Value B() const { return r[b()]; }
   Value C() const { return r[c()]; }
   bool flag(uint8_t bit) const { return (word_flags(w) & bit) != 0; }
-  void clear(uint32_t reg) const {
+  AMPHIS_ALWAYS_INLINE void clear(uint32_t reg) const {
     Value v = r[reg];
     r[reg] = kEmpty;
     drop(v);
   }
-  void kill_a() const {
+  AMPHIS_ALWAYS_INLINE void kill_a() const {
     if (flag(kKillA)) clear(a());
   }
-  void kill_b() const {
+  AMPHIS_ALWAYS_INLINE void kill_b() const {
     if (flag(kKillB)) clear(b());
   }
-  void kill_c() const {
+  AMPHIS_ALWAYS_INLINE void kill_c() const {
     if (flag(kKillC)) clear(c());
   }
-  void set(uint32_t reg, Value v) const {
+  AMPHIS_ALWAYS_INLINE void set(uint32_t reg, Value v) const {
     Value old = r[reg];
     r[reg] = v;
     drop(old);
   }
   // Takes over a new reference; false if it is null.
-  bool set_object(uint32_t reg, PyObject* o) const {
+  AMPHIS_ALWAYS_INLINE bool set_object(uint32_t reg, PyObject* o) const {
     if (o == nullptr) return false;
     set(reg, value_owned(o));
     return true;
   }
   bool set_a(PyObject* o) const { return set_object(a(), o); }
   // The register's value as a new reference; the register is empty afterwards.
-  PyObject* take(uint32_t reg) const {
+  AMPHIS_ALWAYS_INLINE PyObject* take(uint32_t reg) const {
     Value v = r[reg];
     r[reg] = kEmpty;
     return value_take_object(v);

@@ -4,6 +4,7 @@
 #include "objects/str_concat.h"
 #include "objects/int.h"
 #include "objects/list.h"
+#include "objects/set.h"
 #include "objects/str.h"
 #include "objects/tuple.h"
 #include "sync/ref.h"
@@ -188,6 +189,14 @@ bool op_compare(Frame* f, const Word* pc) {
 
 int op_contains(Frame* f, const Word* pc) {
   Regs x(f, pc);
+  if (is_int(x.B()) && is_pointer(x.C()) &&
+      (Py_IS_TYPE(pointer_of(x.C()), &PySet_Type) || Py_IS_TYPE(pointer_of(x.C()), &PyFrozenSet_Type))) {
+    const int found = set_has_int(reinterpret_cast<PySetObject*>(pointer_of(x.C())), int_of(x.B()));
+    if (found >= 0) {
+      x.kill_c();
+      return found;
+    }
+  }
   Operand item(x.B());
   Operand container(x.C());
   if (item.get() == nullptr || container.get() == nullptr) return -1;
@@ -248,19 +257,30 @@ bool plain_bound(Value v, Py_ssize_t absent, Py_ssize_t* out) {
   return is_none(v);
 }
 
-bool plain_bounds(const Value* run, Py_ssize_t* start, Py_ssize_t* stop) {
-  return plain_bound(run[0], 0, start) && plain_bound(run[1], PY_SSIZE_T_MAX, stop);
+// The bounds in a *_SLICE's run.
+struct Bounds {
+  Py_ssize_t start, stop, step;
+};
+
+// False: they have to go through a slice object.
+bool plain_bounds(const Value* run, bool with_step, Bounds* out) {
+  out->step = 1;
+  if (with_step && (!plain_bound(run[2], 1, &out->step) || out->step == 0)) return false;
+  const bool down = out->step < 0;
+  return plain_bound(run[0], down ? PY_SSIZE_T_MAX : 0, &out->start) &&
+         plain_bound(run[1], down ? PY_SSIZE_T_MIN : PY_SSIZE_T_MAX, &out->stop);
 }
 
-Ref<> slice_object(const Value* run) {
-  Operand start(run[0]), stop(run[1]);
-  if (start.get() == nullptr || stop.get() == nullptr) return nullptr;
-  return Ref<>::steal(PySlice_New(start, stop, nullptr));
+Ref<> slice_object(const Value* run, bool with_step) {
+  Operand start(run[0]), stop(run[1]), step(with_step ? run[2] : value_none());
+  if (start.get() == nullptr || stop.get() == nullptr || step.get() == nullptr) return nullptr;
+  return Ref<>::steal(PySlice_New(start, stop, step));
 }
 
 void clear_bounds(const Regs& x, uint32_t run) {
   x.clear(run);
   x.clear(run + 1);
+  if (x.flag(kSliceStep)) x.clear(run + 2);
 }
 
 }  // namespace
@@ -269,25 +289,25 @@ bool op_load_slice(Frame* f, const Word* pc) {
   Regs x(f, pc);
   const Value* run = &x.r[x.c()];
   PyObject* result = nullptr;
-  Py_ssize_t start, stop;
-  if (is_pointer(x.B()) && plain_bounds(run, &start, &stop)) {
+  Bounds b;
+  if (is_pointer(x.B()) && plain_bounds(run, x.flag(kSliceStep), &b)) {
     PyObject* o = pointer_of(x.B());
     PyTypeObject* type = Py_TYPE(o);
     if (type == &PyList_Type) {
-      result = list_slice(reinterpret_cast<PyListObject*>(o), start, stop);
+      result = list_slice(reinterpret_cast<PyListObject*>(o), b.start, b.stop, b.step);
       if (result == nullptr) return false;
-    } else if (type == &PyTuple_Type || type == &PyUnicode_Type) {
+    } else if (b.step == 1 && (type == &PyTuple_Type || type == &PyUnicode_Type)) {
       const Py_ssize_t n = type == &PyTuple_Type ? PyTuple_GET_SIZE(o) : PyUnicode_GET_LENGTH(o);
-      PySlice_AdjustIndices(n, &start, &stop, 1);
-      if (stop < start) stop = start;
-      result = type == &PyTuple_Type ? PyTuple_GetSlice(o, start, stop) : str_slice(o, start, stop);
+      PySlice_AdjustIndices(n, &b.start, &b.stop, 1);
+      if (b.stop < b.start) b.stop = b.start;
+      result = type == &PyTuple_Type ? PyTuple_GetSlice(o, b.start, b.stop) : str_slice(o, b.start, b.stop);
       if (result == nullptr) return false;
     }
   }
   if (result == nullptr) {
     Operand o(x.B());
     if (o.get() == nullptr) return false;
-    Ref<> slice = slice_object(run);
+    Ref<> slice = slice_object(run, x.flag(kSliceStep));
     if (!slice) return false;
     result = PyObject_GetItem(o, slice);
     if (result == nullptr) return false;
@@ -299,11 +319,17 @@ bool op_load_slice(Frame* f, const Word* pc) {
 
 bool op_store_slice(Frame* f, const Word* pc) {
   Regs x(f, pc);
+  const Value* run = &x.r[x.b()];
   Operand o(x.A());
   Operand value(x.C());
-  Ref<> slice = slice_object(&x.r[x.b()]);
-  if (o.get() == nullptr || value.get() == nullptr || !slice) return false;
-  if (PyObject_SetItem(o, slice, value) < 0) return false;
+  if (o.get() == nullptr || value.get() == nullptr) return false;
+  Bounds b;
+  if (PyList_CheckExact(o.get()) && plain_bounds(run, x.flag(kSliceStep), &b)) {
+    if (list_assign_slice(reinterpret_cast<PyListObject*>(o.get()), b.start, b.stop, b.step, value) < 0) return false;
+  } else {
+    Ref<> slice = slice_object(run, x.flag(kSliceStep));
+    if (!slice || PyObject_SetItem(o, slice, value) < 0) return false;
+  }
   clear_bounds(x, x.b());
   x.kill_c();
   x.kill_a();

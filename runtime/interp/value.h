@@ -62,12 +62,12 @@ inline bool is_false_object(Value v) { return (v & ~kOwned) == value_false(); }
 inline bool is_none(Value v) { return (v & ~kOwned) == value_none(); }
 
 // Drops what the register held, if it owned a reference.
-inline void drop(Value v) {
+AMPHIS_ALWAYS_INLINE void drop(Value v) {
   if (is_owned(v)) Py_DECREF(pointer_of(v));
 }
 
 // A new owned (or unboxed, or immortal) copy.
-inline Value copy_value(Value v) {
+AMPHIS_ALWAYS_INLINE Value copy_value(Value v) {
   if (is_pointer(v) && v != kEmpty) {
     PyObject* o = pointer_of(v);
     Py_INCREF(o);
@@ -77,7 +77,7 @@ inline Value copy_value(Value v) {
 }
 
 // Turns a borrowed pointer into an owned one, in place of copy + drop.
-inline Value to_owned(Value v) {
+AMPHIS_ALWAYS_INLINE Value to_owned(Value v) {
   if ((v & kOwnedMask) == 0 && v != kEmpty) {
     Py_INCREF(pointer_of(v));
     return v | kOwned;
@@ -88,19 +88,19 @@ inline Value to_owned(Value v) {
 PyObject* box_slow(Value v);
 
 // New reference to an object with v's value; null with MemoryError. Leaves v's own reference alone.
-inline PyObject* value_to_object(Value v) {
+AMPHIS_ALWAYS_INLINE PyObject* value_to_object(Value v) {
   if (is_pointer(v)) return Py_NewRef(pointer_of(v));
   return box_slow(v);
 }
 
 // New reference; takes over v's reference when it has one.
-inline PyObject* value_take_object(Value v) {
+AMPHIS_ALWAYS_INLINE PyObject* value_take_object(Value v) {
   if (is_owned(v)) return pointer_of(v);
   return value_to_object(v);
 }
 
 // Unboxes an exact int or float object that fits; any other value comes back unchanged.
-inline Value unboxed(Value v) {
+AMPHIS_ALWAYS_INLINE Value unboxed(Value v) {
   if (!is_pointer(v) || v == kEmpty) return v;
   PyObject* o = pointer_of(v);
   if (Py_IS_TYPE(o, &PyFloat_Type)) return value_double(PyFloat_AS_DOUBLE(o));

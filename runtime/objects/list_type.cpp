@@ -267,13 +267,15 @@ void delete_extended(PyListObject* list, Py_ssize_t start, Py_ssize_t step, Py_s
   sync::store_release(list->ob_base.ob_size, to);
 }
 
-int assign_slice(PyObject* self, PyObject* slice, PyObject* value) {
-  Py_ssize_t start, stop, step;
-  if (PySlice_Unpack(slice, &start, &stop, &step) < 0) return -1;
+// `value` null: deletes.
+int assign_slice(PyObject* self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t step, PyObject* value) {
   PyListObject* list = as_list(self);
-  // The new items as an array that nobody else can change; `value` may be the list itself.
+  // The new items: those of another list, which is locked, too, or an array that nobody else can change.
+  PyListObject* source = nullptr;
   Ref<> fresh;
-  if (value != nullptr) {
+  if (value != nullptr && PyList_CheckExact(value) && value != self) {
+    source = as_list(value);
+  } else if (value != nullptr) {
     fresh = Ref<>::steal(PySequence_Tuple(value));
     if (!fresh) {
       if (PyErr_ExceptionMatches(PyExc_TypeError) && Py_TYPE(value)->tp_iter == nullptr &&
@@ -283,15 +285,24 @@ int assign_slice(PyObject* self, PyObject* slice, PyObject* value) {
       return -1;
     }
   }
-  const Py_ssize_t m = fresh ? PyTuple_GET_SIZE(fresh.get()) : 0;
-  PyObject** values = fresh ? reinterpret_cast<PyTupleObject*>(fresh.get())->ob_item : nullptr;
+  constexpr Py_ssize_t kFew = 16;
+  PyObject* few[kFew];
   PyObject** removed = nullptr;
   Py_ssize_t n = 0;
   int done = 0;
   {
-    ObjectLock lock(self);
+    ObjectLock2 lock(self, source != nullptr ? value : self);
+    PyObject** values = nullptr;
+    Py_ssize_t m = 0;
+    if (source != nullptr) {
+      values = source->ob_item;
+      m = source->ob_base.ob_size;
+    } else if (fresh) {
+      values = reinterpret_cast<PyTupleObject*>(fresh.get())->ob_item;
+      m = PyTuple_GET_SIZE(fresh.get());
+    }
     n = PySlice_AdjustIndices(list->ob_base.ob_size, &start, &stop, step);
-    if (step == 1) {
+    if (step == 1 && m != n) {
       for (Py_ssize_t i = 0; i < m; i++) Py_INCREF(values[i]);
       done = list_replace_range(list, start, start + n, values, m, &removed);
     } else if (value != nullptr && m != n) {
@@ -299,7 +310,7 @@ int assign_slice(PyObject* self, PyObject* slice, PyObject* value) {
                    m, n);
       return -1;
     } else if (n > 0) {
-      removed = static_cast<PyObject**>(PyMem_Malloc(static_cast<size_t>(n) * sizeof(PyObject*)));
+      removed = n <= kFew ? few : static_cast<PyObject**>(PyMem_Malloc(static_cast<size_t>(n) * sizeof(PyObject*)));
       if (removed == nullptr) {
         PyErr_NoMemory();
         return -1;
@@ -314,7 +325,11 @@ int assign_slice(PyObject* self, PyObject* slice, PyObject* value) {
       }
     }
   }
-  list_drop_removed(removed, n);
+  if (removed == few) {
+    for (Py_ssize_t i = 0; i < n; i++) Py_DECREF(few[i]);
+  } else {
+    list_drop_removed(removed, n);
+  }
   return done;
 }
 
@@ -325,7 +340,11 @@ int list_assign_subscript(PyObject* self, PyObject* index, PyObject* value) {
     if (i < 0) i += list_size(as_list(self));
     return assign_item(self, i, value);
   }
-  if (PySlice_Check(index)) return assign_slice(self, index, value);
+  if (PySlice_Check(index)) {
+    Py_ssize_t start, stop, step;
+    if (PySlice_Unpack(index, &start, &stop, &step) < 0) return -1;
+    return assign_slice(self, start, stop, step, value);
+  }
   wrong_index(index);
   return -1;
 }
@@ -523,8 +542,12 @@ PyObject* list_subscript(PyObject* self, PyObject* index) {
 
 PyCFunction list_append_method() { return method_append; }
 
-PyObject* list_slice(PyListObject* list, Py_ssize_t start, Py_ssize_t stop) {
-  return copy_range(list, start, stop, 1);
+PyObject* list_slice(PyListObject* list, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t step) {
+  return copy_range(list, start, stop, step);
+}
+
+int list_assign_slice(PyListObject* list, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t step, PyObject* value) {
+  return assign_slice(reinterpret_cast<PyObject*>(list), start, stop, step, value);
 }
 
 }  // namespace amphis

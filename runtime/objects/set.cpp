@@ -9,6 +9,7 @@
 
 #include "base/compiler.h"
 #include "objects/dict.h"
+#include "objects/int.h"
 
 using namespace amphis;
 
@@ -84,16 +85,26 @@ int merge_set(PySetObject* set, PySetObject* other) {
   if (set == other || other->used == 0) return 0;
   if ((set->fill + other->used) * 5 >= set->mask * 3 && resize(set, (set->used + other->used) * 2) < 0)
     return -1;
-  // Without comparisons where there is nothing to compare with.
+  // Without comparisons where there is nothing to compare with; without probing where the result is the same table.
   if (set->fill == 0) {
-    for (Py_ssize_t i = 0; i <= other->mask; i++) {
-      setentry* entry = &other->table[i];
-      if (set_entry_live(entry)) {
-        place(set->table, static_cast<size_t>(set->mask), Py_NewRef(entry->key), entry->hash);
+    setentry* const to = set->table;
+    setentry* const from = other->table;
+    const Py_ssize_t count = other->used;
+    const size_t mask = static_cast<size_t>(set->mask);
+    const bool alike = set->mask == other->mask && other->fill == count;
+    for (Py_ssize_t i = 0, left = count; left > 0; i++) {
+      const setentry entry = from[i];
+      if (!set_entry_live(&entry)) continue;
+      left--;
+      Py_INCREF(entry.key);
+      if (alike) {
+        to[i] = entry;
+      } else {
+        place(to, mask, entry.key, entry.hash);
       }
     }
-    set->fill = other->used;
-    sync::store_relaxed(set->used, other->used);
+    set->fill = count;
+    sync::store_relaxed(set->used, count);
     return 0;
   }
   Py_ssize_t pos = 0;
@@ -223,6 +234,38 @@ bool set_next(PySetObject* set, Py_ssize_t* pos, setentry** entry) {
   return false;
 }
 
+int set_has_int(PySetObject* set, int64_t value) {
+  // Values within a register: those are their own hashes.
+  const Py_hash_t hash = value == -1 ? -2 : static_cast<Py_hash_t>(value);
+  int result = 0;
+  const auto look = [&] {
+    probe(set->table, static_cast<size_t>(set->mask), hash, [&](setentry* entry) {
+      if (entry->key == nullptr) return true;
+      if (entry->hash != hash || entry->key == set_dummy()) return false;
+      int64_t there;
+      if (!PyLong_CheckExact(entry->key) || !compact_value(entry->key, &there)) {
+        result = -1;
+        return true;
+      }
+      result = there == value;
+      return result != 0;
+    });
+  };
+  if (PyFrozenSet_CheckExact(set)) {
+    look();
+  } else {
+    ObjectLock lock(set);
+    look();
+  }
+  return result;
+}
+
+int set_fill(PyObject* op, PyObject* iterable) {
+  // A frozenset does not change while it is read.
+  if (PyFrozenSet_CheckExact(iterable)) return merge_set(as_set(op), as_set(iterable));
+  return set_update(op, iterable);
+}
+
 int set_update(PyObject* op, PyObject* iterable) {
   PySetObject* set = as_set(op);
   if (PyAnySet_Check(iterable)) {
@@ -265,7 +308,7 @@ PyObject* set_make(PyTypeObject* type, PyObject* iterable) {
   set->finger = 0;
   if (type == &PySet_Type || type == &PyFrozenSet_Type) track(set);
   Ref<> result = Ref<>::steal(set);
-  if (iterable != nullptr && set_update(result.get(), iterable) < 0) return nullptr;
+  if (iterable != nullptr && set_fill(result.get(), iterable) < 0) return nullptr;
   return result.release();
 }
 

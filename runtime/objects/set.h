@@ -30,6 +30,13 @@ inline bool set_entry_live(const setentry* entry) {
 // set.update(iterable): 0 or -1. For a set or a frozenset that nobody else can see.
 int set_update(PyObject* set, PyObject* iterable);
 
+// The same for a set that this thread has made and not handed out.
+int set_fill(PyObject* set, PyObject* iterable);
+
+// Whether an exact set or frozenset has this int, which a register can hold: 1, 0, or -1 without an exception if the
+// answer needs a comparison of objects.
+int set_has_int(PySetObject* set, int64_t value);
+
 // A new set or frozenset of this (exact or derived) type; `iterable` may be null.
 PyObject* set_make(PyTypeObject* type, PyObject* iterable);
 

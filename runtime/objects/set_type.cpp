@@ -57,10 +57,13 @@ void set_dealloc(PyObject* self) {
   Py_TRASHCAN_BEGIN(self, set_dealloc) PySetObject* set = as_set(self);
   if (set->weakreflist != nullptr) PyObject_ClearWeakRefs(self);
   if (set->table != nullptr) {
-    for (Py_ssize_t i = 0; i <= set->mask; i++) {
-      if (set_entry_live(&set->table[i])) Py_DECREF(set->table[i].key);
+    setentry* const table = set->table;
+    for (Py_ssize_t i = 0, left = set->used; left > 0; i++) {
+      if (!set_entry_live(&table[i])) continue;
+      left--;
+      Py_DECREF(table[i].key);
     }
-    if (set->table != set->smalltable) PyMem_Free(set->table);
+    if (table != set->smalltable) PyMem_Free(table);
   }
   Py_TYPE(self)->tp_free(self);
   Py_TRASHCAN_END
@@ -165,7 +168,7 @@ bool both_sets(PyObject* a, PyObject* b) {
 PyObject* or_slot(PyObject* a, PyObject* b) {
   if (!both_sets(a, b)) Py_RETURN_NOTIMPLEMENTED;
   Ref<> result = Ref<>::steal(set_copy(a));
-  if (!result || (a != b && set_update(result.get(), b) < 0)) return nullptr;
+  if (!result || (a != b && set_fill(result.get(), b) < 0)) return nullptr;
   return result.release();
 }
 PyObject* and_slot(PyObject* a, PyObject* b) {

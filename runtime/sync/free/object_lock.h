@@ -24,12 +24,12 @@ AMPHIS_NOINLINE void section_resume(ThreadState* ts);
 // Unlocks every active section; called before detaching.
 AMPHIS_NOINLINE void section_suspend_all(ThreadState* ts);
 
-inline void section_push(ThreadState* ts, PyCriticalSection* c, PyMutex* m, uintptr_t tag) {
+AMPHIS_ALWAYS_INLINE void section_push(ThreadState* ts, PyCriticalSection* c, PyMutex* m, uintptr_t tag) {
   c->_cs_mutex = m;
   c->_cs_prev = ts->critical_section;
   ts->critical_section = reinterpret_cast<uintptr_t>(c) | tag;
 }
-inline void section_pop(ThreadState* ts, PyCriticalSection* c) {
+AMPHIS_ALWAYS_INLINE void section_pop(ThreadState* ts, PyCriticalSection* c) {
   uintptr_t outer = c->_cs_prev;
   ts->critical_section = outer;
   if (outer & kSectionSuspended) [[unlikely]] section_resume(ts);
@@ -105,8 +105,8 @@ class [[nodiscard]] ObjectLock {
   PyCriticalSection c_;
 
  public:
-  explicit ObjectLock(const void* op) { sync::section_begin(&c_, sync::object_mutex(op)); }
-  ~ObjectLock() { sync::section_end(&c_); }
+  AMPHIS_ALWAYS_INLINE explicit ObjectLock(const void* op) { sync::section_begin(&c_, sync::object_mutex(op)); }
+  AMPHIS_ALWAYS_INLINE ~ObjectLock() { sync::section_end(&c_); }
   ObjectLock(const ObjectLock&) = delete;
   ObjectLock& operator=(const ObjectLock&) = delete;
 };

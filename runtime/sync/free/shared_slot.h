@@ -30,14 +30,14 @@ AMPHIS_ALWAYS_INLINE bool try_incref_local(PyObject* op) {
   }
   return false;
 }
-inline bool try_incref(PyObject* op) { return try_incref_local(op) || try_incref_shared(op); }
+AMPHIS_ALWAYS_INLINE bool try_incref(PyObject* op) { return try_incref_local(op) || try_incref_shared(op); }
 
 inline void publish(PyObject* op) {
   if (_Py_IsImmortal(op)) return;
   if ((load_relaxed(op->ob_ref_shared) & _Py_REF_SHARED_FLAG_MASK) == 0) publish_slow(op);
 }
 // True when this thread holds the only reference, so that nobody can notice a change in place.
-inline bool is_unique(PyObject* op) {
+AMPHIS_ALWAYS_INLINE bool is_unique(PyObject* op) {
   if (load_relaxed(op->ob_tid) == _Py_ThreadId())
     return load_relaxed(op->ob_ref_local) == 1 && (load_relaxed(op->ob_ref_shared) >> _Py_REF_SHARED_SHIFT) == 0;
   return load_relaxed(op->ob_ref_local) == 0 && load_acquire(op->ob_ref_shared) == _Py_REF_SHARED(1, _Py_REF_MERGED);
@@ -45,17 +45,17 @@ inline bool is_unique(PyObject* op) {
 
 // True when this thread may change the object in place: the slot it was read from, whose lock this thread holds, has
 // the only reference, and no other thread can be about to take one (it was never published).
-inline bool is_private(PyObject* op) {
+AMPHIS_ALWAYS_INLINE bool is_private(PyObject* op) {
   return load_relaxed(op->ob_tid) == _Py_ThreadId() && load_relaxed(op->ob_ref_local) == 1 &&
          load_relaxed(op->ob_ref_shared) == 0;
 }
 // True when no other thread can free the object while this one looks at it without a reference: this thread owns it,
 // so only this thread merges the halves of its count.
-inline bool is_stable(PyObject* op) { return load_relaxed(op->ob_tid) == _Py_ThreadId(); }
+AMPHIS_ALWAYS_INLINE bool is_stable(PyObject* op) { return load_relaxed(op->ob_tid) == _Py_ThreadId(); }
 
 // False: try again under the owner's lock.
 template <class T>
-inline bool try_get_ref(T* const* slot, Ref<T>* result) {
+AMPHIS_ALWAYS_INLINE bool try_get_ref(T* const* slot, Ref<T>* result) {
   for (;;) {
     T* p = load_acquire(*const_cast<T**>(slot));
     if (!p) {
