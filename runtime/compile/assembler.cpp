@@ -30,6 +30,21 @@ uint16_t narrow(uint32_t v) {
   return static_cast<uint16_t>(v);
 }
 
+// The register of an instruction that may give numbers without their objects; else -1.
+int64_t loads_into(const Instr& i) {
+  switch (i.op) {
+    case Op::LOAD_ATTR:
+    case Op::LOAD_SUBSCR:
+    case Op::LOAD_DEREF:
+    case Op::LOAD_GLOBAL:
+      return i.a;
+    case Op::CALL:
+      return i.c;
+    default:
+      return -1;
+  }
+}
+
 }  // namespace
 
 Instr& Assembler::append(Op op) {
@@ -56,9 +71,23 @@ void Assembler::emit(Op op, uint32_t a, uint32_t b, uint32_t c, uint8_t flags, u
 void Assembler::mark_number(uint32_t reg) {
   if (!reachable_ || instrs_.empty()) return;
   Instr& last = instrs_.back();
-  const bool load = last.op == Op::LOAD_ATTR || last.op == Op::LOAD_SUBSCR || last.op == Op::LOAD_GLOBAL ||
-                    last.op == Op::LOAD_DEREF;
-  if ((load && last.a == reg) || (last.op == Op::CALL && last.c == reg)) last.flags |= kUnbox;
+  if (loads_into(last) == static_cast<int64_t>(reg)) last.flags |= kUnbox;
+}
+
+void Assembler::unbox_variables(const std::vector<uint32_t>& object_reads) {
+  auto numbers = [&](uint64_t reg) { return reg < object_reads.size() && object_reads[reg] == 0; };
+  for (Instr& i : instrs_) {
+    bool unbox = false;
+    if (i.op == Op::FOR_ITER) {
+      unbox = numbers(i.cache);
+    } else if (i.op == Op::UNPACK_SEQUENCE) {
+      // One of them is enough: the others lose nothing by it but, if they are numbers, their objects.
+      for (uint64_t k = 0; k < i.c; ++k) unbox |= numbers(i.a + k);
+    } else if (const int64_t reg = loads_into(i); reg >= 0) {
+      unbox = numbers(static_cast<uint64_t>(reg));
+    }
+    if (unbox) i.flags |= kUnbox;
+  }
 }
 
 void Assembler::emit_wide(Op op, uint32_t a, int64_t bc, uint8_t flags) {

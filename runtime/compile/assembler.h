@@ -62,6 +62,8 @@ class Assembler {
 
   // If the newest instruction loads register `reg` from somewhere: what it loads goes to arithmetic.
   void mark_number(uint32_t reg);
+  // What is loaded into variables whose objects nobody reads may come as numbers. By variable: reads of the object.
+  void unbox_variables(const std::vector<uint32_t>& object_reads);
 
   // The first cache word of an instruction emitted earlier.
   void patch_cache(size_t index, uint64_t cache) { instrs_[index].cache = cache; }

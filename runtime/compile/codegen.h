@@ -81,6 +81,7 @@ struct Unit {
   std::vector<Identifier> register_names;
   std::vector<uint8_t> register_kinds;
   uint32_t first_temp = 0, top = 0, max_top = 0;
+  std::vector<uint32_t> other_reads;  // by variable: reads that are no operands of arithmetic, comparison or subscription
   uint32_t first_free = 0, free_count = 0;
   std::unordered_map<Identifier, uint32_t> cells_by_name;  // implicit cells of class bodies
 
@@ -133,9 +134,14 @@ class Compiler {
 
   // --- emission
   Assembler& code() { return unit_->code; }
-  // The operand goes to arithmetic next: if it was just loaded, it may come as a plain number.
+  // The operand goes to arithmetic next: if it was just loaded, it may come as a plain number; if it is a variable, this
+  // read does not ask for the object.
   void want_number(Operand o) {
-    if (o.temp) unit_->code.mark_number(o.reg);
+    if (o.temp) {
+      unit_->code.mark_number(o.reg);
+    } else if (!is_temp(o.reg)) {
+      --unit_->other_reads[o.reg];
+    }
   }
   void emit(Op op, uint32_t a = 0, uint32_t b = 0, uint32_t c = 0, unsigned flags = 0, uint64_t cache = 0) {
     unit_->code.emit(op, a, b, c, static_cast<uint8_t>(flags), cache);

@@ -80,6 +80,7 @@ Operand Compiler::super_attribute(Attribute* e, int dst, bool method) {
       emit(Op::LOAD_DEREF, t, reg);
     } else {
       if (!bound(reg)) emit(Op::CHECK_BOUND, reg);
+      ++unit_->other_reads[reg];
       emit(Op::BORROW, t, reg);
     }
   }

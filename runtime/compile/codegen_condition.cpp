@@ -134,6 +134,7 @@ void Compiler::jump_if(ast::expr* e, Label target, bool when) {
   }
   const uint32_t base = top();
   Operand o = expr(e);
+  want_number(o);
   set_top(base);
   jump(when ? Op::JUMP_IF_TRUE : Op::JUMP_IF_FALSE, o.reg, target, kill(o, kKillA));
 }

@@ -542,6 +542,7 @@ Operand Compiler::named(NamedExpr* e, int dst) {
   if (local >= 0) {
     expr(e->value, local);
     set_bound(static_cast<uint32_t>(local));
+    ++unit_->other_reads[static_cast<uint32_t>(local)];
     if (dst == kAny || dst == local) return Operand{static_cast<uint32_t>(local), false};
     Operand d = destination(dst);
     emit(Op::COPY, d.reg, static_cast<uint32_t>(local));
@@ -631,6 +632,7 @@ uint32_t Compiler::slice_bounds(Slice* e) {
   for (uint32_t i = 0; i < count; ++i) {
     if (parts[i] != nullptr) {
       push_argument(parts[i], i + 1 == count);
+      if (const int local = local_register(parts[i]); local >= 0) want_number({static_cast<uint32_t>(local), false});
     } else {
       emit_none(push());
     }

@@ -268,6 +268,7 @@ void Compiler::store(ast::expr* target, Operand value) {
         break;
       }
       Operand index = expr(s->slice);
+      want_number(index);
       emit(Op::STORE_SUBSCR, o.reg, index.reg, value.reg,
            kill(o, kKillA) | kill(index, kKillB) | kill(value, kKillC));
       break;

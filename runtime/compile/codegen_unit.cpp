@@ -149,6 +149,7 @@ void Compiler::assign_registers(Unit& u) {
     add_register(u, symbol->name, kLocalFree);
   }
   u.first_temp = u.top = u.max_top = static_cast<uint32_t>(u.register_names.size());
+  u.other_reads.assign(u.first_temp, 0);
 
   const size_t words = u.register_names.size() / 64 + 1;
   u.assigned.assign(words, 0);
@@ -256,6 +257,7 @@ Ref<> Compiler::leave_unit() {
   if (code().reachable()) code().emit_wide(Op::RETURN_CONST, 0, const_index(Py_None));
   end_generator();
   CodeSpec spec;
+  code().unbox_variables(u.other_reads);
   code().finish(spec);
   Ref<> consts = u.consts.tuple();
   Ref<> names = Ref<>::steal(check(PyTuple_New(static_cast<Py_ssize_t>(u.names.size()))));
@@ -383,6 +385,7 @@ Operand Compiler::load_name(Identifier name, int dst) {
         emit(Op::CHECK_BOUND, use.reg);
         if (code().reachable()) set_bound(use.reg);
       }
+      ++unit_->other_reads[use.reg];
       if (dst == kAny || static_cast<uint32_t>(dst) == use.reg) return Operand{use.reg, false};
       Operand d = destination(dst);
       emit(Op::COPY, d.reg, use.reg);

@@ -51,4 +51,7 @@ void attr_table_set(ThreadState* ts, uint32_t version, PyObject* name, AttrUse u
 // Gives the table up (ThreadHooks::clear).
 void attr_table_drop(ThreadState* ts);
 
+// Frees the records of a code object's sites, which nobody runs any more.
+void release_attr_records(PyCodeObject* code);
+
 }  // namespace amphis

@@ -355,6 +355,21 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     }
     goto L_LOAD_ATTR;
   }
+  L_LOAD_ATTR_PROPERTY : {
+    Value b = R[B];
+    callee = is_pointer(b) ? load_property_getter(pointer_of(b), record_of(pc[1])) : kEmpty;
+    if (callee == kEmpty) [[unlikely]] goto L_LOAD_ATTR;
+    f->pc = pc;
+    args = ts->reg_top;
+    *args = FLAGS & kKillB ? b : borrow_value(b);
+    if (FLAGS & kKillB) R[B] = kEmpty;
+    Frame* next = push_python_call(ts, f, callee, args, 1, A, 3);
+    if (next == nullptr) goto error;
+    f = next;
+    ENTER_FRAME();
+    POLL();
+    DISPATCH();
+  }
   PLAIN(LOAD_ATTR, op_load_attr, 3)
   L_LOAD_METHOD_TYPE : {
     Value b = R[B], v;
@@ -610,13 +625,13 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       DISPATCH();
     }
     if (type == &PyListIter_Type) {
-      Value v = list_iterator_next(it);
+      Value v = list_iterator_next(it, UNBOX);
       if (v != kEmpty) [[likely]] {
         SET(static_cast<uint16_t>(pc[1]), v);
         NEXT(2);
       }
     } else if (type == &PyTupleIter_Type) {
-      Value v = tuple_iterator_next(it);
+      Value v = tuple_iterator_next(it, UNBOX);
       if (v != kEmpty) [[likely]] {
         SET(static_cast<uint16_t>(pc[1]), v);
         NEXT(2);
@@ -642,7 +657,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       if (word_op(unpack) == Op::UNPACK_SEQUENCE && word_c(unpack) == 2 && (word_flags(unpack) & kKillB) &&
           word_b(unpack) == static_cast<uint16_t>(pc[1])) {
         Value first, second;
-        if (next_pair(it, type, &first, &second)) [[likely]] {
+        if (next_pair(it, type, (word_flags(unpack) & kUnbox) != 0, &first, &second)) [[likely]] {
           SET(word_a(unpack), first);
           SET(word_a(unpack) + 1, second);
           NEXT(3);
@@ -657,7 +672,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     }
     item = type->tp_iternext(it);
     if (item != nullptr) [[likely]] {
-      SET(static_cast<uint16_t>(pc[1]), value_owned(item));
+      SET(static_cast<uint16_t>(pc[1]), UNBOX ? unboxed_result(item) : value_owned(item));
       NEXT(2);
     }
   exhausted:
@@ -675,11 +690,12 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       auto* tuple = reinterpret_cast<PyTupleObject*>(pointer_of(b));
       Value* to = &R[A];
       const bool kill = FLAGS & kKillB;
+      const bool unbox = UNBOX;
       if (kill) R[B] = kEmpty;
       f->pc = pc;
       for (int i = 0, n = C; i < n; ++i) {
         Value old = to[i];
-        to[i] = value_shared(tuple->ob_item[i]);
+        to[i] = value_of_item(tuple->ob_item[i], unbox);
         drop(old);
       }
       if (kill) drop(b);
@@ -909,7 +925,8 @@ call_function: {
   PLAIN(BUILD_STRING, op_build_string, 1)
   L_LIST_APPEND : {
     PyObject* value = take_operand(R, B, (FLAGS & kKillB) != 0);
-    if (value == nullptr || list_append_take(reinterpret_cast<PyListObject*>(pointer_of(R[A])), value) < 0) {
+    // The list is still being built: no program has it.
+    if (value == nullptr || list_append_locked(reinterpret_cast<PyListObject*>(pointer_of(R[A])), value) < 0) {
       f->pc = pc;
       goto error;
     }

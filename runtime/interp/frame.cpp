@@ -119,7 +119,7 @@ Frame* push_python_call_kw(ThreadState* ts, Frame* f, Value callee, Value* args,
   if (!in_place) regs = ts->reg_top;  // a generator's registers are not on the thread's stack
   uint32_t bound = nargs;
   if (extra->simple_arguments && kwnames == nullptr && nargs == static_cast<uint32_t>(code->co_argcount)) {
-    if (!in_place) {
+    if (regs != args) {
       for (uint32_t i = 0; i < nargs; ++i) {
         regs[i] = args[i];
         args[i] = kEmpty;
@@ -232,6 +232,7 @@ int interp_init() {
   function_entry = function_vectorcall;
   known_calls.list_append = list_append_method();
   super_frame_hook = super_arguments_of_frame;
+  code_release_caches = release_attr_records;
   add_thread_hooks({interp_thread_created, nullptr, attr_table_drop, nullptr, interp_thread_destroyed});
   return 0;
 }

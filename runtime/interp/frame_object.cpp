@@ -2,6 +2,7 @@
 // while somebody still refers to it (tracebacks, sys._getframe).
 #include <cstring>
 
+#include "gc/object_new.h"
 #include "internal/pycore_frame.h"
 #include "interp/frame_variables.h"
 #include "interp/generator.h"
@@ -190,8 +191,11 @@ FrameObject* frame_object(Frame* f) {
   if (f->object != nullptr) {
     return as_frame(Py_NewRef(reinterpret_cast<PyObject*>(f->object)));
   }
-  auto* o = PyObject_GC_New(FrameObject, &PyFrame_Type);
-  if (o == nullptr) return nullptr;
+  auto* o = new_gc_object<FrameObject>(&PyFrame_Type);
+  if (o == nullptr) {
+    PyErr_NoMemory();
+    return nullptr;
+  }
   o->frame = f;
   o->back = nullptr;
   o->extra_locals = nullptr;
@@ -203,7 +207,7 @@ FrameObject* frame_object(Frame* f) {
   o->trace_opcodes = false;
   o->kept = {};
   o->kept_regs = nullptr;
-  PyObject_GC_Track(o);
+  track(o);
   f->object = reinterpret_cast<PyFrameObject*>(Py_NewRef(reinterpret_cast<PyObject*>(o)));
   return o;
 }

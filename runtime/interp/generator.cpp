@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "gc/object_new.h"
 #include "interp/load.h"
 #include "objects/function.h"
 #include "sync/ref.h"
@@ -26,8 +27,9 @@ void set_state(GeneratorObject* gen, GeneratorState state) {
 }
 
 // Drops what the frame owns. The state is kGenFinished already: nobody else looks at the registers.
-void clear_frame(GeneratorObject* gen) {
-  Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
+void clear_frame(ThreadState* ts, GeneratorObject* gen) {
+  // What is dropped may run code, which must not see the exception that ends the generator.
+  PyObject* exc = std::exchange(ts->current_exception, nullptr);
   Frame* f = &gen->frame;
   if (f->object != nullptr) frame_object_detach(f);
   for (uint32_t i = 0; i < gen->register_count; ++i) {
@@ -37,7 +39,7 @@ void clear_frame(GeneratorObject* gen) {
   }
   Py_CLEAR(f->locals);
   Py_CLEAR(gen->exc_state.exc_value);
-  if (exc) PyErr_SetRaisedException(exc.release());
+  if (exc != nullptr) PyErr_SetRaisedException(exc);
 }
 
 // cr_origin: (file, line, function) of the callers, innermost first.
@@ -59,29 +61,34 @@ PyObject* generator_new(ThreadState* ts, Frame* f) {
                        : flags & CO_ASYNC_GENERATOR ? &PyAsyncGen_Type
                                                     : &PyGen_Type;
   CodeExtra* extra = code_extra(f->code);
-  auto* gen = reinterpret_cast<GeneratorObject*>(
-      PyUnstable_Object_GC_NewWithExtraData(type, extra->register_count * sizeof(Value)));
-  if (gen == nullptr) return nullptr;
+  const uint32_t count = extra->register_count;
+  auto* gen = new_gc_object_sized<GeneratorObject>(type, sizeof(GeneratorObject) + count * sizeof(Value));
+  if (gen == nullptr) [[unlikely]] {
+    PyErr_NoMemory();
+    return nullptr;
+  }
+  PyFunctionObject* function = f->func();
   gen->weakrefs = nullptr;
-  gen->name = Py_NewRef(f->func()->func_name);
-  gen->qualname = Py_NewRef(f->func()->func_qualname);
+  gen->name = Py_NewRef(function->func_name);
+  gen->qualname = Py_NewRef(function->func_qualname);
   gen->origin_or_finalizer = nullptr;
   gen->exc_state = {};
   gen->state = kGenCreated;
   gen->hooks_inited = gen->ag_closed = gen->ag_running_async = false;
-  gen->register_count = extra->register_count;
-  for (uint32_t i = 0; i < extra->nlocalsplus; ++i) {
+  gen->register_count = count;
+  const uint32_t variables = extra->nlocalsplus;
+  for (uint32_t i = 0; i < variables; ++i) {
     gen->regs[i] = to_owned(f->regs[i]);
     f->regs[i] = kEmpty;
   }
-  for (uint32_t i = extra->nlocalsplus; i < extra->register_count; ++i) gen->regs[i] = kEmpty;
+  for (uint32_t i = variables; i < count; ++i) gen->regs[i] = kEmpty;
   gen->frame = {};
   gen->frame.pc = f->pc;
   gen->frame.regs = gen->regs;
   gen->frame.code = f->code;
-  gen->frame.function = copy_value(value_borrowed(pointer_of(f->function)));
+  gen->frame.function = value_shared(reinterpret_cast<PyObject*>(function));
   gen->frame.constants = extra->constants;
-  gen->frame.variables = extra->nlocalsplus;
+  gen->frame.variables = variables;
   gen->frame.flags = kFrameGenerator;
   gen->frame.locals = std::exchange(f->locals, nullptr);
   if (type == &PyCoro_Type && ts->coroutine_origin_tracking_depth > 0) [[unlikely]] {
@@ -91,7 +98,7 @@ PyObject* generator_new(ThreadState* ts, Frame* f) {
       return nullptr;
     }
   }
-  PyObject_GC_Track(gen);
+  track(gen);
   return reinterpret_cast<PyObject*>(gen);
 }
 
@@ -120,7 +127,7 @@ bool generator_can_push(GeneratorObject* gen, bool sends_none) {
 void generator_finish(ThreadState* ts, GeneratorObject* gen) {
   generator_leave(ts, gen);
   set_state(gen, kGenFinished);
-  clear_frame(gen);
+  clear_frame(ts, gen);
 }
 
 void generator_fail(ThreadState* ts, GeneratorObject* gen) { generator_finish(ts, gen); }

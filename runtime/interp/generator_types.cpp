@@ -429,12 +429,13 @@ PyObject* generator_get_frame(PyObject* self) {
 
 void generator_dealloc(PyObject* self) {
   GeneratorObject* gen = as_gen(self);
-  PyObject_GC_UnTrack(self);
+  untrack(self);
   if (gen->weakrefs != nullptr) PyObject_ClearWeakRefs(self);
-  if (Py_TYPE(self)->tp_finalize != nullptr) {
-    PyObject_GC_Track(self);
+  // One that has ended has nothing to finalize.
+  if (gen->state != kGenFinished) {
+    track(self);
     if (PyObject_CallFinalizerFromDealloc(self) < 0) return;  // resurrected
-    PyObject_GC_UnTrack(self);
+    untrack(self);
   }
   if (gen->state != kGenFinished) generator_abandon(gen);
   drop(gen->frame.function);

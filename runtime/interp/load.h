@@ -6,7 +6,7 @@
 //   LOAD_ATTR_SLOT, STORE_ATTR_SLOT    type version | offset of the slot << 32
 //   LOAD_ATTR_DICT                     type version | entry index << 32
 //   LOAD_*_MODULE, LOAD_GLOBAL_*       keys version | offset of the value from the keys << 32
-//   LOAD_*_CLASS, LOAD_*_TYPE          pointer to an AttrRecord, immutable once published
+//   LOAD_*_CLASS, LOAD_*_TYPE, LOAD_ATTR_PROPERTY  pointer to an AttrRecord, immutable once published
 #pragma once
 
 #include "Python.h"
@@ -40,13 +40,6 @@ AMPHIS_ALWAYS_INLINE bool same_number(Value b, Value c) {
   return !is_pointer(b) && b == c;
 }
 
-// A reference for a register: counted, or not if the collector looks after the object.
-AMPHIS_ALWAYS_INLINE Value value_shared(PyObject* o) {
-  if (sync::is_deferred(o) || _Py_IsImmortal(o)) return value_borrowed(o);
-  Py_INCREF(o);
-  return value_owned(o);
-}
-
 // The number that an exact int or float holds, or kEmpty.
 AMPHIS_ALWAYS_INLINE Value number_of(PyObject* o) {
   PyTypeObject* type = Py_TYPE(o);
@@ -54,6 +47,32 @@ AMPHIS_ALWAYS_INLINE Value number_of(PyObject* o) {
   int64_t i;
   if (type == &PyLong_Type && compact_value(o, &i) && fits_int(i)) return value_int(i);
   return kEmpty;
+}
+
+// The same where the object may be asked for afterwards: not of a NaN, of which programs notice which one it is.
+AMPHIS_ALWAYS_INLINE Value number_to_copy(PyObject* o) {
+  const Value number = number_of(o);
+  return is_double(number) && double_of(number) != double_of(number) ? kEmpty : number;
+}
+
+// The contents of a register for an object that something else keeps alive: counted, or not if the collector looks after
+// it. A number of another thread's comes without its object, whose count would be a cache line that the threads share.
+AMPHIS_ALWAYS_INLINE Value value_shared(PyObject* o) {
+  if (sync::is_deferred(o) || _Py_IsImmortal(o)) return value_borrowed(o);
+  if (!sync::is_stable(o)) [[unlikely]] {
+    const Value number = number_to_copy(o);
+    if (number != kEmpty) return number;
+  }
+  Py_INCREF(o);
+  return value_owned(o);
+}
+// The same for an item of a tuple; with `unbox`, numbers come without their objects.
+AMPHIS_ALWAYS_INLINE Value value_of_item(PyObject* o, bool unbox) {
+  if (unbox) {
+    const Value number = number_to_copy(o);
+    if (number != kEmpty) return number;
+  }
+  return value_shared(o);
 }
 
 // The number in the object o that was read from `slot`, or kEmpty. Only objects are looked into that cannot be freed
@@ -244,6 +263,12 @@ AMPHIS_ALWAYS_INLINE bool load_attr_type(PyObject* o, const AttrRecord* record, 
   }
 }
 
+// The function behind a property of o's class, for a register; kEmpty: the guard does not hold.
+AMPHIS_ALWAYS_INLINE Value load_property_getter(PyObject* o, const AttrRecord* record) {
+  if (record == nullptr || type_version_now(Py_TYPE(o)) != record->version) return kEmpty;
+  return value_shared(record->value);
+}
+
 // The class's __init__ if calling the class is "allocate, then call this Python function", for a register; else kEmpty
 // without an exception.
 PyObject* class_python_init_slow(PyTypeObject* cls);
@@ -417,24 +442,24 @@ AMPHIS_ALWAYS_INLINE bool range_iterator_next(PyObject* iterator, int64_t* out) 
 }
 
 // The next item of a list iterator; kEmpty: its tp_iternext decides.
-AMPHIS_ALWAYS_INLINE Value list_iterator_next(PyObject* iterator) {
+AMPHIS_ALWAYS_INLINE Value list_iterator_next(PyObject* iterator, bool unbox) {
   auto* it = reinterpret_cast<ListIterator*>(iterator);
   PyListObject* list = it->seq;
   const Py_ssize_t index = sync::load_relaxed(it->index);
   if (list == nullptr || index < 0) return kEmpty;
-  Value v = load_list_item(list, index, false);
+  Value v = load_list_item(list, index, unbox);
   if (v != kEmpty) sync::store_relaxed(it->index, index + 1);
   return v;
 }
 
 // The same for a tuple's iterator.
-AMPHIS_ALWAYS_INLINE Value tuple_iterator_next(PyObject* iterator) {
+AMPHIS_ALWAYS_INLINE Value tuple_iterator_next(PyObject* iterator, bool unbox) {
   auto* it = reinterpret_cast<TupleIterator*>(iterator);
   PyTupleObject* tuple = it->seq;
   const Py_ssize_t index = sync::load_relaxed(it->index);
   if (tuple == nullptr || static_cast<size_t>(index) >= static_cast<size_t>(PyTuple_GET_SIZE(tuple))) return kEmpty;
   sync::store_relaxed(it->index, index + 1);
-  return value_shared(PyTuple_GET_ITEM(tuple, index));
+  return value_of_item(PyTuple_GET_ITEM(tuple, index), unbox);
 }
 
 // o[key] = R[C] for a key that is an unboxed int and there already. Kills C when it succeeds.

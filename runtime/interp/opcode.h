@@ -31,7 +31,7 @@ enum OpFlags : uint8_t {
   kSuperZeroArg = 32,  // LOAD_SUPER_ATTR
   kSliceStep = 16,     // *_SLICE: the run has a step, too
   kCallArgs = 32,      // LIST_EXTEND: the list collects the arguments of a call
-  kUnbox = 64,         // loads and CALL: arithmetic follows, a number may come unboxed
+  kUnbox = 64,         // loads, CALL, FOR_ITER, UNPACK_SEQUENCE: for arithmetic, numbers may come unboxed
 };
 
 // Parts of MAKE_FUNCTION (operand C); the registers hold the parts that are present, in this order.

@@ -2,6 +2,7 @@
 #include "interp/attr_table.h"
 #include "interp/load.h"
 #include "interp/ops.h"
+#include "objects/descriptor_property.h"
 #include "objects/names.h"
 #include "objects/method.h"
 #include "objects/type.h"
@@ -26,8 +27,8 @@ uint64_t count_miss(const Word* pc) {
 }
 
 bool holds_record(Op op) {
-  return op == Op::LOAD_ATTR_CLASS || op == Op::LOAD_ATTR_TYPE || op == Op::LOAD_METHOD_CLASS ||
-         op == Op::LOAD_METHOD_TYPE;
+  return op == Op::LOAD_ATTR_CLASS || op == Op::LOAD_ATTR_TYPE || op == Op::LOAD_ATTR_PROPERTY ||
+         op == Op::LOAD_METHOD_CLASS || op == Op::LOAD_METHOD_TYPE;
 }
 
 // What the cache word means depends on the form, and another thread reads the two one after the other: in the
@@ -122,7 +123,13 @@ AttrForm form_of_instance(PyObject* o, PyTypeObject* type, PyObject* name, bool 
   Ref<> found = Ref<>::steal(type_lookup_versioned(type, name, &found_version));
   if (found_version != version) return general;
   if (found && is_data_descriptor(found)) {
-    if (method || !is_object_member(found, type)) return general;
+    if (method) return general;
+    // A property's function is called like any other: no C code between the two frames.
+    PyObject* getter = property_getter(found);
+    if (getter != nullptr && PyFunction_Check(getter) && (!kRaces || sync::is_deferred(getter))) {
+      return {Op::LOAD_ATTR_PROPERTY, 0, AttrRecord{version, 0, false, 0, getter}};
+    }
+    if (!is_object_member(found, type)) return general;
     auto* member = reinterpret_cast<PyMemberDescrObject*>(found.get());
     return {Op::LOAD_ATTR_SLOT, version | static_cast<uint64_t>(member->d_member->offset) << 32, {}};
   }
@@ -421,6 +428,13 @@ PyObject* class_python_init_slow(PyTypeObject* cls) {
     sync::store_release(reinterpret_cast<PyHeapTypeObject*>(cls)->_spec_cache.init, init);
   }
   return init;
+}
+
+void release_attr_records(PyCodeObject* code) {
+  Word* words = code_words(code);
+  for (uint32_t i = 0, n = code_extra(code)->word_count; i < n; i += 1u + op_info(word_op(words[i])).cache_words) {
+    if (holds_record(word_op(words[i]))) PyMem_Free(reinterpret_cast<void*>(words[i + 1]));
+  }
 }
 
 void raise_init_result(Value result) {

@@ -1,25 +1,25 @@
 // Raising, catching and matching exceptions.
 #include "interp/load.h"
 #include "interp/ops.h"
+#include "objects/exceptions.h"
 #include "sync/ref.h"
+
+#include <utility>
 
 namespace amphis {
 
 void add_traceback(Frame* f) {
-  Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
-  if (!exc) {
-    PyErr_SetString(PyExc_SystemError, "error return without exception set");
-    exc = Ref<>::steal(PyErr_GetRaisedException());
-  }
+  ThreadState* ts = current_thread();
+  if (ts->current_exception == nullptr) PyErr_SetString(PyExc_SystemError, "error return without exception set");
+  PyObject* exc = std::exchange(ts->current_exception, nullptr);
   FrameObject* object = frame_object(f);
-  if (object == nullptr) {
+  // Without memory for it the traceback lacks this frame.
+  if (object == nullptr ||
+      exception_add_frame(exc, reinterpret_cast<PyObject*>(object), static_cast<int>(f->index()) * 2, -1) < 0) {
     PyErr_Clear();
-    PyErr_SetRaisedException(exc.release());
-    return;
   }
-  PyErr_SetRaisedException(exc.release());
-  PyTraceBack_Here(reinterpret_cast<PyFrameObject*>(object));
-  Py_DECREF(object);
+  Py_XDECREF(object);
+  PyErr_SetRaisedException(exc);
 }
 
 void place_of_raise(Frame* f) {

@@ -57,17 +57,21 @@ AMPHIS_ALWAYS_INLINE Value perform_known_call(PyObject* callee, PyTypeObject* ty
 }
 
 // A step of any iterator. kEmpty: the end, or an exception.
-inline Value iterator_step(PyObject* iterator) {
-  if (Py_IS_TYPE(iterator, &PyListIter_Type)) {
-    Value v = list_iterator_next(iterator);
-    if (v != kEmpty) return v;
+AMPHIS_ALWAYS_INLINE Value iterator_step(PyObject* iterator, bool unbox) {
+  PyTypeObject* type = Py_TYPE(iterator);
+  Value v = kEmpty;
+  if (type == &PyListIter_Type) {
+    v = list_iterator_next(iterator, unbox);
+  } else if (type == &PyTupleIter_Type) {
+    v = tuple_iterator_next(iterator, unbox);
   }
-  PyObject* object = Py_TYPE(iterator)->tp_iternext(iterator);
+  if (v != kEmpty) return v;
+  PyObject* object = type->tp_iternext(iterator);
   return object != nullptr ? value_owned(object) : kEmpty;
 }
 
 // A step of enumerate(), zip() or dict.items() whose pair is unpacked at once. False: the end, or an exception.
-inline bool next_pair(PyObject* iterator, PyTypeObject* type, Value* first, Value* second) {
+inline bool next_pair(PyObject* iterator, PyTypeObject* type, bool unbox, Value* first, Value* second) {
   if (type == &PyDictIterItem_Type) {
     PyObject *key, *value;
     if (!dict_next_pair(iterator, &key, &value)) return false;
@@ -77,14 +81,14 @@ inline bool next_pair(PyObject* iterator, PyTypeObject* type, Value* first, Valu
   }
   if (type == &PyZip_Type) {
     PyObject* iterators = reinterpret_cast<ZipObject*>(iterator)->iterators;
-    *first = iterator_step(PyTuple_GET_ITEM(iterators, 0));
+    *first = iterator_step(PyTuple_GET_ITEM(iterators, 0), unbox);
     if (*first == kEmpty) return false;
-    *second = iterator_step(PyTuple_GET_ITEM(iterators, 1));
+    *second = iterator_step(PyTuple_GET_ITEM(iterators, 1), unbox);
     if (*second == kEmpty) drop(*first);
     return *second != kEmpty;
   }
   auto* e = reinterpret_cast<EnumerateObject*>(iterator);
-  Value item = iterator_step(e->iterator);
+  Value item = iterator_step(e->iterator, unbox);
   if (item == kEmpty) return false;
   const Py_ssize_t index = sync::load_relaxed(e->index);
   sync::store_relaxed(e->index, index + 1);

@@ -18,4 +18,9 @@ struct PropertyObject {
 // Truth of obj.__isabstractmethod__: 1, 0 (also if absent or obj is null), -1 error.
 int object_is_abstract(PyObject* obj);
 
+// The function that an exact property calls to be read, borrowed; null for anything else.
+inline PyObject* property_getter(PyObject* o) {
+  return Py_IS_TYPE(o, &PyProperty_Type) ? reinterpret_cast<PropertyObject*>(o)->get : nullptr;
+}
+
 }  // namespace amphis

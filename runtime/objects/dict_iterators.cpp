@@ -101,14 +101,62 @@ bool advance(DictIterator* self, bool want_key, bool want_value, Step* out) {
   return false;
 }
 
+// A reference to what the slot holds, if that costs no look at shared memory. Null: it may still be there.
+AMPHIS_ALWAYS_INLINE PyObject* take_quickly(PyObject* const* slot) {
+  PyObject* o = sync::load_acquire(*const_cast<PyObject**>(slot));
+  if (o == nullptr) return nullptr;
+  if (!sync::is_stable(o)) {
+    // Immortal, unless it was freed since it was read.
+    return _Py_IsImmortal(o) && sync::load_acquire(*const_cast<PyObject**>(slot)) == o ? o : nullptr;
+  }
+  Py_INCREF(o);
+  return o;
+}
+
+// A forward step where the next entry is in use and its objects are this thread's own. False, with nothing done: advance
+// decides.
+template <bool kKey, bool kValue>
+AMPHIS_ALWAYS_INLINE bool step_quickly(DictIterator* self, PyObject** key, PyObject** value) {
+  PyDictObject* dict = self->dict;
+  if (dict == nullptr || sync::load_relaxed(self->used) != sync::load_relaxed(dict->ma_used)) return false;
+  const Py_ssize_t left = sync::load_relaxed(self->left);
+  const Py_ssize_t at = sync::load_relaxed(self->pos);
+  DictKeys* keys = dict_keys(dict);
+  if (left <= 0 || at >= static_cast<Py_ssize_t>(sync::load_acquire(keys->nentries))) return false;
+  StrEntry* entry = dict_entry(keys, at);
+  if constexpr (kKey) {
+    *key = take_quickly(&entry->key);
+    if (*key == nullptr) return false;
+  }
+  if constexpr (kValue) {
+    *value = take_quickly(&entry->value);
+    if (*value == nullptr) {
+      if constexpr (kKey) Py_DECREF(*key);
+      return false;
+    }
+  }
+  if (kRaces && dict_keys(dict) != keys) {
+    if constexpr (kKey) Py_DECREF(*key);
+    if constexpr (kValue) Py_DECREF(*value);
+    return false;
+  }
+  sync::store_relaxed(self->pos, at + 1);
+  sync::store_relaxed(self->left, left - 1);
+  return true;
+}
+
 template <bool kReverse>
 PyObject* next_key(PyObject* self) {
+  PyObject* key;
+  if (!kReverse && step_quickly<true, false>(as_iterator(self), &key, nullptr)) return key;
   Step step;
   return advance<kReverse>(as_iterator(self), true, false, &step) ? step.key.release() : nullptr;
 }
 
 template <bool kReverse>
 PyObject* next_value(PyObject* self) {
+  PyObject* value;
+  if (!kReverse && step_quickly<false, true>(as_iterator(self), nullptr, &value)) return value;
   Step step;
   return advance<kReverse>(as_iterator(self), false, true, &step) ? step.value.release() : nullptr;
 }
@@ -125,6 +173,7 @@ PyObject* next_item(PyObject* op) {
 }  // namespace
 
 bool dict_next_pair(PyObject* iterator, PyObject** key, PyObject** value) {
+  if (step_quickly<true, true>(as_iterator(iterator), key, value)) return true;
   Step step;
   if (!advance<false>(as_iterator(iterator), true, true, &step)) return false;
   *key = step.key.release();

@@ -4,7 +4,9 @@
 // PyBaseExceptionObject and its layout's size, described by ExceptionFields.
 #include "objects/exceptions.h"
 
+#include "gc/object_new.h"
 #include "objects/names.h"
+#include "objects/tuple.h"
 #include "objects/type.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
@@ -227,6 +229,22 @@ int exception_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   if (exception_refuses_keywords(self, kwargs)) return -1;
   Py_XSETREF(as_exception(self)->args, Py_NewRef(args));
   return 0;
+}
+
+PyObject* exception_vectorcall(PyObject* cls, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
+  auto* type = reinterpret_cast<PyTypeObject*>(cls);
+  if (kwnames != nullptr && PyTuple_GET_SIZE(kwnames) != 0) {
+    PyErr_Format(PyExc_TypeError, "%s() takes no keyword arguments", _PyType_Name(type));
+    return nullptr;
+  }
+  const Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
+  Ref<> arguments = Ref<>::steal(nargs == 0 ? Py_NewRef(empty_tuple()) : tuple_from_array(args, nargs));
+  if (!arguments) return nullptr;
+  PyObject* self = alloc_instance(type, 0);
+  if (self == nullptr) return nullptr;
+  as_exception(self)->args = arguments.release();
+  track(self);
+  return self;
 }
 
 PyObject* exception_str(PyObject* self) {

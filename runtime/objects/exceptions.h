@@ -10,6 +10,10 @@ inline PyBaseExceptionObject* as_exception(PyObject* o) { return reinterpret_cas
 
 PyObject* exception_new(PyTypeObject* type, PyObject* args, PyObject* kwargs);
 int exception_init(PyObject* self, PyObject* args, PyObject* kwargs);
+// tp_vectorcall of the static types that take what exception_new and exception_init take.
+PyObject* exception_vectorcall(PyObject* type, PyObject* const* args, size_t nargsf, PyObject* kwnames);
+// Puts `frame` at the head of the exception's traceback; `line` -1: that of `lasti`. 0 or -1.
+int exception_add_frame(PyObject* exc, PyObject* frame, int lasti, int line);
 PyObject* exception_str(PyObject* self);
 PyObject* exception_reduce(PyObject* self, PyObject*);
 void exception_dealloc(PyObject* self);
@@ -44,4 +48,5 @@ bool exception_refuses_keywords(PyObject* self, PyObject* kwargs);
       .tp_dictoffset = offsetof(PyBaseExceptionObject, dict),                                                         \
       .tp_init = init,                                                                                                \
       .tp_new = exception_new,                                                                                        \
+      .tp_vectorcall = (init) == exception_init ? exception_vectorcall : nullptr,                                     \
   }

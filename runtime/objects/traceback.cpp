@@ -1,13 +1,16 @@
 // Traceback objects: the chain from the frame that caught to the frame that raised.
 #include "Python.h"
 #include "frameobject.h"
+#include "gc/object_new.h"
 #include "internal/pycore_frame.h"
 #include "objects/error_display.h"
+#include "objects/exceptions.h"
 #include "objects/names.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
 
 #include <climits>
+#include <utility>
 
 namespace amphis {
 
@@ -24,15 +27,30 @@ struct TracebackObject {
 TracebackObject* as_tb(PyObject* o) { return reinterpret_cast<TracebackObject*>(o); }
 
 TracebackObject* traceback_make(PyObject* next, PyObject* frame, int lasti, int lineno) {
-  auto* tb = PyObject_GC_New(TracebackObject, &PyTraceBack_Type);
-  if (tb == nullptr) return nullptr;
+  auto* tb = new_gc_object<TracebackObject>(&PyTraceBack_Type);
+  if (tb == nullptr) {
+    PyErr_NoMemory();
+    return nullptr;
+  }
   tb->next = as_tb(Py_XNewRef(next));
   tb->frame = Py_NewRef(frame);
   tb->lasti = lasti;
   tb->lineno = lineno;
-  PyObject_GC_Track(tb);
+  track(tb);
   return tb;
 }
+
+}  // namespace
+
+int exception_add_frame(PyObject* exc, PyObject* frame, int lasti, int line) {
+  TracebackObject* tb = traceback_make(nullptr, frame, lasti, line);
+  if (tb == nullptr) return -1;
+  ObjectLock lock(exc);
+  tb->next = as_tb(std::exchange(as_exception(exc)->traceback, reinterpret_cast<PyObject*>(tb)));
+  return 0;
+}
+
+namespace {
 
 PyObject* tb_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
   static const char* const keywords[] = {"tb_next", "tb_frame", "tb_lasti", "tb_lineno", nullptr};
@@ -188,16 +206,12 @@ PyTypeObject PyTraceBack_Type = {
 
 int PyTraceBack_Here(PyFrameObject* frame) {
   PyObject* exc = PyErr_GetRaisedException();
-  Ref<> old = Ref<>::steal(PyException_GetTraceback(exc));
   // Made by an extension, the frame has a line of its own and no place in the code.
-  int line = frame->f_lineno;
-  auto* tb = traceback_make(old, reinterpret_cast<PyObject*>(frame), PyFrame_GetLasti(frame), line != 0 ? line : -1);
-  if (tb == nullptr) {
+  const int line = frame->f_lineno;
+  if (exception_add_frame(exc, reinterpret_cast<PyObject*>(frame), PyFrame_GetLasti(frame), line != 0 ? line : -1) < 0) {
     _PyErr_ChainExceptions1(exc);
     return -1;
   }
-  PyException_SetTraceback(exc, reinterpret_cast<PyObject*>(tb));
-  Py_DECREF(reinterpret_cast<PyObject*>(tb));
   PyErr_SetRaisedException(exc);
   return 0;
 }
