@@ -48,5 +48,7 @@ bool exception_refuses_keywords(PyObject* self, PyObject* kwargs);
       .tp_dictoffset = offsetof(PyBaseExceptionObject, dict),                                                         \
       .tp_init = init,                                                                                                \
       .tp_new = exception_new,                                                                                        \
-      .tp_vectorcall = (init) == exception_init ? exception_vectorcall : nullptr,                                     \
+      .tp_vectorcall = (init) == exception_init && sizeof(layout) == sizeof(PyBaseExceptionObject)                    \
+                           ? exception_vectorcall                                                                     \
+                           : nullptr,                                                                                 \
   }
