@@ -282,7 +282,8 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     NEXT(1);
   }
   L_LOAD_DEREF : {
-    Value v = load_slot(&reinterpret_cast<PyCellObject*>(pointer_of(R[B]))->ob_ref, UNBOX);
+    PyObject* cell = pointer_of(R[B]);
+    Value v = load_slot(&reinterpret_cast<PyCellObject*>(cell)->ob_ref, cell, UNBOX);
     if (v == kEmpty) [[unlikely]] {
       f->pc = pc;
       raise_unbound(f, B);

@@ -254,7 +254,7 @@ Value frame_variable(Frame* f, uint32_t i) {
   Value v = f->regs[i];
   auto kind = static_cast<uint8_t>(PyBytes_AS_STRING(f->code->co_localspluskinds)[i]);
   if ((kind & (kLocalCell | kLocalFree)) && is_pointer(v) && v != kEmpty && PyCell_Check(pointer_of(v))) {
-    return load_slot(&reinterpret_cast<PyCellObject*>(pointer_of(v))->ob_ref, false);
+    return load_slot(&reinterpret_cast<PyCellObject*>(pointer_of(v))->ob_ref, pointer_of(v), false);
   }
   return copy_value(v);
 }

@@ -84,9 +84,14 @@ AMPHIS_ALWAYS_INLINE Value number_in_slot(PyObject* const* slot, PyObject* o) {
   return sync::load_acquire(*const_cast<PyObject**>(slot)) == o ? number : kEmpty;
 }
 
-// The contents of a slot that other threads may write; kEmpty if there are none. With `unbox`, numbers come without
-// their object, and so without counting.
-AMPHIS_ALWAYS_INLINE Value load_slot(PyObject* const* slot, bool unbox) {
+// The rest of load_slot, for objects of other threads. New references or null.
+AMPHIS_NOINLINE PyObject* load_shared(PyObject* const* slot, const void* owner);
+AMPHIS_NOINLINE PyObject* try_load_shared(PyObject* const* slot);
+
+// The contents of a slot that other threads may write, under the lock of `owner`; kEmpty if there are none. Without an
+// owner (memory that may be out of use) kEmpty means, too, that only a look under the lock can tell. With `unbox`, numbers
+// come without their object, and so without counting.
+AMPHIS_ALWAYS_INLINE Value load_slot(PyObject* const* slot, const void* owner, bool unbox) {
   PyObject* o = sync::load_acquire(*const_cast<PyObject**>(slot));
   if (o == nullptr) [[unlikely]] return kEmpty;
   if (unbox) {
@@ -100,8 +105,8 @@ AMPHIS_ALWAYS_INLINE Value load_slot(PyObject* const* slot, bool unbox) {
       return value_owned(o);
     }
     if (_Py_IsImmortal(o) && sync::load_acquire(*const_cast<PyObject**>(slot)) == o) return value_borrowed(o);
-    Ref<> ref = sync::get_ref(slot);
-    return ref ? value_owned(ref.release()) : kEmpty;
+    PyObject* counted = owner != nullptr ? load_shared(slot, owner) : try_load_shared(slot);
+    return counted != nullptr ? value_owned(counted) : kEmpty;
   } else {
     Py_INCREF(o);
     return value_owned(o);
@@ -147,7 +152,7 @@ AMPHIS_ALWAYS_INLINE bool load_dict_cached(PyObject* dict, const Word& cache, bo
   DictKeys* keys = dict_keys(d);
   if (sync::load_acquire(keys->version) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
   // The version fixes the layout of the keys, too: the cache has the offset of the value itself.
-  Value v = load_slot(reinterpret_cast<PyObject**>(reinterpret_cast<char*>(keys) + (c >> 32)), unbox);
+  Value v = load_slot(reinterpret_cast<PyObject**>(reinterpret_cast<char*>(keys) + (c >> 32)), nullptr, unbox);
   if constexpr (kRaces) {
     if (v != kEmpty && sync::load_acquire(keys->version) != static_cast<uint32_t>(c)) {
       drop(v);
@@ -164,7 +169,7 @@ AMPHIS_ALWAYS_INLINE bool load_attr_inline(PyObject* o, const Word& cache, bool 
   if (type_version_now(type) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
   auto* values = reinterpret_cast<InlineValues*>(reinterpret_cast<char*>(o) + ((c >> 32) & 0xffff));
   if (!sync::load_acquire(values->valid)) return false;
-  Value v = load_slot(&values->values[c >> 48], unbox);
+  Value v = load_slot(&values->values[c >> 48], o, unbox);
   *out = v;
   return v != kEmpty;
 }
@@ -172,7 +177,7 @@ AMPHIS_ALWAYS_INLINE bool load_attr_inline(PyObject* o, const Word& cache, bool 
 AMPHIS_ALWAYS_INLINE bool load_attr_slot(PyObject* o, const Word& cache, bool unbox, Value* out) {
   uint64_t c = load_cache(cache);
   if (type_version_now(Py_TYPE(o)) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
-  Value v = load_slot(reinterpret_cast<PyObject**>(reinterpret_cast<char*>(o) + (c >> 32)), unbox);
+  Value v = load_slot(reinterpret_cast<PyObject**>(reinterpret_cast<char*>(o) + (c >> 32)), o, unbox);
   *out = v;
   return v != kEmpty;
 }
@@ -192,7 +197,7 @@ AMPHIS_ALWAYS_INLINE bool load_attr_dict(PyObject* o, const Word& cache, PyObjec
     if (index >= static_cast<Py_ssize_t>(keys->nentries)) return false;
     StrEntry* entry = dict_entry(keys, index);
     if (entry->key != name) return false;
-    Value v = load_slot(&entry->value, unbox);
+    Value v = load_slot(&entry->value, nullptr, unbox);
     *out = v;
     return v != kEmpty;
   }
@@ -324,18 +329,20 @@ AMPHIS_ALWAYS_INLINE bool store_attr_slot(PyObject* o, const Word& cache, Value*
   uint64_t c = load_cache(cache);
   if (type_version_now(Py_TYPE(o)) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
   auto** slot = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(o) + (c >> 32));
-  PyObject* value = value_to_object(R[word_b(w)]);
-  if (value == nullptr) {
-    PyErr_Clear();
-    return false;
+  PyObject* old;
+  {
+    // Nothing inside runs other code or waits.
+    ObjectLock lock(o);
+    old = *slot;
+    if (old != nullptr && store_number_in_place(old, R[word_b(w)])) return true;
+    PyObject* value = take_operand(R, word_b(w), (word_flags(w) & kKillB) != 0);
+    if (value == nullptr) {
+      PyErr_Clear();
+      return false;
+    }
+    sync::store_release(*slot, value);
   }
-  if (word_flags(w) & kKillB) {
-    Value v = R[word_b(w)];
-    R[word_b(w)] = kEmpty;
-    drop(v);
-  }
-  ObjectLock lock(o);
-  sync::set_slot(slot, Ref<>::steal(value));
+  Py_XDECREF(old);
   return true;
 }
 

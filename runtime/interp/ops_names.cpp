@@ -166,11 +166,16 @@ bool op_make_cell(Frame* f, const Word* pc) {
 
 bool op_store_deref(Frame* f, const Word* pc) {
   Regs x(f, pc);
-  PyObject* value = take_operand(x.r, x.b(), x.flag(kKillB));
-  if (value == nullptr) return false;
   auto* cell = reinterpret_cast<PyCellObject*>(pointer_of(x.A()));
-  ObjectLock lock(cell);
-  sync::set_slot(&cell->ob_ref, Ref<>::steal(value));
+  Ref<> old;
+  {
+    // Nothing inside runs other code or waits.
+    ObjectLock lock(cell);
+    if (cell->ob_ref != nullptr && store_number_in_place(cell->ob_ref, x.B())) return true;
+    PyObject* value = take_operand(x.r, x.b(), x.flag(kKillB));
+    if (value == nullptr) return false;
+    old = sync::exchange_slot_locked(&cell->ob_ref, Ref<>::steal(value));
+  }
   return true;
 }
 
@@ -180,11 +185,18 @@ bool op_delete_deref(Frame* f, const Word* pc) {
   Ref<> old;
   {
     ObjectLock lock(cell);
-    old = sync::exchange_slot(&cell->ob_ref, Ref<>());
+    old = sync::exchange_slot_locked(&cell->ob_ref, Ref<>());
   }
   if (old) return true;
   raise_unbound(f, x.a());
   return false;
+}
+
+PyObject* load_shared(PyObject* const* slot, const void* owner) { return sync::get_ref(slot, owner).release(); }
+
+PyObject* try_load_shared(PyObject* const* slot) {
+  Ref<> result;
+  return sync::try_get_ref(slot, &result) ? result.release() : nullptr;
 }
 
 bool op_load_locals(Frame* f, const Word* pc) {
@@ -201,7 +213,7 @@ bool op_load_from_dict_or_deref(Frame* f, const Word* pc) {
   if (value != nullptr) {
     result = value_owned(value);
   } else {
-    result = load_slot(&reinterpret_cast<PyCellObject*>(pointer_of(x.C()))->ob_ref, false);
+    result = load_slot(&reinterpret_cast<PyCellObject*>(pointer_of(x.C()))->ob_ref, pointer_of(x.C()), false);
     if (result == kEmpty) {
       raise_unbound(f, x.c());
       return false;

@@ -17,7 +17,7 @@ void set_contents(PyObject* cell, Ref<> value) {
   Ref<> old;
   {
     ObjectLock lock(cell);
-    old = sync::exchange_slot(&as_cell(cell)->ob_ref, static_cast<Ref<>&&>(value));
+    old = sync::exchange_slot_locked(&as_cell(cell)->ob_ref, static_cast<Ref<>&&>(value));
   }
 }
 
@@ -100,8 +100,7 @@ PyTypeObject PyCell_Type = {
 PyObject* PyCell_New(PyObject* value) {
   auto* cell = new_gc_object<PyCellObject>(&PyCell_Type);
   if (!cell) return PyErr_NoMemory();
-  cell->ob_ref = nullptr;
-  if (value) sync::set_slot(&cell->ob_ref, Ref<>::share(value));
+  cell->ob_ref = Py_XNewRef(value);
   track(cell);
   return reinterpret_cast<PyObject*>(cell);
 }

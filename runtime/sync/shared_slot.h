@@ -3,6 +3,7 @@
 // lock-free read does not succeed it takes ObjectLock(owner), which writers of the slot must hold.
 //   sync::set_slot(&slot, ref)       stores with release; the old reference is dropped
 //   sync::exchange_slot(&slot, ref)  the same, and hands the old reference back
+//   sync::exchange_slot_locked(&slot, ref)  the same under the owner's lock, where every reader names the owner
 //   sync::try_incref(op)             a strong reference to an object that may be dying; false: it is dead
 //   sync::publish(op)                from here on try_incref works from every thread (PyUnstable_EnableTryIncRef)
 // get_ref(&slot) without an owner is always right, but the first read of an object that was never published by

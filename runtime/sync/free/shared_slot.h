@@ -103,6 +103,13 @@ inline Ref<T> exchange_slot(T** slot, Ref<T> value) {
   T* p = value.release();
   return Ref<T>::steal(exchange(*slot, p));
 }
+// No atomic exchange, and the value stays unpublished.
+template <class T>
+inline Ref<T> exchange_slot_locked(T** slot, Ref<T> value) {
+  T* old = *slot;
+  store_release(*slot, value.release());
+  return Ref<T>::steal(old);
+}
 template <class T>
 inline void set_slot(T** slot, Ref<T> value) {
   Ref<T> old = exchange_slot(slot, static_cast<Ref<T>&&>(value));

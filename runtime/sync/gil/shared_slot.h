@@ -40,6 +40,10 @@ inline Ref<T> exchange_slot(T** slot, Ref<T> value) {
   return old;
 }
 template <class T>
+inline Ref<T> exchange_slot_locked(T** slot, Ref<T> value) {
+  return exchange_slot(slot, static_cast<Ref<T>&&>(value));
+}
+template <class T>
 inline void set_slot(T** slot, Ref<T> value) {
   Ref<T> old = exchange_slot(slot, static_cast<Ref<T>&&>(value));
 }
