@@ -19,7 +19,8 @@ struct AttrForm {
   AttrRecord record;
 };
 
-enum class AttrUse : uint8_t { kLoad, kMethod, kStore };
+// kSuper: a method beyond a class, which is the form's word, in the MRO of the type that the version belongs to.
+enum class AttrUse : uint8_t { kLoad, kMethod, kStore, kSuper };
 
 struct AttrEntry {
   uint32_t version;  // 0: empty

@@ -335,6 +335,34 @@ bool op_delete_attr(Frame* f, const Word* pc) {
   return true;
 }
 
+namespace {
+
+// A new reference, or null without an exception.
+PyObject* known_super_method(PyObject* cls, PyObject* self, PyObject* name) {
+  const uint32_t version = type_version_now(Py_TYPE(self));
+  const AttrEntry* entry = attr_entry(current_thread(), version, name, AttrUse::kSuper);
+  Value v;
+  if (version == 0 || !attr_entry_is(entry, version, name, AttrUse::kSuper) ||
+      entry->form.word != reinterpret_cast<Word>(cls) || !load_attr_type(self, &entry->form.record, &v)) {
+    return nullptr;
+  }
+  return pointer_of(to_owned(v));
+}
+
+// `version` is what type(self) had before the method was looked for.
+void remember_super_method(uint32_t version, PyObject* cls, PyObject* self, PyObject* name, PyObject* method) {
+  PyTypeObject* type = Py_TYPE(self);
+  // super() also takes an object whose __class__ only says that it belongs.
+  if (version == 0 || type_version_now(type) != version ||
+      !PyType_IsSubtype(type, reinterpret_cast<PyTypeObject*>(cls))) {
+    return;
+  }
+  const AttrForm form{Op::LOAD_SUPER_ATTR, reinterpret_cast<Word>(cls), AttrRecord{version, 0, false, 0, method}};
+  attr_table_set(current_thread(), version, name, AttrUse::kSuper, form);
+}
+
+}  // namespace
+
 bool op_load_super_attr(Frame* f, const Word* pc) {
   Regs x(f, pc);
   PyObject* name = name_at(f, x.c());
@@ -353,7 +381,18 @@ bool op_load_super_attr(Frame* f, const Word* pc) {
       }
       return false;
     }
-    value = x.flag(kMethod) ? super_get_method(cls, self, name, &unbound) : super_getattr(cls, self, name);
+    if (!x.flag(kMethod)) {
+      value = super_getattr(cls, self, name);
+    } else if (PyType_Check(self.get())) {
+      // A class may stand for itself or be an instance of its metaclass.
+      value = super_get_method(cls, self, name, &unbound);
+    } else if (value = known_super_method(cls, self, name); value != nullptr) {
+      unbound = true;
+    } else {
+      const uint32_t version = type_version(Py_TYPE(self.get()));
+      value = super_get_method(cls, self, name, &unbound);
+      if (value != nullptr && unbound) remember_super_method(version, cls, self, name, value);
+    }
   } else {
     // Somebody replaced `super`: called as written.
     PyObject* args[2] = {cls, self};

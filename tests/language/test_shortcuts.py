@@ -384,6 +384,51 @@ class AttributesOfManyClasses(unittest.TestCase):
         with self.assertRaises(AttributeError):
             owner.double
 
+    def test_super_finds_the_next_class_of_each_object(self):
+        class Base:
+            def who(self):
+                return "Base"
+
+        class Left(Base):
+            def who(self):
+                return "Left " + super().who()
+
+        class Right(Base):
+            def who(self):
+                return "Right " + super().who()
+
+        class Both(Left, Right):
+            def who(self):
+                return "Both " + super().who()
+
+        for _ in range(10):
+            self.assertEqual([cls().who() for cls in (Left, Right, Both)], ["Left Base", "Right Base", "Both Left Right Base"])
+        Right.who = lambda self: "new"
+        self.assertEqual(Both().who(), "Both Left new")
+        del Right.who
+        self.assertEqual(Both().who(), "Both Left Base")
+
+        class Meta(type):
+            def who(cls):
+                return super().mro()[0].__name__
+
+        class A(metaclass=Meta):
+            pass
+
+        class SubMeta(Meta, metaclass=Meta):
+            pass
+
+        for _ in range(5):
+            self.assertEqual(A.who(), "A")
+            with self.assertRaisesRegex(TypeError, "unbound method type.mro"):
+                Meta.who(SubMeta)
+
+        class Claims:
+            __class__ = Left
+
+        for _ in range(5):
+            self.assertEqual(Left.who(Claims()), "Left Base")
+
     def test_a_finalizer_that_runs_in_a_store_does_not_mislead_the_site(self):
         class Loud:
             def __del__(self):
