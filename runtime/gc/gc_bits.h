@@ -22,6 +22,7 @@ enum GcBit : uint8_t {
   kGcFrozen = 1 << 3,       // gc.freeze(): ignored, and everything it refers to is alive
   kGcOld = 1 << 4,          // has survived a collection
   kGcDeferred = 1 << 6,     // free-threaded: see sync/deferred.h
+  kGcUncountedReads = 1 << 7,  // free-threaded, numbers: see sync/free/shared_slot.h
 };
 
 namespace gc {

@@ -9,6 +9,8 @@
 //   LOAD_*_CLASS, LOAD_*_TYPE, LOAD_ATTR_PROPERTY  pointer to an AttrRecord, immutable once published
 #pragma once
 
+#include <atomic>
+
 #include "Python.h"
 #include "interp/ops.h"
 #include "objects/dict.h"
@@ -75,13 +77,20 @@ AMPHIS_ALWAYS_INLINE Value value_of_item(PyObject* o, bool unbox) {
   return value_shared(o);
 }
 
-// The number in the object o that was read from `slot`, or kEmpty. Only objects are looked into that cannot be freed
-// meanwhile: this thread's own and, if they still are in the slot afterwards, immortal ones.
+// The number in the object o that was read from `slot`, or kEmpty. Only objects are looked into whose memory stays theirs
+// meanwhile: this thread's own and, if they still are in the slot afterwards, immortal ones and numbers that are read
+// uncounted. The slot's memory must be in use.
 AMPHIS_ALWAYS_INLINE Value number_in_slot(PyObject* const* slot, PyObject* o) {
   if (sync::is_stable(o)) return number_of(o);
-  if (!_Py_IsImmortal(o)) return kEmpty;
+  if (!sync::has_uncounted_reads(o) && !_Py_IsImmortal(o)) return kEmpty;
   Value number = number_of(o);
+  std::atomic_thread_fence(std::memory_order_acquire);
   return sync::load_acquire(*const_cast<PyObject**>(slot)) == o ? number : kEmpty;
+}
+
+// Another thread's object that this thread counts for once: if it is a number, the next time it need not.
+inline void allow_uncounted(PyObject* o) {
+  if (PyFloat_CheckExact(o) || PyLong_CheckExact(o)) sync::allow_uncounted_reads(o);
 }
 
 // The rest of load_slot, for objects of other threads. New references or null.
@@ -358,7 +367,8 @@ AMPHIS_ALWAYS_INLINE Value load_list_item(PyListObject* list, Py_ssize_t i, bool
     if (o != nullptr) [[likely]] {
       if (unbox) {
         Value number = number_in_slot(&items[i], o);
-        if (number != kEmpty) return number;
+        // Another thread's number may have left the list with the items.
+        if (number != kEmpty && (sync::is_stable(o) || sync::load_acquire(list->ob_item) == items)) return number;
       }
       if (sync::is_stable(o)) [[likely]] {
         Py_INCREF(o);
@@ -368,6 +378,7 @@ AMPHIS_ALWAYS_INLINE Value load_list_item(PyListObject* list, Py_ssize_t i, bool
     }
     PyObject* item = list_get_item_ref(list, i);
     if (item == nullptr) return kEmpty;
+    if (unbox) allow_uncounted(item);
     return value_owned(item);
   } else {
     const Py_ssize_t size = PyList_GET_SIZE(list);

@@ -192,11 +192,17 @@ bool op_delete_deref(Frame* f, const Word* pc) {
   return false;
 }
 
-PyObject* load_shared(PyObject* const* slot, const void* owner) { return sync::get_ref(slot, owner).release(); }
+PyObject* load_shared(PyObject* const* slot, const void* owner) {
+  Ref<> result = sync::get_ref(slot, owner);
+  if (result) allow_uncounted(result);
+  return result.release();
+}
 
 PyObject* try_load_shared(PyObject* const* slot) {
   Ref<> result;
-  return sync::try_get_ref(slot, &result) ? result.release() : nullptr;
+  if (!sync::try_get_ref(slot, &result)) return nullptr;
+  if (result) allow_uncounted(result);
+  return result.release();
 }
 
 bool op_load_locals(Frame* f, const Word* pc) {

@@ -22,6 +22,9 @@ inline bool is_private(PyObject* op) { return Py_REFCNT(op) == 1; }
 // True when no other thread can free the object while this one looks at it without a reference.
 inline bool is_stable(PyObject*) { return true; }
 
+inline bool has_uncounted_reads(PyObject*) { return false; }
+inline void allow_uncounted_reads(PyObject*) {}
+
 template <class T>
 inline Ref<T> get_ref(T* const* slot) { return Ref<T>::share(*slot); }
 template <class T>
