@@ -127,6 +127,48 @@ class Shared(unittest.TestCase):
         together(work)
         self.assertEqual(a.x, ROUNDS - 1)
 
+    def test_numbers_read_while_they_change_are_those_that_were_stored(self):
+        # Each is its own square's root, in every kind of slot; what was freed in between would not be.
+        class Inline:
+            def __init__(self):
+                self.pair = 4.0
+
+        class Slots:
+            __slots__ = ("pair",)
+
+            def __init__(self):
+                self.pair = 4.0
+
+        holders, box = [Inline(), Slots()], [4.0, 10**12]
+        cell = 4.0
+        wrong = []
+
+        def write(i):
+            nonlocal cell
+            for k in range(400):
+                root = float(k % 50 + i)
+                for holder in holders:
+                    holder.pair = root * root
+                box[0] = root * root
+                box[1] = (k + 10**6) * 10**6
+                cell = root * root
+
+        def read(i):
+            for _ in range(400):
+                for holder in holders:
+                    if (holder.pair ** 0.5) % 1.0 != 0.0:
+                        wrong.append("attribute")
+                if (box[0] ** 0.5) % 1.0 != 0.0 or box[1] % 10**6 != 0:
+                    wrong.append("item")
+                if (cell ** 0.5) % 1.0 != 0.0:
+                    wrong.append("cell")
+                for x in box:
+                    if x * 0 != 0:
+                        wrong.append("loop")
+
+        together(write, read)
+        self.assertEqual(wrong, [])
+
     def test_a_class_changes_while_it_is_used(self):
         class A:
             def f(self):
