@@ -13,18 +13,49 @@ namespace amphis {
 
 namespace {
 
-// Two integers whose result does not fit a register. Null without an exception: use the number protocol.
-PyObject* wide_int_result(Op op, int64_t x, int64_t y) {
-  int64_t r;
+// An exact int of 64 bits, in a register or an object.
+bool wide_int(Value v, int64_t* out) {
+  if (is_int(v)) {
+    *out = int_of(v);
+    return true;
+  }
+  return is_pointer(v) && v != kEmpty && PyLong_CheckExact(pointer_of(v)) && int_to_int64(pointer_of(v), out);
+}
+
+// False: the result has more than 64 bits, or the number protocol has to raise or to decide.
+bool wide_arith(Op op, int64_t x, int64_t y, int64_t* r) {
   switch (op) {
     case Op::ADD:
-      return __builtin_add_overflow(x, y, &r) ? nullptr : int_from_int64(r);
+      return !__builtin_add_overflow(x, y, r);
     case Op::SUB:
-      return __builtin_sub_overflow(x, y, &r) ? nullptr : int_from_int64(r);
+      return !__builtin_sub_overflow(x, y, r);
     case Op::MUL:
-      return __builtin_mul_overflow(x, y, &r) ? nullptr : int_from_int64(r);
+      return !__builtin_mul_overflow(x, y, r);
+    case Op::AND:
+      *r = x & y;
+      return true;
+    case Op::OR:
+      *r = x | y;
+      return true;
+    case Op::XOR:
+      *r = x ^ y;
+      return true;
+    case Op::RSHIFT:
+      *r = x >> (y > 63 ? 63 : y);
+      return y >= 0;
+    case Op::FLOORDIV:
+    case Op::MOD: {
+      if (y == 0 || (y == -1 && x == INT64_MIN)) return false;
+      int64_t quotient = x / y, remainder = x % y;
+      if (remainder != 0 && (remainder < 0) != (y < 0)) {
+        --quotient;
+        remainder += y;
+      }
+      *r = op == Op::MOD ? remainder : quotient;
+      return true;
+    }
     default:
-      return nullptr;
+      return false;
   }
 }
 
@@ -122,20 +153,31 @@ bool op_binary(Frame* f, const Word* pc) {
   const Op op = operation_of(word_op(x.w), &immediate);
   Value b = x.B();
   Value c = immediate ? value_int(static_cast<int16_t>(x.c())) : x.C();
-  PyObject* result = nullptr;
-  if (both_int(b, c)) result = wide_int_result(op, int_of(b), int_of(c));
-  if (result == nullptr) {
-    Operand left(b);
-    Operand right(c);
-    if (left.get() == nullptr || right.get() == nullptr) return false;
-    if (op == Op::ADD && x.a() == x.b() && is_owned(b) && PyUnicode_CheckExact(left.get()) &&
-        PyUnicode_CheckExact(right.get()) && (immediate || x.b() != x.c())) {
-      return append_string(x, right);
+  int64_t left_int, right_int, result_int;
+  if (wide_int(b, &left_int) && wide_int(c, &right_int) && wide_arith(op, left_int, right_int, &result_int)) {
+    Value v;
+    if (fits_int(result_int)) {
+      v = value_int(result_int);
+    } else {
+      PyObject* boxed = int_from_int64(result_int);
+      if (boxed == nullptr) return false;
+      v = value_owned(boxed);
     }
-    BinaryEntry entry = binary_entry(op);
-    result = (x.flag(kInPlace) ? entry.inplace : entry.plain)(left, right);
-    if (result == nullptr) return false;
+    x.kill_b();
+    if (!immediate) x.kill_c();
+    x.set(x.a(), v);
+    return true;
   }
+  Operand left(b);
+  Operand right(c);
+  if (left.get() == nullptr || right.get() == nullptr) return false;
+  if (op == Op::ADD && x.a() == x.b() && is_owned(b) && PyUnicode_CheckExact(left.get()) &&
+      PyUnicode_CheckExact(right.get()) && (immediate || x.b() != x.c())) {
+    return append_string(x, right);
+  }
+  BinaryEntry entry = binary_entry(op);
+  PyObject* result = (x.flag(kInPlace) ? entry.inplace : entry.plain)(left, right);
+  if (result == nullptr) return false;
   x.kill_b();
   if (!immediate) x.kill_c();
   x.set(x.a(), unboxed_result(result));

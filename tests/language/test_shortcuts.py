@@ -199,6 +199,27 @@ class Shortcuts(unittest.TestCase):
             for a in [1, "1"]:
                 a + 1
 
+    def test_integers_around_64_bits_calculate_as_all_others(self):
+        edges = [0, 1, -1, 7, -7, 2**31, 2**47 - 1, -(2**47), 2**47, 2**60, -(2**62) - 1, 2**63 - 1, -(2**63), 2**63, -(2**64)]
+
+        class Int(int):
+            pass
+
+        def results(a, b):
+            for operation in ("+", "-", "*", "&", "|", "^", "//", "%", ">>", "<<"):
+                if operation in ("<<", ">>") and abs(b) > 100:
+                    continue
+                try:
+                    yield eval(f"a {operation} b")
+                except (ZeroDivisionError, ValueError) as e:
+                    yield str(e)
+
+        for a in edges:
+            for b in edges:
+                # Subclasses go through the number protocol.
+                self.assertEqual(list(results(a, b)), list(results(Int(a), b)), (a, b))
+                self.assertEqual(a == b, str(a) == str(b))
+
     def test_a_nan_stays_the_same_nan(self):
         nan = float("nan")
         for a, b in [(nan, 1), (nan, 2)]:
