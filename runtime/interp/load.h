@@ -9,8 +9,6 @@
 //   LOAD_*_CLASS, LOAD_*_TYPE, LOAD_ATTR_PROPERTY  pointer to an AttrRecord, immutable once published
 #pragma once
 
-#include <atomic>
-
 #include "Python.h"
 #include "interp/ops.h"
 #include "objects/dict.h"
@@ -84,7 +82,7 @@ AMPHIS_ALWAYS_INLINE Value number_in_slot(PyObject* const* slot, PyObject* o) {
   if (sync::is_stable(o)) return number_of(o);
   if (!sync::has_uncounted_reads(o) && !_Py_IsImmortal(o)) return kEmpty;
   Value number = number_of(o);
-  std::atomic_thread_fence(std::memory_order_acquire);
+  sync::settle_reads();
   return sync::load_acquire(*const_cast<PyObject**>(slot)) == o ? number : kEmpty;
 }
 

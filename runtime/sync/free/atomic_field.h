@@ -3,6 +3,8 @@
 
 #include <type_traits>
 
+#include "base/compiler.h"
+
 namespace amphis::sync {
 
 template <class T>
@@ -24,6 +26,15 @@ inline void store_relaxed(T& field, std::type_identity_t<T> value) {
 template <class T>
 inline void store_release(T& field, std::type_identity_t<T> value) {
   __atomic_store(&field, &value, __ATOMIC_RELEASE);
+}
+
+inline void settle_reads() {
+#ifdef AMPHIS_TSAN
+  // ThreadSanitizer knows no fences, and judges each access by itself.
+  __atomic_signal_fence(__ATOMIC_ACQUIRE);
+#else
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
 }
 
 template <class T>

@@ -14,6 +14,8 @@ inline void store_relaxed(T& field, std::type_identity_t<T> value) { field = val
 template <class T>
 inline void store_release(T& field, std::type_identity_t<T> value) { field = value; }
 
+inline void settle_reads() {}
+
 template <class T>
 inline T exchange(T& field, std::type_identity_t<T> value) {
   T old = field;
