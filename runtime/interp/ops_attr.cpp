@@ -451,8 +451,8 @@ bool op_load_special(Frame* f, const Word* pc) {
 PyObject* class_python_init_slow(PyTypeObject* cls) {
   // First the version: whatever changes after this makes it another one, and nothing is remembered.
   const uint32_t version = is_heap_type(cls) ? type_version(cls) : 0;
-  if (version == 0 || cls->tp_new != object_new || cls->tp_init == object_init ||
-      cls->tp_alloc != PyType_GenericAlloc || type_has_flag(cls, Py_TPFLAGS_IS_ABSTRACT)) {
+  if (version == 0 || sync::load_relaxed(cls->tp_new) != object_new || sync::load_relaxed(cls->tp_init) == object_init ||
+      sync::load_relaxed(cls->tp_alloc) != PyType_GenericAlloc || type_has_flag(cls, Py_TPFLAGS_IS_ABSTRACT)) {
     return nullptr;
   }
   PyObject* init = type_lookup(cls, names.dunder_init);
