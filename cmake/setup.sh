@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs what building and testing Amphis needs on Debian 12 or 13. Does nothing when everything is there.
+# setup.sh [PACKAGE...]: installs what building Amphis needs on Debian 12 or 13, and the packages named. Does nothing when
+# everything is there.
 set -euo pipefail
 
 packages=(cmake ninja-build g++ git libmimalloc-dev catch2 libgmp-dev zlib1g-dev libssl-dev libedit-dev libexpat1-dev libbz2-dev liblzma-dev
-  unicode-data ccache mold python3-minimal ca-certificates)
+  unicode-data ccache mold python3-minimal ca-certificates "$@")
 
 missing=()
 for package in "${packages[@]}"; do
