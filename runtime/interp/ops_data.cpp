@@ -41,8 +41,9 @@ bool wide_arith(Op op, int64_t x, int64_t y, int64_t* r) {
       *r = x ^ y;
       return true;
     case Op::RSHIFT:
+      if (y < 0) return false;
       *r = x >> (y > 63 ? 63 : y);
-      return y >= 0;
+      return true;
     case Op::FLOORDIV:
     case Op::MOD: {
       if (y == 0 || (y == -1 && x == INT64_MIN)) return false;

@@ -55,7 +55,7 @@ bool append_pending(TextIO* self, const char* data, Py_ssize_t n) {
     self->pending = grown;
     self->pending_room = room;
   }
-  memcpy(self->pending + self->pending_size, data, static_cast<size_t>(n));
+  if (n > 0) memcpy(self->pending + self->pending_size, data, static_cast<size_t>(n));
   self->pending_size += n;
   return true;
 }
