@@ -40,7 +40,9 @@ inline int64_t int_of(Value v) { return static_cast<int64_t>(v << 16) >> 16; }
 inline double double_of(Value v) { return std::bit_cast<double>(v - kDoubleOffset); }
 inline PyObject* pointer_of(Value v) { return reinterpret_cast<PyObject*>(v & ~kOwned); }
 
-inline bool fits_int(int64_t i) { return static_cast<uint64_t>(i - kValueIntMin) >> 48 == 0; }
+inline bool fits_int(int64_t i) {
+  return (static_cast<uint64_t>(i) - static_cast<uint64_t>(kValueIntMin)) >> 48 == 0;
+}
 // i must fit in 48 bits.
 inline Value value_int(int64_t i) { return static_cast<Value>(i) | kIntTag; }
 inline Value value_double(double d) {
