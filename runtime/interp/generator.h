@@ -38,7 +38,7 @@ inline GeneratorObject* generator_of(Frame* f) {
 
 // A new generator object from the frame that executes RETURN_GENERATOR: takes its variables over. The frame itself is
 // then ended by the caller.
-PyObject* generator_new(ThreadState* ts, Frame* f);
+AMPHIS_NOINLINE PyObject* generator_new(ThreadState* ts, Frame* f);
 
 // Claims the generator for running. False: finished (no exception) or running already (ValueError).
 bool generator_begin(ThreadState* ts, GeneratorObject* gen);
@@ -87,7 +87,7 @@ AMPHIS_ALWAYS_INLINE void generator_suspend(ThreadState* ts, GeneratorObject* ge
   generator_leave(ts, gen);
   sync::store_release(gen->state, static_cast<uint8_t>(kGenSuspended));
 }
-void generator_finish(ThreadState* ts, GeneratorObject* gen);
+AMPHIS_NOINLINE void generator_finish(ThreadState* ts, GeneratorObject* gen);
 void generator_fail(ThreadState* ts, GeneratorObject* gen);
 
 // Resumes from C. `sent` borrowed (null: throw the exception that is set). Yielded or returned value (new reference;

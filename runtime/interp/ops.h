@@ -1,6 +1,7 @@
 // The instructions that need more than a few machine instructions, one function each. An op_ function reads its
 // operands from the word at `pc` and the registers of `f`, writes the result, and drops what the kill flags name.
-// It returns false with an exception set. f->pc is stored by the caller.
+// It returns false with an exception set. f->pc is stored by the caller. None becomes a part of the loop, whose hot paths
+// need the registers.
 #pragma once
 
 #include "Python.h"
@@ -10,7 +11,7 @@
 
 namespace amphis {
 
-#define AMPHIS_DECLARE_OP(name) bool op_##name(Frame* f, const Word* pc);
+#define AMPHIS_DECLARE_OP(name) AMPHIS_NOINLINE bool op_##name(Frame* f, const Word* pc);
 AMPHIS_DECLARE_OP(load_global)
 AMPHIS_DECLARE_OP(store_global)
 AMPHIS_DECLARE_OP(delete_global)
@@ -86,30 +87,30 @@ AMPHIS_DECLARE_OP(get_len)
 #undef AMPHIS_DECLARE_OP
 
 // 1, 0 or -1; the negation is the caller's.
-int op_contains(Frame* f, const Word* pc);
+AMPHIS_NOINLINE int op_contains(Frame* f, const Word* pc);
 // 1: yielded (next instruction), 0: returned (jump), -1 error.
-int op_send(Frame* f, const Word* pc);
+AMPHIS_NOINLINE int op_send(Frame* f, const Word* pc);
 // Always leaves an exception set. True: a bare raise of the handled exception, whose traceback is kept.
-bool op_raise(Frame* f, const Word* pc);
-void op_reraise(Frame* f, const Word* pc);
+AMPHIS_NOINLINE bool op_raise(Frame* f, const Word* pc);
+AMPHIS_NOINLINE void op_reraise(Frame* f, const Word* pc);
 
 // Calls of anything that is no Python function; args are consumed.
-bool op_call_object(Frame* f, const Word* pc, Value* args, uint32_t nargs);
-bool op_call_kw_object(Frame* f, const Word* pc, Value* args, uint32_t nargs);
+AMPHIS_NOINLINE bool op_call_object(Frame* f, const Word* pc, Value* args, uint32_t nargs);
+AMPHIS_NOINLINE bool op_call_kw_object(Frame* f, const Word* pc, Value* args, uint32_t nargs);
 
 // Pushes the frame of a Python-to-Python call. Takes `callee` (dropped on failure); arguments are consumed, or left
 // in their registers when the call fails before binding. Null with an exception.
-Frame* push_python_call(ThreadState* ts, Frame* f, Value callee, Value* args, uint32_t nargs, uint16_t dst,
-                        uint8_t skip);
-Frame* push_python_call_kw(ThreadState* ts, Frame* f, Value callee, Value* args, uint32_t nargs, PyObject* kwnames,
-                           uint16_t dst, uint8_t skip);
+AMPHIS_NOINLINE Frame* push_python_call(ThreadState* ts, Frame* f, Value callee, Value* args, uint32_t nargs, uint16_t dst,
+                                        uint8_t skip);
+AMPHIS_NOINLINE Frame* push_python_call_kw(ThreadState* ts, Frame* f, Value callee, Value* args, uint32_t nargs,
+                                           PyObject* kwnames, uint16_t dst, uint8_t skip);
 
-void raise_unbound(Frame* f, uint32_t reg);
-void raise_init_result(Value result);
+AMPHIS_NOINLINE void raise_unbound(Frame* f, uint32_t reg);
+AMPHIS_NOINLINE void raise_init_result(Value result);
 // Adds the frame to the traceback of the exception that is set.
-void add_traceback(Frame* f);
+AMPHIS_NOINLINE void add_traceback(Frame* f);
 // A frame that ends by re-raising from code without a line stands, for whoever looks at it later, where the exception was raised in it.
-void place_of_raise(Frame* f);
+AMPHIS_NOINLINE void place_of_raise(Frame* f);
 
 // Writes another form of the same instruction over its opcode; operands and flags stay.
 inline void rewrite_op(Word* word, Op op) {
