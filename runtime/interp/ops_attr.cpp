@@ -40,35 +40,31 @@ bool may_become(const Word* pc, Op op) {
   return now == op && !holds_record(op);
 }
 
-void publish_record(Word* word, const AttrRecord& record, Op op) {
-  auto* copy = static_cast<AttrRecord*>(PyMem_Malloc(sizeof(AttrRecord)));
-  if (copy == nullptr) return;
-  *copy = record;
-  if constexpr (kRaces) {
-    uint64_t expected = 0;
-    if (!__atomic_compare_exchange_n(&word[1], &expected, reinterpret_cast<uint64_t>(copy), false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_RELAXED)) {
-      PyMem_Free(copy);
-      return;
-    }
-  } else {
-    word[1] = reinterpret_cast<uint64_t>(copy);
-  }
-  rewrite_op(word, op);
-}
-
 // Gives the site this form, if it may have it.
 void publish(const Word* pc, const AttrForm& form) {
   if (op_info(form.op).general == form.op || !may_become(pc, form.op)) return;
   auto* word = const_cast<Word*>(pc);
-  if constexpr (!kRaces) {
-    if (holds_record(word_op(*word)) && word[1] != 0) PyMem_Free(reinterpret_cast<void*>(std::exchange(word[1], 0)));
-  }
+  uint64_t cache = form.word;
+  AttrRecord* copy = nullptr;
   if (holds_record(form.op)) {
-    publish_record(word, form.record, form.op);
-    return;
+    copy = static_cast<AttrRecord*>(PyMem_Malloc(sizeof(AttrRecord)));
+    if (copy == nullptr) return;
+    *copy = form.record;
+    cache = reinterpret_cast<uint64_t>(copy);
   }
-  __atomic_store_n(&word[1], form.word, __ATOMIC_RELEASE);
+  if constexpr (kRaces) {
+    // Of the threads that find a site without a form one gives it its form: the others' words would mean something else.
+    uint64_t none = 0;
+    if (copy == nullptr && word_op(__atomic_load_n(word, __ATOMIC_ACQUIRE)) == form.op) {
+      __atomic_store_n(&word[1], cache, __ATOMIC_RELEASE);
+    } else if (!__atomic_compare_exchange_n(&word[1], &none, cache, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+      PyMem_Free(copy);
+      return;
+    }
+  } else {
+    if (holds_record(word_op(*word))) PyMem_Free(reinterpret_cast<void*>(word[1]));
+    word[1] = cache;
+  }
   rewrite_op(word, form.op);
 }
 
