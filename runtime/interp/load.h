@@ -11,6 +11,7 @@
 
 #include "Python.h"
 #include "interp/ops.h"
+#include "objects/descriptor_property.h"
 #include "objects/dict.h"
 #include "objects/instance.h"
 #include "objects/list.h"
@@ -278,7 +279,9 @@ AMPHIS_ALWAYS_INLINE bool load_attr_type(PyObject* o, const AttrRecord* record, 
 // The function behind a property of o's class, for a register; kEmpty: the guard does not hold.
 AMPHIS_ALWAYS_INLINE Value load_property_getter(PyObject* o, const AttrRecord* record) {
   if (record == nullptr || type_version_now(Py_TYPE(o)) != record->version) return kEmpty;
-  return value_shared(record->value);
+  // The property lives as long as the version; its function may have been replaced by another __init__.
+  PyObject* getter = property_getter(record->value);
+  return getter != nullptr && PyFunction_Check(getter) ? value_shared(getter) : kEmpty;
 }
 
 // The class's __init__ if calling the class is "allocate, then call this Python function", for a register; else kEmpty

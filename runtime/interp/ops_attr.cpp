@@ -122,8 +122,9 @@ AttrForm form_of_instance(PyObject* o, PyTypeObject* type, PyObject* name, bool 
     if (method) return general;
     // A property's function is called like any other: no C code between the two frames.
     PyObject* getter = property_getter(found);
-    if (getter != nullptr && PyFunction_Check(getter) && (!kRaces || sync::is_deferred(getter))) {
-      return {Op::LOAD_ATTR_PROPERTY, 0, AttrRecord{version, 0, false, 0, getter}};
+    // Not where another thread may free property and function between the look at the version and the call.
+    if (!kRaces && getter != nullptr && PyFunction_Check(getter)) {
+      return {Op::LOAD_ATTR_PROPERTY, 0, AttrRecord{version, 0, false, 0, found.get()}};
     }
     if (!is_object_member(found, type)) return general;
     auto* member = reinterpret_cast<PyMemberDescrObject*>(found.get());

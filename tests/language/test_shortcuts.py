@@ -401,6 +401,13 @@ class AttributesOfManyClasses(unittest.TestCase):
                 Owner(i).absent
         with self.assertRaises(RecursionError):
             owner.endless
+        read = Owner.__dict__["double"]
+        for i in range(10):
+            read.__init__(lambda self, i=i: i)
+            self.assertEqual(owner.double, i)
+        for i in range(10):
+            read.__init__(lambda self: -i)
+            self.assertEqual(owner.double, -i)
         del Owner.double
         with self.assertRaises(AttributeError):
             owner.double
