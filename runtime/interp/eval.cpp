@@ -980,6 +980,8 @@ call_function: {
   }
 return_result: {
   if (f->flags & kFrameGenerator) goto return_from_generator;
+  // First: what dies with the variables may run code, and nobody may find the frame any more.
+  set_current_frame(ts, f->prev);
   if (f->object != nullptr) [[unlikely]] {
     f->pc = pc;
     frame_object_detach(f);
@@ -993,7 +995,6 @@ return_result: {
   }
   Frame* done = f;
   f = done->prev;
-  set_current_frame(ts, f);
   ts->frame_top = reinterpret_cast<char*>(done);
   ts->reg_top = done->caller_top;
   ++ts->py_recursion_remaining;

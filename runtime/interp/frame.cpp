@@ -85,6 +85,8 @@ Frame* push_frame(ThreadState* ts, Value function, PyCodeObject* code, Value* re
 }
 
 void pop_frame(ThreadState* ts, Frame* f) {
+  // First: what dies with the variables may run code, and nobody may find the frame any more.
+  set_current_frame(ts, f->prev);
   if (f->object != nullptr) frame_object_detach(f);
   for (Value *r = f->regs, *end = r + code_extra(f->code)->register_count; r != end; ++r) {
     Value v = *r;
@@ -94,7 +96,6 @@ void pop_frame(ThreadState* ts, Frame* f) {
   Value function = f->function;
   PyObject* locals = f->locals;
   PyObject* pending = f->flags & kFrameInit ? f->pending : nullptr;  // stale in other frames
-  set_current_frame(ts, f->prev);
   ts->frame_top = reinterpret_cast<char*>(f);
   ts->reg_top = f->caller_top;
   ++ts->py_recursion_remaining;

@@ -52,7 +52,7 @@ inline void set_current_frame(ThreadState* ts, Frame* f) {
 }
 
 // The Python-visible frame. While `frame` is alive it reads through it; when the frame ends it takes over
-// the locals (frame_object_detach) and `frame` points to `kept`.
+// the locals (frame_object_detach) and `frame` points to `kept`. Everybody who looks through `frame` does so by FrameView.
 struct FrameObject {
   PyObject_HEAD
   // The first fields have CPython's order: Cython's modules write the line number into a frame that they made for a
@@ -65,6 +65,7 @@ struct FrameObject {
   bool detached;
   PyObject* extra_locals;  // f_locals entries that are no variables of the code
   PyObject* overwritten;   // list keeping values that f_locals writes displaced while registers may be borrowed
+  PyCodeObject* code;      // never changes; kept alive by the function, or by the collector (uncounted)
   Frame kept;
   Value* kept_regs;
 };

@@ -1,9 +1,11 @@
 // FrameLocalsProxy (PEP 667): f_locals of function frames, a mapping that reads and writes the variables themselves.
 #include "interp/frame_variables.h"
+#include "interp/frame_view.h"
 #include "interp/load.h"
 #include "objects/names.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
+#include "sync/shared_slot.h"
 
 namespace amphis {
 
@@ -13,7 +15,7 @@ FrameObject* frame_of(PyObject* proxy) {
   return reinterpret_cast<FrameObject*>(reinterpret_cast<PyFrameLocalsProxyObject*>(proxy)->frame);
 }
 
-// The register of a variable name, or -1; -2 with an exception.
+// The register of a variable name, or -1.
 int find_variable(Frame* f, PyObject* name) {
   if (!PyUnicode_Check(name)) return -1;
   const int count = static_cast<int>(code_extra(f->code)->nlocalsplus);
@@ -34,15 +36,54 @@ int find_variable(Frame* f, PyObject* name) {
 // New reference or null (an exception only on error).
 PyObject* lookup(PyObject* self, PyObject* key) {
   FrameObject* o = frame_of(self);
-  int i = find_variable(o->frame, key);
-  if (i >= 0) {
-    Value v = frame_variable(o->frame, static_cast<uint32_t>(i));
-    if (v != kEmpty) return value_take_object(v);
+  Value v = kEmpty;
+  {
+    FrameView f(o);
+    int i = find_variable(f.get(), key);
+    if (i >= 0) v = frame_variable(f.get(), static_cast<uint32_t>(i));
   }
-  if (o->extra_locals == nullptr) return nullptr;
-  PyObject* value;
-  if (PyDict_GetItemRef(o->extra_locals, key, &value) < 0) return nullptr;
+  if (v != kEmpty) return value_take_object(v);
+  Ref<> extra = sync::get_ref(&o->extra_locals, o);
+  PyObject* value = nullptr;
+  if (extra && PyDict_GetItemRef(extra, key, &value) < 0) return nullptr;
   return value;
+}
+
+// Keeps a value that a callee may hold uncounted alive with the frame object.
+bool keep_overwritten(FrameObject* o, PyObject* value) {
+  ObjectLock lock(o);
+  if (o->overwritten == nullptr) o->overwritten = PyList_New(0);
+  return o->overwritten != nullptr && PyList_Append(o->overwritten, value) == 0;
+}
+
+// Gives the variable of this name the value (borrowed, null: refuses). 1: done; 0: there is no such variable.
+int assign_variable(FrameObject* o, PyObject* key, PyObject* value) {
+  Value displaced = kEmpty;
+  Ref<> cell;
+  {
+    FrameView f(o);
+    const int i = find_variable(f.get(), key);
+    if (i < 0 || f->regs == nullptr) return 0;
+    if (value != nullptr) {
+      Value* reg = &f->regs[i];
+      const Value old = *reg;
+      auto kind = static_cast<uint8_t>(PyBytes_AS_STRING(o->code->co_localspluskinds)[i]);
+      if ((kind & (kLocalCell | kLocalFree)) && is_pointer(old) && old != kEmpty && PyCell_Check(pointer_of(old))) {
+        cell = Ref<>::share(pointer_of(old));
+      } else {
+        if (f.get() != &o->kept && is_owned(old) && !keep_overwritten(o, pointer_of(old))) return -1;
+        *reg = value_owned(Py_NewRef(value));
+        displaced = old;
+      }
+    }
+  }
+  if (value == nullptr) {
+    PyErr_SetString(PyExc_ValueError, "cannot remove local variables from FrameLocalsProxy");
+    return -1;
+  }
+  if (cell) return PyCell_Set(cell, value) < 0 ? -1 : 1;
+  drop(displaced);
+  return 1;
 }
 
 PyObject* proxy_subscript(PyObject* self, PyObject* key) {
@@ -53,40 +94,23 @@ PyObject* proxy_subscript(PyObject* self, PyObject* key) {
 
 int proxy_ass_subscript(PyObject* self, PyObject* key, PyObject* value) {
   FrameObject* o = frame_of(self);
-  Frame* f = o->frame;
-  int i = find_variable(f, key);
-  if (i >= 0 && f->regs != nullptr) {
-    if (value == nullptr) {
-      PyErr_SetString(PyExc_ValueError, "cannot remove local variables from FrameLocalsProxy");
-      return -1;
-    }
-    Value old = f->regs[i];
-    auto kind = static_cast<uint8_t>(PyBytes_AS_STRING(f->code->co_localspluskinds)[i]);
-    if ((kind & (kLocalCell | kLocalFree)) && is_pointer(old) && old != kEmpty && PyCell_Check(pointer_of(old))) {
-      return PyCell_Set(pointer_of(old), value);
-    }
-    // A callee may hold the displaced value uncounted: the frame object keeps it alive.
-    if (is_owned(old)) {
-      if (o->overwritten == nullptr) o->overwritten = PyList_New(0);
-      if (o->overwritten == nullptr || PyList_Append(o->overwritten, pointer_of(old)) < 0) return -1;
-    }
-    f->regs[i] = value_owned(Py_NewRef(value));
-    drop(old);
-    return 0;
-  }
+  if (int done = assign_variable(o, key, value); done != 0) return done < 0 ? -1 : 0;
+  Ref<> extra = sync::get_ref(&o->extra_locals, o);
   if (value == nullptr) {
-    if (o->extra_locals == nullptr) {
+    if (!extra) {
       PyErr_SetObject(PyExc_KeyError, key);
       return -1;
     }
-    return PyDict_DelItem(o->extra_locals, key);
+    return PyDict_DelItem(extra, key);
   }
-  if (o->extra_locals == nullptr) {
-    PyObject* dict = PyDict_New();
-    if (dict == nullptr) return -1;
-    o->extra_locals = dict;
+  if (!extra) {
+    Ref<> made = Ref<>::steal(PyDict_New());
+    if (!made) return -1;
+    ObjectLock lock(o);
+    if (o->extra_locals == nullptr) sync::store_release(o->extra_locals, made.release());
+    extra = Ref<>::share(o->extra_locals);
   }
-  return PyDict_SetItem(o->extra_locals, key, value);
+  return PyDict_SetItem(extra, key, value);
 }
 
 PyObject* snapshot(PyObject* self) { return frame_locals_snapshot(frame_of(self)); }

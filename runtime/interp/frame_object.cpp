@@ -1,10 +1,13 @@
 // The Python-visible frame: created on demand over a running Frame, it takes the variables over when the frame ends
 // while somebody still refers to it (tracebacks, sys._getframe).
 #include <cstring>
+#include <utility>
 
 #include "gc/object_new.h"
+#include "gc/roots.h"
 #include "internal/pycore_frame.h"
 #include "interp/frame_variables.h"
+#include "interp/frame_view.h"
 #include "interp/generator.h"
 #include "interp/generator_methods.h"
 #include "interp/load.h"
@@ -20,7 +23,6 @@ namespace {
 static_assert(offsetof(FrameObject, lineno) == offsetof(struct _frame, f_lineno));
 
 FrameObject* as_frame(void* o) { return static_cast<FrameObject*>(o); }
-Frame* record(void* o) { return as_frame(o)->frame; }
 
 // Code that the compiler adds (the ends of handlers) has no line: a frame that ended there shows the one before.
 int current_line(Frame* f) {
@@ -34,7 +36,7 @@ void frame_drop_kept(FrameObject* o) {
   if (!o->detached || o->kept_regs == nullptr) return;
   Value* regs = o->kept_regs;
   o->kept_regs = nullptr;
-  uint32_t count = code_extra(o->kept.code)->nlocalsplus;
+  uint32_t count = code_extra(o->code)->nlocalsplus;
   for (uint32_t i = 0; i < count; ++i) {
     Value v = regs[i];
     regs[i] = kEmpty;
@@ -63,12 +65,13 @@ int frame_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(o->extra_locals);
   Py_VISIT(o->overwritten);
   Py_VISIT(o->trace);
+  gc::visit_uncounted(reinterpret_cast<PyObject*>(o->code), visit, arg);
   if (!o->detached) return 0;
   Py_VISIT(o->back);
   Py_VISIT(o->kept.locals);
   if (is_owned(o->kept.function)) Py_VISIT(pointer_of(o->kept.function));
   if (o->kept_regs != nullptr) {
-    for (uint32_t i = 0; i < code_extra(o->kept.code)->nlocalsplus; ++i) {
+    for (uint32_t i = 0; i < code_extra(o->code)->nlocalsplus; ++i) {
       if (is_owned(o->kept_regs[i])) Py_VISIT(pointer_of(o->kept_regs[i]));
     }
   }
@@ -77,46 +80,63 @@ int frame_traverse(PyObject* self, visitproc visit, void* arg) {
 
 int frame_tp_clear(PyObject* self) {
   FrameObject* o = as_frame(self);
-  Py_CLEAR(o->trace);
-  Py_CLEAR(o->extra_locals);
-  Py_CLEAR(o->overwritten);
-  if (o->detached && o->kept_regs != nullptr) {
-    for (uint32_t i = 0; i < code_extra(o->kept.code)->nlocalsplus; ++i) {
-      Value v = o->kept_regs[i];
-      o->kept_regs[i] = kEmpty;
-      drop(v);
+  Ref<> trace, extra, overwritten;
+  {
+    ObjectLock lock(self);
+    trace = Ref<>::steal(std::exchange(o->trace, nullptr));
+    extra = Ref<>::steal(std::exchange(o->extra_locals, nullptr));
+    overwritten = Ref<>::steal(std::exchange(o->overwritten, nullptr));
+  }
+  if (sync::load_acquire(o->frame) != &o->kept || o->kept_regs == nullptr) return 0;
+  for (uint32_t i = 0; i < code_extra(o->code)->nlocalsplus; ++i) {
+    Value v;
+    {
+      ObjectLock lock(self);
+      v = std::exchange(o->kept_regs[i], kEmpty);
     }
+    drop(v);
   }
   return 0;
 }
 
+// The generator whose frame this is, if it lives; null without an exception.
+Ref<> generator_of_frame(FrameObject* o) {
+  FrameView f(o);
+  if (f.get() == &o->kept || (f->flags & kFrameGenerator) == 0) return {};
+  auto* gen = reinterpret_cast<PyObject*>(generator_of(f.get()));
+  return sync::try_incref(gen) ? Ref<>::steal(gen) : Ref<>();
+}
+
 PyObject* frame_clear(PyObject* self, PyObject*) {
   FrameObject* o = as_frame(self);
-  Frame* f = o->frame;
-  if (o->detached) {
-    frame_tp_clear(self);
-    Py_RETURN_NONE;
-  }
-  if (f->flags & kFrameGenerator) {
-    GeneratorObject* gen = generator_of(f);
-    uint8_t state = __atomic_load_n(&gen->state, __ATOMIC_ACQUIRE);
+  Ref<> gen = generator_of_frame(o);
+  if (gen) {
+    uint8_t state = sync::load_acquire(reinterpret_cast<GeneratorObject*>(gen.get())->state);
     if (state == kGenSuspended) {
       PyErr_SetString(PyExc_RuntimeError, "cannot clear a suspended frame");
       return nullptr;
     }
     if (state == kGenCreated) {
-      generator_finalize(reinterpret_cast<PyObject*>(gen));
+      generator_finalize(gen);
       Py_RETURN_NONE;
     }
+  } else if (sync::load_acquire(o->frame) == &o->kept) {
+    frame_tp_clear(self);
+    Py_RETURN_NONE;
   }
   PyErr_SetString(PyExc_RuntimeError, "cannot clear an executing frame");
   return nullptr;
 }
 
+int line_now(FrameObject* o) {
+  FrameView f(o);
+  return current_line(f.get());
+}
+
 PyObject* frame_repr(PyObject* self) {
-  Frame* f = record(self);
-  return PyUnicode_FromFormat("<frame at %p, file %R, line %d, code %S>", self, f->code->co_filename,
-                              current_line(f), f->code->co_name);
+  FrameObject* o = as_frame(self);
+  return PyUnicode_FromFormat("<frame at %p, file %R, line %d, code %S>", self, o->code->co_filename, line_now(o),
+                              o->code->co_name);
 }
 
 PyObject* get_back(PyObject* self, void*) {
@@ -127,12 +147,15 @@ PyObject* get_back(PyObject* self, void*) {
   }
   return back;
 }
-PyObject* get_code(PyObject* self, void*) { return Py_NewRef(reinterpret_cast<PyObject*>(record(self)->code)); }
-PyObject* get_globals(PyObject* self, void*) { return Py_NewRef(record(self)->globals()); }
-PyObject* get_builtins(PyObject* self, void*) { return Py_NewRef(record(self)->builtins()); }
-PyObject* get_lasti(PyObject* self, void*) { return PyLong_FromLong(static_cast<long>(record(self)->index()) * 2); }
+PyObject* get_code(PyObject* self, void*) { return Py_NewRef(reinterpret_cast<PyObject*>(as_frame(self)->code)); }
+PyObject* get_globals(PyObject* self, void*) { return PyFrame_GetGlobals(reinterpret_cast<PyFrameObject*>(self)); }
+PyObject* get_builtins(PyObject* self, void*) { return PyFrame_GetBuiltins(reinterpret_cast<PyFrameObject*>(self)); }
+PyObject* get_lasti(PyObject* self, void*) {
+  return PyLong_FromLong(PyFrame_GetLasti(reinterpret_cast<PyFrameObject*>(self)));
+}
 PyObject* get_lineno(PyObject* self, void*) {
-  int line = as_frame(self)->lineno != 0 ? as_frame(self)->lineno : current_line(record(self));
+  const int written = sync::load_relaxed(as_frame(self)->lineno);
+  const int line = written != 0 ? written : line_now(as_frame(self));
   if (line < 0) Py_RETURN_NONE;
   return PyLong_FromLong(line);
 }
@@ -142,12 +165,13 @@ int set_lineno(PyObject*, PyObject*, void*) {
 }
 PyObject* get_locals(PyObject* self, void*) { return PyFrame_GetLocals(reinterpret_cast<PyFrameObject*>(self)); }
 PyObject* get_trace(PyObject* self, void*) {
-  PyObject* trace = as_frame(self)->trace;
-  return Py_NewRef(trace != nullptr ? trace : Py_None);
+  Ref<> trace = sync::get_ref(&as_frame(self)->trace, self);
+  return trace ? trace.release() : Py_NewRef(Py_None);
 }
 int set_trace(PyObject* self, PyObject* value, void*) {
+  Ref<> old, given = Ref<>::share(value == Py_None ? nullptr : value);
   ObjectLock lock(self);
-  Py_XSETREF(as_frame(self)->trace, value == nullptr || value == Py_None ? nullptr : Py_NewRef(value));
+  old = sync::exchange_slot_locked(&as_frame(self)->trace, std::move(given));
   return 0;
 }
 PyObject* get_generator(PyObject* self, void*) {
@@ -157,7 +181,7 @@ PyObject* get_generator(PyObject* self, void*) {
 }
 
 PyObject* frame_sizeof(PyObject* self, PyObject*) {
-  return PyLong_FromSize_t(sizeof(FrameObject) + code_extra(record(self)->code)->register_count * sizeof(Value));
+  return PyLong_FromSize_t(sizeof(FrameObject) + code_extra(as_frame(self)->code)->register_count * sizeof(Value));
 }
 
 PyMemberDef frame_members[] = {
@@ -197,6 +221,7 @@ FrameObject* frame_object(Frame* f) {
     return nullptr;
   }
   o->frame = f;
+  o->code = f->code;
   o->back = nullptr;
   o->extra_locals = nullptr;
   o->overwritten = nullptr;
@@ -218,7 +243,6 @@ void frame_object_detach(Frame* f) {
   if (sync::is_unique(reinterpret_cast<PyObject*>(o))) {
     o->detached = true;  // nothing was kept
     o->kept.function = kEmpty;
-    o->kept.code = f->code;
     Py_DECREF(o);
     return;
   }
@@ -243,8 +267,8 @@ void frame_object_detach(Frame* f) {
     o->back = reinterpret_cast<PyObject*>(frame_object(f->prev));
     if (o->back == nullptr) PyErr_Clear();
   }
-  o->frame = &o->kept;
   o->detached = true;
+  sync::store_release(o->frame, &o->kept);
   Py_DECREF(o);
   if (exc) PyErr_SetRaisedException(exc.release());
 }
@@ -271,23 +295,34 @@ bool frame_has_fast_locals(Frame* f) {
 }
 
 PyObject* frame_locals_snapshot(FrameObject* o) {
-  Frame* f = o->frame;
   Ref<> dict = Ref<>::steal(PyDict_New());
   if (!dict) return nullptr;
-  const uint32_t count = code_extra(f->code)->nlocalsplus;
-  // Variables of comprehensions, bound while those run, hide others of their name.
-  for (const bool hidden : {false, true}) {
-    for (uint32_t i = 0; i < count; ++i) {
-      auto kind = static_cast<uint8_t>(PyBytes_AS_STRING(f->code->co_localspluskinds)[i]);
-      if (((kind & kLocalHidden) != 0) != hidden) continue;
-      Value v = frame_variable(f, i);
-      if (v == kEmpty) continue;
-      Ref<> value = Ref<>::steal(value_take_object(v));
-      if (!value || PyDict_SetItem(dict, PyTuple_GET_ITEM(f->code->co_localsplusnames, i), value) < 0) return nullptr;
+  const PyCodeObject* code = o->code;
+  const uint32_t count = code_extra(code)->nlocalsplus;
+  {
+    FrameView f(o);
+    // Variables of comprehensions, bound while those run, hide others of their name.
+    for (const bool hidden : {false, true}) {
+      for (uint32_t i = 0; i < count; ++i) {
+        auto kind = static_cast<uint8_t>(PyBytes_AS_STRING(code->co_localspluskinds)[i]);
+        if (((kind & kLocalHidden) != 0) != hidden) continue;
+        Value v = frame_variable(f.get(), i);
+        if (v == kEmpty) continue;
+        Ref<> value = Ref<>::steal(value_take_object(v));
+        if (!value || PyDict_SetItem(dict, PyTuple_GET_ITEM(code->co_localsplusnames, i), value) < 0) return nullptr;
+      }
     }
   }
-  if (o->extra_locals != nullptr && PyDict_Update(dict, o->extra_locals) < 0) return nullptr;
+  Ref<> extra = sync::get_ref(&o->extra_locals, o);
+  if (extra && PyDict_Update(dict, extra) < 0) return nullptr;
   return dict.release();
+}
+
+// What f_locals of a class or module body is; null for a function.
+static PyObject* frame_namespace_object(PyFrameObject* frame) {
+  FrameView f(as_frame(frame));
+  if (frame_has_fast_locals(f.get())) return nullptr;
+  return Py_NewRef(f->locals != nullptr ? f->locals : f->globals());
 }
 
 }  // namespace amphis
@@ -321,6 +356,8 @@ PyFrameObject* PyEval_GetFrame(void) {
 }
 
 PyFrameObject* PyThreadState_GetFrame(PyThreadState* ts) {
+  std::optional<StopTheWorld> stopped;
+  if (thread_state(ts) != current_thread()) stopped.emplace();
   Frame* f = current_frame(thread_state(ts));
   return f == nullptr ? nullptr : reinterpret_cast<PyFrameObject*>(frame_object(f));
 }
@@ -335,6 +372,7 @@ PyFrameObject* PyFrame_New(PyThreadState*, PyCodeObject* code, PyObject* globals
   o->trace_lines = true;
   o->detached = true;
   o->frame = &o->kept;
+  o->code = code;
   o->kept.pc = code_words(code);
   o->kept.code = code;
   o->kept.function = value_owned(function.release());
@@ -352,7 +390,8 @@ void PyFrame_LocalsToFast(PyFrameObject*, int) {}
 
 int _PyFrame_IsEntryFrame(PyFrameObject* frame) {
   FrameObject* o = as_frame(frame);
-  return !o->detached && (o->frame->prev == nullptr || (o->frame->flags & kFrameEntry) != 0);
+  FrameView f(o);
+  return f.get() != &o->kept && (f->prev == nullptr || (f->flags & kFrameEntry) != 0);
 }
 
 // What PEP 523 hands to frame evaluators is the machine's own record.
@@ -369,50 +408,56 @@ const PyTypeObject* const PyUnstable_ExecutableKinds[PyUnstable_EXECUTABLE_KINDS
     &_PyNone_Type, &PyCode_Type, &PyMethod_Type, &PyCFunction_Type, &PyMethodDescr_Type, nullptr};
 
 PyCodeObject* PyFrame_GetCode(PyFrameObject* frame) {
-  return reinterpret_cast<PyCodeObject*>(Py_NewRef(reinterpret_cast<PyObject*>(record(frame)->code)));
+  return reinterpret_cast<PyCodeObject*>(Py_NewRef(reinterpret_cast<PyObject*>(as_frame(frame)->code)));
 }
 
 PyFrameObject* PyFrame_GetBack(PyFrameObject* frame) {
   FrameObject* o = as_frame(frame);
-  if (o->detached) return reinterpret_cast<PyFrameObject*>(Py_XNewRef(o->back));
-  Frame* prev = o->frame->prev;
-  return prev == nullptr ? nullptr : reinterpret_cast<PyFrameObject*>(frame_object(prev));
+  FrameView f(o);
+  if (f.get() == &o->kept) return reinterpret_cast<PyFrameObject*>(Py_XNewRef(o->back));
+  return f->prev == nullptr ? nullptr : reinterpret_cast<PyFrameObject*>(frame_object(f->prev));
 }
 
 int PyFrame_GetLineNumber(PyFrameObject* frame) {
-  if (int written = as_frame(frame)->lineno; written != 0) return written;
-  int line = current_line(record(frame));
+  if (int written = sync::load_relaxed(as_frame(frame)->lineno); written != 0) return written;
+  int line = line_now(as_frame(frame));
   return line < 0 ? 0 : line;
 }
 
-int PyFrame_GetLasti(PyFrameObject* frame) { return static_cast<int>(record(frame)->index()) * 2; }
+int PyFrame_GetLasti(PyFrameObject* frame) {
+  FrameView f(as_frame(frame));
+  return static_cast<int>(f->index()) * 2;
+}
 
-PyObject* PyFrame_GetGlobals(PyFrameObject* frame) { return Py_NewRef(record(frame)->globals()); }
-PyObject* PyFrame_GetBuiltins(PyFrameObject* frame) { return Py_NewRef(record(frame)->builtins()); }
+PyObject* PyFrame_GetGlobals(PyFrameObject* frame) {
+  FrameView f(as_frame(frame));
+  return Py_NewRef(f->globals());
+}
+PyObject* PyFrame_GetBuiltins(PyFrameObject* frame) {
+  FrameView f(as_frame(frame));
+  return Py_NewRef(f->builtins());
+}
 
 PyObject* PyFrame_GetLocals(PyFrameObject* frame) {
-  Frame* f = record(frame);
-  if (!frame_has_fast_locals(f)) {
-    return Py_NewRef(f->locals != nullptr ? f->locals : f->globals());
-  }
+  if (PyObject* ns = frame_namespace_object(frame)) return ns;
   return frame_locals_proxy_new(reinterpret_cast<PyObject*>(frame));
 }
 
-PyObject* PyFrame_GetGenerator(PyFrameObject* frame) {
-  FrameObject* o = as_frame(frame);
-  if (o->detached || (o->frame->flags & kFrameGenerator) == 0) return nullptr;
-  return Py_NewRef(reinterpret_cast<PyObject*>(generator_of(o->frame)));
-}
+PyObject* PyFrame_GetGenerator(PyFrameObject* frame) { return generator_of_frame(as_frame(frame)).release(); }
 
 PyObject* PyFrame_GetVar(PyFrameObject* frame, PyObject* name) {
   if (!PyUnicode_Check(name)) {
     PyErr_Format(PyExc_TypeError, "name must be str, not %s", Py_TYPE(name)->tp_name);
     return nullptr;
   }
-  Frame* f = record(frame);
-  for (uint32_t i = 0; i < code_extra(f->code)->nlocalsplus; ++i) {
-    if (PyUnicode_Equal(PyTuple_GET_ITEM(f->code->co_localsplusnames, i), name) != 1) continue;
-    Value v = frame_variable(f, i);
+  const PyCodeObject* code = as_frame(frame)->code;
+  for (uint32_t i = 0; i < code_extra(code)->nlocalsplus; ++i) {
+    if (PyUnicode_Equal(PyTuple_GET_ITEM(code->co_localsplusnames, i), name) != 1) continue;
+    Value v;
+    {
+      FrameView f(as_frame(frame));
+      v = frame_variable(f.get(), i);
+    }
     if (v == kEmpty) break;
     return value_take_object(v);
   }

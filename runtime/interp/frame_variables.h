@@ -5,7 +5,8 @@
 
 namespace amphis {
 
-// The variable in register i, through its cell if it has one: an owned or unboxed Value, kEmpty if unbound.
+// The variable in register i, through its cell if it has one: an owned or unboxed Value, kEmpty if unbound. The frame is
+// the thread's own, or seen through a FrameView.
 Value frame_variable(Frame* f, uint32_t i);
 // Whether the frame's variables are registers (functions) rather than a namespace mapping.
 bool frame_has_fast_locals(Frame* f);

@@ -1,5 +1,6 @@
 // The types generator and coroutine: methods, attributes, finalization. (Asynchronous generators: async_generator.cpp.)
 #include "gc/roots.h"
+#include "interp/frame_view.h"
 #include "interp/generator.h"
 #include "interp/generator_methods.h"
 #include "objects/names.h"
@@ -424,7 +425,11 @@ void generator_abandon(GeneratorObject* gen) {
 
 PyObject* generator_get_frame(PyObject* self) {
   if (state_of(self) == kGenFinished) Py_RETURN_NONE;
-  return reinterpret_cast<PyObject*>(frame_object(&as_gen(self)->frame));
+  {
+    FrameView f(&as_gen(self)->frame);
+    if (state_of(self) != kGenFinished) return reinterpret_cast<PyObject*>(frame_object(f.get()));
+  }
+  Py_RETURN_NONE;
 }
 
 void generator_dealloc(PyObject* self) {

@@ -6,6 +6,7 @@
 #include "modules/traceback_dump.h"
 #include "sync/interpreter_state.h"
 #include "sync/ref.h"
+#include "sync/stop_the_world.h"
 
 #include <atomic>
 #include <csignal>
@@ -242,6 +243,7 @@ PyObject* dump_traceback(PyObject*, PyObject* args, PyObject* kwargs) {
   if (fd < 0) return nullptr;
   Ref<> keep = Ref<>::steal(kept);
   if (all_threads) {
+    StopTheWorld stopped;
     dump_all_threads(fd, current_thread());
   } else {
     dump_stack(fd, current_thread());
