@@ -66,6 +66,7 @@ write_basic_package_version_file("${CMAKE_BINARY_DIR}/${_name}-config-version.cm
 install(EXPORT ${_name} NAMESPACE Amphis:: FILE ${_name}-config.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/${_name})
 install(FILES "${CMAKE_BINARY_DIR}/${_name}-config-version.cmake" DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/${_name})
 
+set(AMPHIS_MULTIARCH "x86_64-linux-gnu")
 # One package for both variants: its files are the same whichever tree installs them.
 configure_package_config_file("${CMAKE_SOURCE_DIR}/cmake/AmphisConfig.cmake.in" "${CMAKE_BINARY_DIR}/AmphisConfig.cmake"
   INSTALL_DESTINATION "${CMAKE_INSTALL_LIBDIR}/cmake/Amphis")

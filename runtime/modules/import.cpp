@@ -126,7 +126,7 @@ PyObject* timed_load(PyObject* name) {
 
 // --- finding and loading
 
-// Where an extension module was not found, its other variant's file may be there: the exception then says so.
+// Where an extension module was not found, a file of another variant or implementation may be there: the exception then says so.
 void explain_other_variant(PyObject* name) {
   PyObject* error = PyErr_GetRaisedException();
   if (!Py_IS_TYPE(error, reinterpret_cast<PyTypeObject*>(PyExc_ModuleNotFoundError))) return PyErr_SetRaisedException(error);
@@ -147,10 +147,10 @@ void explain_other_variant(PyObject* name) {
       Ref<> folder = Ref<>::steal(PyList_GetItemRef(folders, i));
       const char* place = folder && PyUnicode_Check(folder.get()) ? PyUnicode_AsUTF8(folder) : nullptr;
       if (place == nullptr) continue;
-      std::string path = std::string(*place != '\0' ? place : ".") + "/" + text + kOtherSuffix;
-      if (access(path.c_str(), F_OK) != 0) continue;
+      std::string hint = unusable_file_hint(std::string(*place != '\0' ? place : ".") + "/" + text);
+      if (hint.empty()) continue;
       PyErr_Clear();
-      Ref<> message = Ref<>::steal(PyUnicode_FromFormat("No module named %R: %s", name, other_variant_hint(path).c_str()));
+      Ref<> message = Ref<>::steal(PyUnicode_FromFormat("No module named %R: %s", name, hint.c_str()));
       Ref<> args = message ? Ref<>::steal(PyTuple_Pack(1, message.get())) : Ref<>();
       if (args) {
         Py_XSETREF(reinterpret_cast<PyImportErrorObject*>(error)->msg, message.release());
@@ -162,6 +162,20 @@ void explain_other_variant(PyObject* name) {
   }
   PyErr_SetRaisedException(error);
 }
+
+// importlib.import_module gets to importlib's function without passing `load`: this stands there in its place.
+PyObject* find_and_load_explained(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
+  Ref<> function = Ref<>::share(find_and_load);
+  if (!function || nargs != 2) {
+    PyErr_SetString(PyExc_ImportError, "the import system is not there");
+    return nullptr;
+  }
+  PyObject* module = PyObject_Vectorcall(function, args, 2, nullptr);
+  if (module == nullptr && PyUnicode_Check(args[0])) explain_other_variant(args[0]);
+  return module;
+}
+
+PyMethodDef find_and_load_def = {"_find_and_load", _PyCFunction_CAST(find_and_load_explained), METH_FASTCALL, nullptr};
 
 PyObject* load(PyObject* name) {
   if (find_and_load == nullptr) {
@@ -437,6 +451,8 @@ int import_install_core() {
   handle_fromlist = PyObject_GetAttrString(module, "_handle_fromlist");
   lock_unlock_module = PyObject_GetAttrString(module, "_lock_unlock_module");
   if (find_and_load == nullptr || handle_fromlist == nullptr || lock_unlock_module == nullptr) return -1;
+  Ref<> explained = Ref<>::steal(PyCFunction_New(&find_and_load_def, nullptr));
+  if (!explained || PyObject_SetAttrString(module, "_find_and_load", explained) < 0) return -1;
   core = module.release();
   return 0;
 }

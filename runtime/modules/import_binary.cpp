@@ -119,8 +119,10 @@ const char* tag_of(Abi abi) {
       return "amphis-314t (free-threaded)";
     case Abi::kStable:
       return "abi3 (the stable ABI of builds with the GIL)";
-    default:
+    case Abi::kBoth:
       return "abi3t";
+    default:
+      return "CPython 3.14";
   }
 }
 
@@ -133,9 +135,24 @@ std::string refusal(const std::string& path, Abi abi) {
 
 }  // namespace
 
-const char* const kOtherSuffix = kFree ? ".amphis-314-x86_64-linux-gnu.so" : ".amphis-314t-x86_64-linux-gnu.so";
-
-std::string other_variant_hint(const std::string& path) { return refusal(path, kFree ? Abi::kGil : Abi::kFree); }
+std::string unusable_file_hint(const std::string& stem) {
+  struct Suffix {
+    const char* text;
+    Abi abi;  // kUnknown: CPython's own, which no variant looks for
+  };
+  constexpr Suffix kNotSearched[] = {
+      kFree ? Suffix{".amphis-314-x86_64-linux-gnu.so", Abi::kGil} : Suffix{".amphis-314t-x86_64-linux-gnu.so", Abi::kFree},
+      {kFree ? ".abi3.so" : nullptr, Abi::kStable},
+      {".cpython-314-x86_64-linux-gnu.so", Abi::kUnknown},
+      {".cpython-314t-x86_64-linux-gnu.so", Abi::kUnknown},
+  };
+  for (const Suffix& suffix : kNotSearched) {
+    if (suffix.text == nullptr) continue;
+    std::string path = stem + suffix.text;
+    if (access(path.c_str(), F_OK) == 0) return refusal(path, suffix.abi);
+  }
+  return {};
+}
 
 std::string examine_extension(const std::string& path) {
   Mapping file(path.c_str());

@@ -9,8 +9,8 @@ namespace amphis {
 // no ELF file is left to dlopen, which has a text of its own for it.
 std::string examine_extension(const std::string& path);
 
-// How the file names of the other variant's modules end, and the text about such a file where an import found no module.
-extern const char* const kOtherSuffix;
-std::string other_variant_hint(const std::string& path);
+// Where an import found no module: whether there is a file for it, `stem` and a suffix, that this variant does not look for,
+// and if so, the text about it.
+std::string unusable_file_hint(const std::string& stem);
 
 }  // namespace amphis

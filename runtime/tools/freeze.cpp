@@ -3,7 +3,7 @@
 //
 //   amphis_freeze LIBRARY-FOLDER OUTPUT.cpp [NAME FILE]...
 //
-// NAME FILE: one more module, from a file outside the library; it comes before the library's own of that name.
+// NAME FILE: one more module, from a file outside the library; it takes the place of the library's own of that name.
 #include "Python.h"
 
 #include "compile/compile.h"
@@ -111,6 +111,21 @@ void write_code(FILE* out, const std::string& array, const std::string& path, co
   fputs("\n};\n", out);
 }
 
+// The file that was given for a module of the list above, or null.
+const char* replacement(const char* name, char** extra, size_t extra_count) {
+  for (size_t i = 0; i < extra_count; ++i) {
+    if (std::string(name) == extra[2 * i]) return extra[2 * i + 1];
+  }
+  return nullptr;
+}
+
+bool is_listed(const char* name) {
+  for (const Source& m : kModules) {
+    if (std::string(name) == m.name) return true;
+  }
+  return false;
+}
+
 // Distributions leave out some of the modules that only tests import.
 bool present(const Source& m, const std::string& library) {
   return std::string(m.name).rfind("__phello__", 0) != 0 || access((library + "/" + m.file).c_str(), R_OK) == 0;
@@ -134,10 +149,11 @@ int run(const std::string& library, const char* output, char** extra, size_t ext
   for (size_t i = 0; i < std::size(kModules); ++i) {
     const Source& m = kModules[i];
     if (m.file == nullptr || !present(m, library)) continue;
-    write_code(out, array_name(i), library + "/" + m.file, m.origin != nullptr ? m.origin : m.name);
+    const char* given = replacement(m.name, extra, extra_count);
+    write_code(out, array_name(i), given != nullptr ? given : library + "/" + m.file, m.origin != nullptr ? m.origin : m.name);
   }
   for (size_t i = 0; i < extra_count; ++i)
-    write_code(out, "extra_" + std::to_string(i), extra[2 * i + 1], extra[2 * i]);
+    if (!is_listed(extra[2 * i])) write_code(out, "extra_" + std::to_string(i), extra[2 * i + 1], extra[2 * i]);
   fputs("\n}  // namespace\n\nconst FrozenModule frozen_modules[] = {\n", out);
   for (size_t i = 0; i < std::size(kModules); ++i) {
     const Source& m = kModules[i];
@@ -150,6 +166,7 @@ int run(const std::string& library, const char* output, char** extra, size_t ext
             m.package ? "true" : "false", origin.c_str());
   }
   for (size_t i = 0; i < extra_count; ++i) {
+    if (is_listed(extra[2 * i])) continue;
     fprintf(out, "    {\"%s\", extra_%zu, sizeof extra_%zu, false, nullptr},\n", extra[2 * i], i, i);
   }
   fputs("    {nullptr, nullptr, 0, false, nullptr},\n};\n\n}  // namespace amphis\n", out);

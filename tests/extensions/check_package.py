@@ -213,4 +213,5 @@ def main(name, cache):
             sys.exit("the counts differ")
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

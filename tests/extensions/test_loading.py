@@ -168,6 +168,17 @@ class SearchOrder(LoadingTest):
             self.assertIn(part, text)
         self.assertEqual(caught.exception.name, "lonely")
 
+    def test_only_a_file_that_this_variant_does_not_look_for_is_named(self):
+        suffixes = {".cpython-314-x86_64-linux-gnu.so": "CPython 3.14"}
+        if FREE:
+            suffixes[".abi3.so"] = "abi3 (the stable ABI of builds with the GIL)"
+        for number, (suffix, tag) in enumerate(suffixes.items()):
+            path = os.path.join(self.folder, f"apart{number}{suffix}")
+            open(path, "w").close()
+            with self.subTest(suffix=suffix), self.assertRaises(ModuleNotFoundError) as caught:
+                importlib.import_module(f"apart{number}")
+            self.assertIn(f"{path} was built for {tag}, but this interpreter is amphis-{OWN_TAG}", str(caught.exception))
+
 
 class Refusal(LoadingTest):
     def refused(self, path, name):
