@@ -386,7 +386,7 @@ PyObject* next_row(PyObject* self) {
       PyErr_SetString(error_class, "iterator has already advanced the reader");
       return nullptr;
     }
-    ++r->line_num;
+    __atomic_store_n(&r->line_num, r->line_num + 1, __ATOMIC_RELAXED);  // a member is read without the lock
     const int kind = PyUnicode_KIND(line.get());
     const void* data = PyUnicode_DATA(line.get());
     for (Py_ssize_t i = 0, n = PyUnicode_GET_LENGTH(line.get()); i < n; ++i) {

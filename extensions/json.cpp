@@ -542,9 +542,15 @@ int Encode::list(PyObject* o) {
   if (enter(o, &id) < 0 || PyUnicodeWriter_WriteChar(w, '[') < 0) return -1;
   ++level;
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(items.get()); ++i) {
+    // Another thread may shorten the list.
+    Owned item(PyList_Check(items.get()) ? PyList_GetItemRef(items.get(), i)
+                                         : Py_NewRef(PyTuple_GET_ITEM(items.get(), i)));
+    if (!item) {
+      PyErr_Clear();
+      break;
+    }
     if (i > 0 && PyUnicodeWriter_WriteStr(w, e->item_separator) < 0) return -1;
     if (newline() < 0) return -1;
-    Owned item(Py_NewRef(PySequence_Fast_GET_ITEM(items.get(), i)));
     if (value(item.get()) < 0) {
       _PyErr_FormatNote("when serializing %T item %zd", o, i);
       return -1;

@@ -152,7 +152,7 @@ PyObject* map_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
 void map_dealloc(PyObject* object) {
   PyTypeObject* type = Py_TYPE(object);
   Map* self = self_of(object);
-  if (self->weakrefs != nullptr) PyObject_ClearWeakRefs(object);
+  if (__atomic_load_n(&self->weakrefs, __ATOMIC_ACQUIRE) != nullptr) PyObject_ClearWeakRefs(object);
   unmap(self);
   type->tp_free(object);
   Py_DECREF(type);

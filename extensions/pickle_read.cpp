@@ -32,6 +32,10 @@ struct Unpickler {
   bool fix_imports, busy, bytes_encoding;
 };
 
+// find_class is called from other threads, too, while one loads.
+int protocol_of(const Unpickler* u) { return __atomic_load_n(&u->proto, __ATOMIC_RELAXED); }
+void set_protocol(Unpickler* u, int protocol) { __atomic_store_n(&u->proto, protocol, __ATOMIC_RELAXED); }
+
 Unpickler* self_of(PyObject* object) { return reinterpret_cast<Unpickler*>(object); }
 
 class Machine {
@@ -275,7 +279,7 @@ bool Machine::load_persistent(Ref id) {
 PyObject* find_class(Unpickler* u, PyObject* module_name, PyObject* global_name) {
   if (PySys_Audit("pickle.find_class", "OO", module_name, global_name) < 0) return nullptr;
   Ref module(Py_NewRef(module_name)), name(Py_NewRef(global_name));
-  if (u->proto < 3 && u->fix_imports) {
+  if (protocol_of(u) < 3 && u->fix_imports) {
     Ref key(PyTuple_Pack(2, module_name, global_name));
     PyObject* found;
     if (!key || PyDict_GetItemRef(globals.name_mapping, key.get(), &found) < 0) return nullptr;
@@ -295,7 +299,7 @@ PyObject* find_class(Unpickler* u, PyObject* module_name, PyObject* global_name)
   }
   Ref source = import_module(module.get());
   if (!source) return nullptr;
-  if (u->proto < 4) return PyObject_GetAttr(source.get(), name.get());
+  if (protocol_of(u) < 4) return PyObject_GetAttr(source.get(), name.get());
   Ref path = dotted_path(name.get());
   if (!path) return nullptr;
   if (PyList_GET_SIZE(path.get()) <= 1) return PyObject_GetAttr(source.get(), name.get());
@@ -725,7 +729,7 @@ bool Machine::step(unsigned char op) {
         PyErr_Format(PyExc_ValueError, "unsupported pickle protocol: %d", byte);
         return false;
       }
-      u_->proto = byte;
+      set_protocol(u_, byte);
       return true;
     case kFrame:
       // Fetched whole; it is read like the rest.
@@ -740,7 +744,7 @@ bool Machine::step(unsigned char op) {
 }
 
 PyObject* Machine::run() {
-  u_->proto = 0;
+  set_protocol(u_, 0);
   u_->marks.clear();
   shrink(0);
   for (;;) {

@@ -163,15 +163,17 @@ class Writer {
     if (!p_->bin) return text_op(kGet, std::to_string(index));
     return index < 256 ? op(kBinGet, static_cast<uint8_t>(index)) : op(kLongBinGet, static_cast<uint32_t>(index));
   }
+  // A member is written without the lock.
+  bool is_fast() const { return __atomic_load_n(&p_->fast, __ATOMIC_RELAXED) != 0; }
   bool memoize(PyObject* object) {
-    if (p_->fast) return true;
+    if (is_fast()) return true;
     const size_t index = p_->memo.size();
     if (!p_->memo.add(object, index)) return false;
     if (p_->proto >= 4) return op(kMemoize);
     if (!p_->bin) return text_op(kPut, std::to_string(index));
     return index < 256 ? op(kBinPut, static_cast<uint8_t>(index)) : op(kLongBinPut, static_cast<uint32_t>(index));
   }
-  const DumpMemo::Entry* memoized(PyObject* object) const { return p_->fast ? nullptr : p_->memo.find(object); }
+  const DumpMemo::Entry* memoized(PyObject* object) const { return is_fast() ? nullptr : p_->memo.find(object); }
 
   bool save(PyObject* object, bool ask_id = true);
   bool save_other(PyObject* object);

@@ -7,7 +7,11 @@
 #include "interp/generator_methods.h"
 #include "modules/warnings.h"
 #include "objects/names.h"
+#include "sync/object_lock.h"
 #include "sync/ref.h"
+#include "sync/shared_slot.h"
+
+#include <utility>
 
 namespace amphis {
 
@@ -45,8 +49,8 @@ Awaitable* as_awaitable(PyObject* o) { return reinterpret_cast<Awaitable*>(o); }
 
 // The hooks of the thread, at first use of the generator. 0 or -1.
 int init_hooks(GeneratorObject* gen) {
-  if (gen->hooks_inited) return 0;
-  gen->hooks_inited = true;
+  if (sync::load_relaxed(gen->hooks_inited)) return 0;
+  sync::store_relaxed(gen->hooks_inited, true);
   ThreadState* ts = current_thread();
   if (ts->async_gen_finalizer != nullptr) gen->origin_or_finalizer = Py_NewRef(ts->async_gen_finalizer);
   if (ts->async_gen_firstiter != nullptr) {
@@ -73,14 +77,14 @@ PyObject* unwrap(GeneratorObject* gen, PyObject* result) {
   if (result == nullptr) {
     if (!PyErr_Occurred()) PyErr_SetNone(PyExc_StopAsyncIteration);
     if (PyErr_ExceptionMatches(PyExc_StopAsyncIteration) || PyErr_ExceptionMatches(PyExc_GeneratorExit)) {
-      gen->ag_closed = true;
+      sync::store_relaxed(gen->ag_closed, true);
     }
-    gen->ag_running_async = false;
+    sync::store_relaxed(gen->ag_running_async, 0);
     return nullptr;
   }
   if (generator_returned()) {
-    gen->ag_closed = true;
-    gen->ag_running_async = false;
+    sync::store_relaxed(gen->ag_closed, true);
+    sync::store_relaxed(gen->ag_running_async, 0);
     Py_DECREF(result);
     PyErr_SetNone(PyExc_StopAsyncIteration);
     return nullptr;
@@ -89,14 +93,19 @@ PyObject* unwrap(GeneratorObject* gen, PyObject* result) {
     Ref<> exc = Ref<>::steal(PyObject_CallOneArg(PyExc_StopIteration, reinterpret_cast<WrappedValue*>(result)->value));
     if (exc) PyErr_SetObject(PyExc_StopIteration, exc);
     Py_DECREF(result);
-    gen->ag_running_async = false;
+    sync::store_relaxed(gen->ag_running_async, 0);
     return nullptr;
   }
   return result;
 }
 
+// Of several threads that begin to run it one gets it.
+bool claim(GeneratorObject* gen) {
+  return sync::attached_claim(gen->ag_running_async, uint8_t{0}, uint8_t{1});
+}
+
 bool refuse_closed(Awaitable* a, const char* what) {
-  if (a->state != kAwaitClosed) return false;
+  if (sync::load_relaxed(a->state) != kAwaitClosed) return false;
   PyErr_Format(PyExc_RuntimeError, "cannot reuse already awaited %s", what);
   return true;
 }
@@ -117,23 +126,24 @@ PyObject* asend_send(PyObject* self, PyObject* value) {
   Awaitable* a = as_awaitable(self);
   if (refuse_closed(a, "__anext__()/asend()")) return nullptr;
   GeneratorObject* gen = a->gen;
-  if (a->state == kAwaitInit) {
-    if (gen->ag_running_async) {
-      a->state = kAwaitClosed;
+  if (sync::load_relaxed(a->state) == kAwaitInit) {
+    if (!claim(gen)) {
+      sync::store_relaxed(a->state, kAwaitClosed);
       PyErr_SetString(PyExc_RuntimeError, "anext(): asynchronous generator is already running");
       return nullptr;
     }
     if (value == nullptr || value == Py_None) value = a->argument != nullptr ? a->argument : Py_None;
-    a->state = kAwaitIterating;
+    sync::store_relaxed(a->state, kAwaitIterating);
   }
-  if (gen->state == kGenFinished) {
-    a->state = kAwaitClosed;
+  if (sync::load_acquire(gen->state) == kGenFinished) {
+    sync::store_relaxed(a->state, kAwaitClosed);
+    sync::store_relaxed(gen->ag_running_async, 0);
     PyErr_SetNone(PyExc_StopAsyncIteration);
     return nullptr;
   }
-  gen->ag_running_async = true;
+  sync::store_relaxed(gen->ag_running_async, 1);
   PyObject* result = unwrap(gen, generator_resume(gen, value != nullptr ? value : Py_None));
-  if (result == nullptr) a->state = kAwaitClosed;
+  if (result == nullptr) sync::store_relaxed(a->state, kAwaitClosed);
   return result;
 }
 PyObject* asend_iternext(PyObject* self) { return asend_send(self, nullptr); }
@@ -156,27 +166,26 @@ PyObject* thrown_exception(const char* method, PyObject* const* args, Py_ssize_t
 PyObject* asend_throw(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
   Awaitable* a = as_awaitable(self);
   if (refuse_closed(a, "__anext__()/asend()")) return nullptr;
-  if (a->state == kAwaitInit) {
-    if (a->gen->ag_running_async) {
-      a->state = kAwaitClosed;
+  if (sync::load_relaxed(a->state) == kAwaitInit) {
+    if (!claim(a->gen)) {
+      sync::store_relaxed(a->state, kAwaitClosed);
       PyErr_SetString(PyExc_RuntimeError, "anext(): asynchronous generator is already running");
       return nullptr;
     }
-    a->state = kAwaitIterating;
-    a->gen->ag_running_async = true;
+    sync::store_relaxed(a->state, kAwaitIterating);
   }
   Ref<> exc = Ref<>::steal(thrown_exception("throw", args, nargs));
   if (!exc) return nullptr;
   PyObject* result = unwrap(a->gen, throw_into(a->gen, exc));
-  if (result == nullptr) a->state = kAwaitClosed;
+  if (result == nullptr) sync::store_relaxed(a->state, kAwaitClosed);
   return result;
 }
 
 PyObject* await_close(PyObject* self, PyObject*) {
   Awaitable* a = as_awaitable(self);
-  if (a->state == kAwaitClosed) Py_RETURN_NONE;
-  if (a->state == kAwaitInit) {
-    a->state = kAwaitClosed;
+  if (sync::load_relaxed(a->state) == kAwaitClosed) Py_RETURN_NONE;
+  if (sync::load_relaxed(a->state) == kAwaitInit) {
+    sync::store_relaxed(a->state, kAwaitClosed);
     Py_RETURN_NONE;
   }
   PyObject* args[1] = {PyExc_GeneratorExit};
@@ -207,19 +216,19 @@ PyObject* finish_aclose(Awaitable* a, PyObject* result) {
   GeneratorObject* gen = a->gen;
   if (result != nullptr && !generator_returned() && Py_IS_TYPE(result, &AsyncGenWrapped_Type)) {
     Py_DECREF(result);
-    gen->ag_running_async = false;
-    a->state = kAwaitClosed;
+    sync::store_relaxed(gen->ag_running_async, 0);
+    sync::store_relaxed(a->state, kAwaitClosed);
     PyErr_SetString(PyExc_RuntimeError, "async generator ignored GeneratorExit");
     return nullptr;
   }
   if (result != nullptr && !generator_returned()) return result;
   Py_XDECREF(result);
-  gen->ag_running_async = false;
-  a->state = kAwaitClosed;
+  sync::store_relaxed(gen->ag_running_async, 0);
+  sync::store_relaxed(a->state, kAwaitClosed);
   if (result != nullptr || !PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_StopAsyncIteration) ||
       PyErr_ExceptionMatches(PyExc_GeneratorExit)) {
     PyErr_Clear();
-    gen->ag_closed = true;
+    sync::store_relaxed(gen->ag_closed, true);
     PyErr_SetNone(PyExc_StopIteration);
   }
   return nullptr;
@@ -230,31 +239,32 @@ PyObject* athrow_send(PyObject* self, PyObject* value) {
   const bool closing = a->argument == nullptr;
   if (refuse_closed(a, "aclose()/athrow()")) return nullptr;
   GeneratorObject* gen = a->gen;
-  if (gen->state == kGenFinished) {
-    a->state = kAwaitClosed;
+  if (sync::load_acquire(gen->state) == kGenFinished) {
+    sync::store_relaxed(a->state, kAwaitClosed);
     PyErr_SetNone(PyExc_StopIteration);
     return nullptr;
   }
-  if (a->state == kAwaitInit) {
-    if (gen->ag_running_async) {
-      a->state = kAwaitClosed;
+  if (sync::load_relaxed(a->state) == kAwaitInit) {
+    if (!claim(gen)) {
+      sync::store_relaxed(a->state, kAwaitClosed);
       PyErr_SetString(PyExc_RuntimeError, closing ? "aclose(): asynchronous generator is already running"
                                                   : "athrow(): asynchronous generator is already running");
       return nullptr;
     }
-    if (gen->ag_closed) {
-      a->state = kAwaitClosed;
+    if (sync::load_relaxed(gen->ag_closed)) {
+      sync::store_relaxed(gen->ag_running_async, 0);
+      sync::store_relaxed(a->state, kAwaitClosed);
       PyErr_SetNone(PyExc_StopAsyncIteration);
       return nullptr;
     }
     if (value != nullptr && value != Py_None) {
+      sync::store_relaxed(gen->ag_running_async, 0);
       PyErr_SetString(PyExc_RuntimeError, "can't send non-None value to a just-started coroutine");
       return nullptr;
     }
-    a->state = kAwaitIterating;
-    gen->ag_running_async = true;
+    sync::store_relaxed(a->state, kAwaitIterating);
     if (closing) {
-      gen->ag_closed = true;
+      sync::store_relaxed(gen->ag_closed, true);
       Ref<> exit = Ref<>::steal(PyObject_CallNoArgs(PyExc_GeneratorExit));
       if (!exit) return nullptr;
       return finish_aclose(a, throw_into(gen, exit));
@@ -262,18 +272,18 @@ PyObject* athrow_send(PyObject* self, PyObject* value) {
     Ref<> exc = Ref<>::steal(
         thrown_exception("athrow", &PyTuple_GET_ITEM(a->argument, 0), PyTuple_GET_SIZE(a->argument)));
     if (!exc) {
-      gen->ag_running_async = false;
-      a->state = kAwaitClosed;
+      sync::store_relaxed(gen->ag_running_async, 0);
+      sync::store_relaxed(a->state, kAwaitClosed);
       return nullptr;
     }
     PyObject* result = unwrap(gen, throw_into(gen, exc));
-    if (result == nullptr) a->state = kAwaitClosed;
+    if (result == nullptr) sync::store_relaxed(a->state, kAwaitClosed);
     return result;
   }
   PyObject* result = generator_resume(gen, value != nullptr ? value : Py_None);
   if (closing) return finish_aclose(a, result);
   result = unwrap(gen, result);
-  if (result == nullptr) a->state = kAwaitClosed;
+  if (result == nullptr) sync::store_relaxed(a->state, kAwaitClosed);
   return result;
 }
 PyObject* athrow_iternext(PyObject* self) { return athrow_send(self, nullptr); }
@@ -282,29 +292,28 @@ PyObject* athrow_throw(PyObject* self, PyObject* const* args, Py_ssize_t nargs) 
   Awaitable* a = as_awaitable(self);
   const bool closing = a->argument == nullptr;
   if (refuse_closed(a, "aclose()/athrow()")) return nullptr;
-  if (a->state == kAwaitInit) {
-    if (a->gen->ag_running_async) {
-      a->state = kAwaitClosed;
+  if (sync::load_relaxed(a->state) == kAwaitInit) {
+    if (!claim(a->gen)) {
+      sync::store_relaxed(a->state, kAwaitClosed);
       PyErr_SetString(PyExc_RuntimeError, closing ? "aclose(): asynchronous generator is already running"
                                                   : "athrow(): asynchronous generator is already running");
       return nullptr;
     }
-    a->state = kAwaitIterating;
-    a->gen->ag_running_async = true;
+    sync::store_relaxed(a->state, kAwaitIterating);
   }
   Ref<> exc = Ref<>::steal(thrown_exception("throw", args, nargs));
   if (!exc) return nullptr;
   PyObject* result = throw_into(a->gen, exc);
   if (closing) return finish_aclose(a, result);
   result = unwrap(a->gen, result);
-  if (result == nullptr) a->state = kAwaitClosed;
+  if (result == nullptr) sync::store_relaxed(a->state, kAwaitClosed);
   return result;
 }
 
 // An awaitable that nobody awaited is a mistake like a coroutine that nobody awaited.
 void awaitable_finalize(PyObject* self) {
   Awaitable* a = as_awaitable(self);
-  if (a->state != kAwaitInit) return;
+  if (sync::load_relaxed(a->state) != kAwaitInit) return;
   Ref<> saved = Ref<>::steal(PyErr_GetRaisedException());
   auto* gen = reinterpret_cast<PyObject*>(a->gen);
   const char* method = !a->throws ? "asend" : a->argument != nullptr ? "athrow" : "aclose";
@@ -374,24 +383,26 @@ PyObject* gen_athrow(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
 PyObject* gen_repr(PyObject* self) {
   return PyUnicode_FromFormat("<async_generator object %S at %p>", as_gen(self)->qualname, self);
 }
-PyObject* get_name(PyObject* self, void*) { return Py_NewRef(as_gen(self)->name); }
-PyObject* get_qualname(PyObject* self, void*) { return Py_NewRef(as_gen(self)->qualname); }
-int set_text(PyObject** field, PyObject* value, const char* message) {
+PyObject* get_name(PyObject* self, void*) { return sync::get_ref(&as_gen(self)->name, self).release(); }
+PyObject* get_qualname(PyObject* self, void*) { return sync::get_ref(&as_gen(self)->qualname, self).release(); }
+int set_text(PyObject* self, PyObject** field, PyObject* value, const char* message) {
   if (value == nullptr || !PyUnicode_Check(value)) {
     PyErr_SetString(PyExc_TypeError, message);
     return -1;
   }
-  Py_XSETREF(*field, Py_NewRef(value));
+  Ref<> old, given = Ref<>::share(value);
+  ObjectLock lock(self);
+  old = sync::exchange_slot_locked(field, std::move(given));
   return 0;
 }
 int set_name(PyObject* self, PyObject* value, void*) {
-  return set_text(&as_gen(self)->name, value, "__name__ must be set to a string object");
+  return set_text(self, &as_gen(self)->name, value, "__name__ must be set to a string object");
 }
 int set_qualname(PyObject* self, PyObject* value, void*) {
-  return set_text(&as_gen(self)->qualname, value, "__qualname__ must be set to a string object");
+  return set_text(self, &as_gen(self)->qualname, value, "__qualname__ must be set to a string object");
 }
-PyObject* get_running(PyObject* self, void*) { return PyBool_FromLong(as_gen(self)->ag_running_async); }
-PyObject* get_suspended(PyObject* self, void*) { return PyBool_FromLong(as_gen(self)->state == kGenSuspended); }
+PyObject* get_running(PyObject* self, void*) { return PyBool_FromLong(sync::load_relaxed(as_gen(self)->ag_running_async)); }
+PyObject* get_suspended(PyObject* self, void*) { return PyBool_FromLong(sync::load_acquire(as_gen(self)->state) == kGenSuspended); }
 PyObject* get_await(PyObject* self, void*) {
   Ref<> delegate = generator_watched_delegate(as_gen(self));
   return delegate ? delegate.release() : Py_NewRef(Py_None);
@@ -403,8 +414,8 @@ PyObject* get_code(PyObject* self, void*) {
 
 void gen_finalize(PyObject* self) {
   GeneratorObject* gen = as_gen(self);
-  if (gen->state == kGenFinished) return;
-  if (gen->origin_or_finalizer != nullptr && !gen->ag_closed && gen->state != kGenCreated) {
+  if (sync::load_acquire(gen->state) == kGenFinished) return;
+  if (gen->origin_or_finalizer != nullptr && !sync::load_relaxed(gen->ag_closed) && sync::load_acquire(gen->state) != kGenCreated) {
     Ref<> saved = Ref<>::steal(PyErr_GetRaisedException());
     Ref<> hook = Ref<>::share(gen->origin_or_finalizer);
     Ref<> done = Ref<>::steal(PyObject_CallOneArg(hook, self));

@@ -838,7 +838,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
 call_function: {
   auto* func = reinterpret_cast<PyFunctionObject*>(pointer_of(callee));
-  auto* code = reinterpret_cast<PyCodeObject*>(func->func_code);
+  auto* code = reinterpret_cast<PyCodeObject*>(sync::load_acquire(func->func_code));
   CodeExtra* extra = code_extra(code);
   // A generator's registers are not on the thread's stack: there the arguments move.
   const bool moves = f->flags & kFrameGenerator;

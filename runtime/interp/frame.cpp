@@ -112,7 +112,7 @@ Frame* push_python_call(ThreadState* ts, Frame* f, Value callee, Value* args, ui
 Frame* push_python_call_kw(ThreadState* ts, Frame* f, Value callee, Value* args, uint32_t nargs, PyObject* kwnames,
                            uint16_t dst, uint8_t skip) {
   auto* func = reinterpret_cast<PyFunctionObject*>(pointer_of(callee));
-  auto* code = reinterpret_cast<PyCodeObject*>(func->func_code);
+  auto* code = reinterpret_cast<PyCodeObject*>(sync::load_acquire(func->func_code));
   CodeExtra* extra = code_extra(code);
   Value* restore = ts->reg_top;
   Value* regs = args;
@@ -172,7 +172,7 @@ PyObject* run_entry(ThreadState* ts, Frame* f) {
 PyObject* function_vectorcall(PyObject* function, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   ThreadState* ts = current_thread();
   auto* func = reinterpret_cast<PyFunctionObject*>(function);
-  auto* code = reinterpret_cast<PyCodeObject*>(func->func_code);
+  auto* code = reinterpret_cast<PyCodeObject*>(sync::load_acquire(func->func_code));
   CodeExtra* extra = code_extra(code);
   size_t npos = static_cast<size_t>(PyVectorcall_NARGS(nargsf));
   size_t nargs = npos + (kwnames != nullptr ? static_cast<size_t>(PyTuple_GET_SIZE(kwnames)) : 0);
@@ -207,7 +207,7 @@ namespace {
 
 PyObject* run_with_namespace(PyObject* function, PyObject* locals) {
   ThreadState* ts = current_thread();
-  auto* code = reinterpret_cast<PyCodeObject*>(reinterpret_cast<PyFunctionObject*>(function)->func_code);
+  auto* code = reinterpret_cast<PyCodeObject*>(sync::load_acquire(reinterpret_cast<PyFunctionObject*>(function)->func_code));
   Value* regs = entry_registers(ts);
   Frame* f = push_frame(ts, value_owned(Py_NewRef(function)), code, regs, 0, regs);
   if (f == nullptr) {

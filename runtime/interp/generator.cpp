@@ -74,7 +74,8 @@ PyObject* generator_new(ThreadState* ts, Frame* f) {
   gen->origin_or_finalizer = nullptr;
   gen->exc_state = {};
   gen->state = kGenCreated;
-  gen->hooks_inited = gen->ag_closed = gen->ag_running_async = false;
+  gen->hooks_inited = gen->ag_closed = false;
+  gen->ag_running_async = 0;
   gen->register_count = count;
   const uint32_t variables = extra->nlocalsplus;
   for (uint32_t i = 0; i < variables; ++i) {

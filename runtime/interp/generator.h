@@ -27,7 +27,7 @@ struct GeneratorObject {
   uint8_t state;
   bool hooks_inited;      // asynchronous generators
   bool ag_closed;
-  bool ag_running_async;
+  uint8_t ag_running_async;  // 0 or 1: claimed by the awaitable that runs it
   uint32_t register_count;
   Value regs[1];
 };

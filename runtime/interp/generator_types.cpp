@@ -4,9 +4,13 @@
 #include "interp/generator.h"
 #include "interp/generator_methods.h"
 #include "objects/names.h"
+#include "sync/atomic_field.h"
 #include "sync/object_lock.h"
 #include "sync/recursion.h"
 #include "sync/ref.h"
+#include "sync/shared_slot.h"
+
+#include <utility>
 
 namespace amphis {
 
@@ -235,23 +239,23 @@ PyObject* gen_repr(PyObject* self) {
                               as_gen(self)->qualname, self);
 }
 
-PyObject* get_name(PyObject* self, void*) { return Py_NewRef(as_gen(self)->name); }
-PyObject* get_qualname(PyObject* self, void*) { return Py_NewRef(as_gen(self)->qualname); }
-int set_str_field(PyObject** field, PyObject* value, const char* message) {
+PyObject* get_name(PyObject* self, void*) { return sync::get_ref(&as_gen(self)->name, self).release(); }
+PyObject* get_qualname(PyObject* self, void*) { return sync::get_ref(&as_gen(self)->qualname, self).release(); }
+int set_str_field(PyObject* self, PyObject** field, PyObject* value, const char* message) {
   if (value == nullptr || !PyUnicode_Check(value)) {
     PyErr_SetString(PyExc_TypeError, message);
     return -1;
   }
-  Py_XSETREF(*field, Py_NewRef(value));
+  Ref<> old, given = Ref<>::share(value);
+  ObjectLock lock(self);
+  old = sync::exchange_slot_locked(field, std::move(given));
   return 0;
 }
 int set_name(PyObject* self, PyObject* value, void*) {
-  ObjectLock lock(self);
-  return set_str_field(&as_gen(self)->name, value, "__name__ must be set to a string object");
+  return set_str_field(self, &as_gen(self)->name, value, "__name__ must be set to a string object");
 }
 int set_qualname(PyObject* self, PyObject* value, void*) {
-  ObjectLock lock(self);
-  return set_str_field(&as_gen(self)->qualname, value, "__qualname__ must be set to a string object");
+  return set_str_field(self, &as_gen(self)->qualname, value, "__qualname__ must be set to a string object");
 }
 PyObject* get_running(PyObject* self, void*) { return PyBool_FromLong(state_of(self) == kGenRunning); }
 PyObject* get_suspended(PyObject* self, void*) { return PyBool_FromLong(state_of(self) == kGenSuspended); }
@@ -435,7 +439,7 @@ PyObject* generator_get_frame(PyObject* self) {
 void generator_dealloc(PyObject* self) {
   GeneratorObject* gen = as_gen(self);
   untrack(self);
-  if (gen->weakrefs != nullptr) PyObject_ClearWeakRefs(self);
+  if (sync::load_acquire(gen->weakrefs) != nullptr) PyObject_ClearWeakRefs(self);
   // One that has ended has nothing to finalize.
   if (gen->state != kGenFinished) {
     track(self);

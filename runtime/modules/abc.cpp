@@ -296,7 +296,7 @@ int take_collection_flag(PyObject* cls) {
     return -1;
   }
   if (wanted != 0) {
-    TypeLock lock;
+    TypeChange change(type, TypeChange::kFills);
     sync::store_relaxed(type->tp_flags, (type->tp_flags & ~kCollectionFlags) | wanted);
   }
   return 0;
@@ -333,7 +333,7 @@ PyObject* abc_register(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   if (PyType_Check(cls)) {
     const unsigned long flag = reinterpret_cast<PyTypeObject*>(cls)->tp_flags & kCollectionFlags;
     if (flag != 0) {
-      TypeLock lock;
+      TypeChange change(reinterpret_cast<PyTypeObject*>(subclass), TypeChange::kFills);
       set_collection_flag(reinterpret_cast<PyTypeObject*>(subclass), flag);
     }
   }

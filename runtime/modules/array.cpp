@@ -152,7 +152,7 @@ class Copy {
 void dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
-  if (as_array(self)->weakrefs != nullptr) PyObject_ClearWeakRefs(self);
+  if (sync::load_acquire(as_array(self)->weakrefs) != nullptr) PyObject_ClearWeakRefs(self);
   PyMem_Free(as_array(self)->items);
   type->tp_free(self);
   Py_DECREF(type);

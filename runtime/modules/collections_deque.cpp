@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "modules/collections.h"
+#include "sync/atomic_field.h"
 
 namespace amphis::collections {
 namespace {
@@ -276,7 +277,7 @@ PyObject* deque_vectorcall(PyObject* type, PyObject* const* args, size_t nargsf,
 void deque_dealloc(PyObject* op) {
   untrack(op);
   Py_TRASHCAN_BEGIN(op, deque_dealloc) Deque* self = as_deque(op);
-  if (self->weakrefs != nullptr) PyObject_ClearWeakRefs(op);
+  if (sync::load_acquire(self->weakrefs) != nullptr) PyObject_ClearWeakRefs(op);
   for (Py_ssize_t i = 0; i < self->size; i++) Py_DECREF(item_at(self, i));
   PyMem_Free(self->buffer);
   Py_TYPE(op)->tp_free(op);
@@ -297,7 +298,7 @@ int deque_clear_slot(PyObject* op) {
 // A new deque of the same class with the same bound.
 PyObject* copy_of(PyObject* op) {
   PyTypeObject* type = Py_TYPE(op);
-  const Py_ssize_t maxlen = as_deque(op)->maxlen;
+  const Py_ssize_t maxlen = sync::load_relaxed(as_deque(op)->maxlen);
   if (type == &deque_type) {
     Ref<> copy = Ref<>::steal(deque_new(type, nullptr, nullptr));
     if (!copy) return nullptr;
@@ -605,7 +606,7 @@ PyObject* method_reduce(PyObject* op, PyObject*) {
   if (!state) return nullptr;
   Ref<> iterator = Ref<>::steal(PyObject_GetIter(op));
   if (!iterator) return nullptr;
-  const Py_ssize_t maxlen = as_deque(op)->maxlen;
+  const Py_ssize_t maxlen = sync::load_relaxed(as_deque(op)->maxlen);
   if (maxlen < 0) return Py_BuildValue("O()OO", Py_TYPE(op), state.get(), iterator.get());
   return Py_BuildValue("O(()n)OO", Py_TYPE(op), maxlen, state.get(), iterator.get());
 }

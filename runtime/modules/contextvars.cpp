@@ -137,7 +137,7 @@ int context_clear(PyObject* self) {
 }
 void context_dealloc(PyObject* self) {
   PyObject_GC_UnTrack(self);
-  if (as_context(self)->weakrefs != nullptr) PyObject_ClearWeakRefs(self);
+  if (sync::load_acquire(as_context(self)->weakrefs) != nullptr) PyObject_ClearWeakRefs(self);
   context_clear(self);
   PyObject_GC_Del(self);
 }

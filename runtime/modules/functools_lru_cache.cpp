@@ -10,6 +10,7 @@
 #include "modules/functools.h"
 #include "objects/dict.h"
 #include "objects/tuple.h"
+#include "sync/atomic_field.h"
 
 namespace amphis::functools {
 namespace {
@@ -295,7 +296,7 @@ int cache_clear_slot(PyObject* op) {
 void cache_dealloc(PyObject* op) {
   Cache* self = as_cache(op);
   untrack(op);
-  if (self->weakrefs != nullptr) PyObject_ClearWeakRefs(op);
+  if (sync::load_acquire(self->weakrefs) != nullptr) PyObject_ClearWeakRefs(op);
   cache_clear_slot(op);
   Py_XDECREF(self->results);
   Py_XDECREF(self->keyword_mark);
@@ -320,9 +321,11 @@ PyObject* method_cache_info(PyObject* op, PyObject*) {
   ObjectLock lock(op);
   const Py_ssize_t size = PyDict_GET_SIZE(self->results);
   if (self->maxsize < 0) {
-    return PyObject_CallFunction(self->info_type, "nnOn", self->hits, self->misses, Py_None, size);
+    return PyObject_CallFunction(self->info_type, "nnOn", sync::load_relaxed(self->hits),
+                                 sync::load_relaxed(self->misses), Py_None, size);
   }
-  return PyObject_CallFunction(self->info_type, "nnnn", self->hits, self->misses, self->maxsize, size);
+  return PyObject_CallFunction(self->info_type, "nnnn", sync::load_relaxed(self->hits),
+                               sync::load_relaxed(self->misses), self->maxsize, size);
 }
 
 PyObject* method_cache_clear(PyObject* op, PyObject*) {
@@ -331,7 +334,8 @@ PyObject* method_cache_clear(PyObject* op, PyObject*) {
   {
     ObjectLock lock(op);
     list = take_list(self);
-    self->hits = self->misses = 0;
+    sync::store_relaxed(self->hits, 0);
+    sync::store_relaxed(self->misses, 0);
   }
   PyDict_Clear(self->results);
   drop_list(list);

@@ -7,6 +7,7 @@
 
 #include "objects/dict.h"
 #include "objects/tuple.h"
+#include "sync/atomic_field.h"
 #include "sync/shared_slot.h"
 
 namespace amphis::functools {
@@ -117,7 +118,7 @@ PyObject* partial_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       Py_TYPE(function)->tp_call == partial_type.tp_call && PyObject_TypeCheck(function, &partial_type)
           ? as_partial(function)
           : nullptr;
-  if (inner != nullptr && inner->attributes == nullptr) {
+  if (inner != nullptr && sync::load_acquire(inner->attributes) == nullptr) {
     inner_parts = parts_of(inner);
     function = inner_parts.function;
     own_args = merge_args(inner_parts.args, own_args.get());
@@ -142,7 +143,7 @@ PyObject* partial_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
 void partial_dealloc(PyObject* op) {
   Partial* self = as_partial(op);
   untrack(op);
-  if (self->weakrefs != nullptr) PyObject_ClearWeakRefs(op);
+  if (sync::load_acquire(self->weakrefs) != nullptr) PyObject_ClearWeakRefs(op);
   Py_XDECREF(self->function);
   Py_XDECREF(self->args);
   Py_XDECREF(self->keywords);

@@ -3,6 +3,7 @@
 #include "modules/io.h"
 
 #include "objects/str.h"
+#include "sync/atomic_field.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -125,7 +126,7 @@ int finalize(PyObject* self) {
 }
 
 void drop_base(IOBase* self) {
-  if (self->weakrefs != nullptr) PyObject_ClearWeakRefs(reinterpret_cast<PyObject*>(self));
+  if (sync::load_acquire(self->weakrefs) != nullptr) PyObject_ClearWeakRefs(reinterpret_cast<PyObject*>(self));
   Py_CLEAR(self->dict);
 }
 

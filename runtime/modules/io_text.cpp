@@ -243,7 +243,7 @@ void textio_dealloc(PyObject* op) {
   if (!closed && finalize(op) < 0) return;
   self->ok = false;
   untrack(op);
-  if (self->base.weakrefs != nullptr) PyObject_ClearWeakRefs(op);
+  if (sync::load_acquire(self->base.weakrefs) != nullptr) PyObject_ClearWeakRefs(op);
   textio_clear(op);
   PyMem_Free(self->pending);
   Py_TYPE(op)->tp_free(op);

@@ -141,13 +141,15 @@ PyObject* repeat_repr(PyObject* op) {
   Repeat* self = self_of<Repeat>(op);
   const char* name = strrchr(Py_TYPE(op)->tp_name, '.');
   name = name == nullptr ? Py_TYPE(op)->tp_name : name + 1;
-  if (self->left < 0) return PyUnicode_FromFormat("%s(%R)", name, self->item);
-  return PyUnicode_FromFormat("%s(%R, %zd)", name, self->item, self->left);
+  const Py_ssize_t left = sync::load_relaxed(self->left);
+  if (left < 0) return PyUnicode_FromFormat("%s(%R)", name, self->item);
+  return PyUnicode_FromFormat("%s(%R, %zd)", name, self->item, left);
 }
 
 PyObject* repeat_length_hint(PyObject* op, PyObject*) {
   Repeat* self = self_of<Repeat>(op);
-  if (self->left >= 0) return PyLong_FromSsize_t(self->left);
+  const Py_ssize_t left = sync::load_relaxed(self->left);
+  if (left >= 0) return PyLong_FromSsize_t(left);
   PyErr_SetString(PyExc_TypeError, "len() of unsized object");
   return nullptr;
 }

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "modules/itertools.h"
+#include "sync/atomic_field.h"
 
 namespace amphis::itertools {
 namespace {
@@ -370,7 +371,7 @@ PyObject* tee_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
 void tee_dealloc(PyObject* op) {
   Tee* self = self_of<Tee>(op);
   untrack(op);
-  if (self->weakrefs != nullptr) PyObject_ClearWeakRefs(op);
+  if (sync::load_acquire(self->weakrefs) != nullptr) PyObject_ClearWeakRefs(op);
   tee_data_drop_chain(std::exchange(self->data, nullptr));
   PyObject_GC_Del(op);
 }

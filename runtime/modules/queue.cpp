@@ -6,6 +6,7 @@
 #include "Python.h"
 #include "objects/container_support.h"
 #include "platform/os.h"
+#include "sync/atomic_field.h"
 #include "sync/parking_lot.h"
 #include "sync/thread_state.h"
 
@@ -43,7 +44,7 @@ PyObject*& slot(SimpleQueue* self, Py_ssize_t i) {
 void queue_dealloc(PyObject* op) {
   SimpleQueue* self = as_queue(op);
   untrack(op);
-  if (self->weakrefs != nullptr) PyObject_ClearWeakRefs(op);
+  if (sync::load_acquire(self->weakrefs) != nullptr) PyObject_ClearWeakRefs(op);
   for (Py_ssize_t i = 0; i < self->size; i++) Py_DECREF(slot(self, i));
   PyMem_Free(self->ring);
   Py_TYPE(op)->tp_free(op);

@@ -2,6 +2,7 @@
 #include "modules/sre.h"
 #include "objects/str.h"
 #include "objects/tuple.h"
+#include "sync/atomic_field.h"
 
 namespace amphis::sre {
 
@@ -187,7 +188,7 @@ int pattern_clear(PyObject* self) {
 
 void pattern_dealloc(PyObject* self) {
   untrack(self);
-  if (as_pattern(self)->weakrefs != nullptr) PyObject_ClearWeakRefs(self);
+  if (sync::load_acquire(as_pattern(self)->weakrefs) != nullptr) PyObject_ClearWeakRefs(self);
   pattern_clear(self);
   delete as_pattern(self)->program;
   Py_TYPE(self)->tp_free(self);

@@ -49,7 +49,7 @@ class BytesResult {
     }
     ++pieces_;
     ByteArgument bytes;
-    return bytes.acquire(text) && builder_.append(bytes.span().data, bytes.span().size);
+    return bytes.acquire_stable(text) && builder_.append(bytes.span().data, bytes.span().size);
   }
   PyObject* finish() {
     return PyBytes_FromStringAndSize(reinterpret_cast<const char*>(builder_.data()), builder_.size());

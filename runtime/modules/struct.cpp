@@ -4,6 +4,7 @@
 
 #include "capi/getargs.h"
 #include "modules/struct_format.h"
+#include "objects/buffer_lock.h"
 #include "objects/int.h"
 #include "sync/atomic_field.h"
 #include "sync/object_lock.h"
@@ -96,7 +97,7 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
 void dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
-  if (as_struct(self)->weakrefs != nullptr) PyObject_ClearWeakRefs(self);
+  if (sync::load_acquire(as_struct(self)->weakrefs) != nullptr) PyObject_ClearWeakRefs(self);
   for (Format* f = as_struct(self)->format; f != nullptr;) PyMem_Free(std::exchange(f, f->next));
   Py_XDECREF(as_struct(self)->text);
   type->tp_free(self);
@@ -147,6 +148,7 @@ PyObject* pack_into(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
                         "buffer size is %zd)",
                         static_cast<size_t>(format->size) + static_cast<size_t>(offset), format->size, offset, view.len);
   }
+  BufferLock lock(&view);
   if (!pack(format, args + 2, static_cast<char*>(view.buf) + offset, state->error)) return nullptr;
   Py_RETURN_NONE;
 }
@@ -161,6 +163,7 @@ PyObject* unpack_all(PyObject* self, PyObject* buffer) {
   if (view.len != format->size) {
     PyErr_Format(state->error, "unpack requires a buffer of %zd bytes", format->size);
   } else {
+    BufferLock lock(&view);
     result = unpack(format, static_cast<char*>(view.buf));
   }
   PyBuffer_Release(&view);
@@ -199,6 +202,7 @@ PyObject* unpack_at(PyObject* self, PyObject* buffer, PyObject* offset_object) {
                         "(actual buffer size is %zd)",
                         static_cast<size_t>(format->size) + static_cast<size_t>(offset), format->size, offset, view.len);
   }
+  BufferLock lock(&view);
   return unpack(format, static_cast<char*>(view.buf) + offset);
 }
 
@@ -241,9 +245,11 @@ PyObject* iterator_next(PyObject* o) {
     PyBuffer_Release(&view);
     return nullptr;
   }
-  PyObject* result = unpack(format, static_cast<char*>(it->view.buf) + it->index);
+  // The position first: locking the buffer may let another thread in here.
+  const char* at = static_cast<char*>(it->view.buf) + it->index;
   it->index += format->size;
-  return result;
+  BufferLock memory(&it->view);
+  return unpack(format, at);
 }
 
 PyObject* iterator_length_hint(PyObject* o, PyObject*) {

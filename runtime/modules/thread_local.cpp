@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "platform/raw_mutex.h"
+#include "sync/atomic_field.h"
 #include "sync/ref.h"
 #include "sync/thread_state.h"
 
@@ -259,7 +260,7 @@ int local_clear(PyObject* op) {
 void local_dealloc(PyObject* op) {
   PyTypeObject* type = Py_TYPE(op);
   PyObject_GC_UnTrack(op);
-  if (local_of(op)->weakrefs) PyObject_ClearWeakRefs(op);
+  if (sync::load_acquire(local_of(op)->weakrefs)) PyObject_ClearWeakRefs(op);
   local_clear(op);
   type->tp_free(op);
   Py_DECREF(type);

@@ -55,7 +55,7 @@ template <class T>
 void dealloc(PyObject* op) {
   PyTypeObject* type = Py_TYPE(op);
   if (PyType_IS_GC(type)) PyObject_GC_UnTrack(op);
-  if (reinterpret_cast<T*>(op)->weakrefs) PyObject_ClearWeakRefs(op);
+  if (sync::load_acquire(reinterpret_cast<T*>(op)->weakrefs)) PyObject_ClearWeakRefs(op);
   type->tp_free(op);
   Py_DECREF(type);
 }
@@ -165,19 +165,19 @@ PyObject* rlock_new(PyTypeObject* type, PyObject*, PyObject*) { return type->tp_
 
 int take(RLock* l, int64_t timeout_ns, Py_ssize_t level) {
   if (owned(l)) {
-    l->level += level;
+    sync::store_relaxed(l->level, l->level + level);
     return 1;
   }
   int status = sync::attached_try_lock(&l->mutex) ? 1 : acquire_within(&l->mutex, timeout_ns);
   if (status == 1) {
     sync::store_relaxed(l->owner, me());
-    l->level = level;
+    sync::store_relaxed(l->level, level);
   }
   return status;
 }
 
 void free_wholly(RLock* l) {
-  l->level = 0;
+  sync::store_relaxed(l->level, 0);
   sync::store_relaxed(l->owner, 0);
   if (!sync::attached_try_unlock(&l->mutex)) sync::mutex_unlock(&l->mutex);
 }

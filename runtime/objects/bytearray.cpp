@@ -272,7 +272,7 @@ PyObject* concat_error(PyObject* a, PyObject* b) {
 PyObject* inplace_concat(PyObject* self, PyObject* other) {
   ByteArgument held;
   if (!PyObject_CheckBuffer(other) || !held.acquire(other)) return concat_error(self, other);
-  ObjectLock lock(self);
+  BufferLock2 lock(self, held.owner());
   const Py_ssize_t size = Py_SIZE(self);
   return assign_range(self, size, size, held.span()) ? Py_NewRef(self) : nullptr;
 }
@@ -328,6 +328,7 @@ PyObject* richcompare(PyObject* self, PyObject* other, int op) {
     Py_RETURN_NOTIMPLEMENTED;
   }
   const ByteSpan x = left.span(), y = right.span();
+  BufferLock2 lock(left.owner(), right.owner());
   if ((op == Py_EQ || op == Py_NE) && x.size != y.size) return PyBool_FromLong(op == Py_NE);
   int order = std::memcmp(x.data, y.data, static_cast<size_t>(std::min(x.size, y.size)));
   if (order == 0) order = x.size < y.size ? -1 : x.size > y.size;
@@ -783,6 +784,7 @@ PyObject* PyByteArray_Concat(PyObject* a, PyObject* b) {
   if (x.size > PY_SSIZE_T_MAX - y.size) return PyErr_NoMemory();
   PyObject* result = PyByteArray_FromStringAndSize(nullptr, x.size + y.size);
   if (result != nullptr) {
+    BufferLock2 lock(left.owner(), right.owner());
     if (x.size > 0) std::memcpy(as_array(result)->ob_start, x.data, static_cast<size_t>(x.size));
     if (y.size > 0) std::memcpy(as_array(result)->ob_start + x.size, y.data, static_cast<size_t>(y.size));
   }

@@ -85,6 +85,7 @@ PyObject* concat(PyObject* a, PyObject* b) {
   if (x.size > PY_SSIZE_T_MAX - y.size) return PyErr_NoMemory();
   PyBytesObject* result = alloc_bytes(x.size + y.size);
   if (result == nullptr) return nullptr;
+  BufferLock2 lock(left.owner(), right.owner());
   std::memcpy(result->ob_sval, x.data, static_cast<size_t>(x.size));
   std::memcpy(result->ob_sval + x.size, y.data, static_cast<size_t>(y.size));
   return reinterpret_cast<PyObject*>(result);

@@ -245,7 +245,7 @@ bool read_find_arguments(const char* name, PyObject* const* args, Py_ssize_t nar
   if (!read_slice_arguments(name, args, nargs, &out->start, &out->end)) return false;
   PyObject* part = args[0];
   if (PyObject_CheckBuffer(part)) {
-    if (!out->held.acquire(part)) return false;
+    if (!out->held.acquire_stable(part)) return false;
     out->part = out->held.span();
     return true;
   }
@@ -269,7 +269,7 @@ int tail_match(ByteSpan text, ByteSpan part, Py_ssize_t start, Py_ssize_t end, b
 PyObject* make_translation(PyObject* const* args, Py_ssize_t nargs) {
   if (!_PyArg_CheckPositional("maketrans", nargs, 2, 2)) return nullptr;
   ByteArgument from, to;
-  if (!from.acquire(args[0]) || !to.acquire(args[1])) return nullptr;
+  if (!from.acquire_stable(args[0]) || !to.acquire_stable(args[1])) return nullptr;
   if (from.span().size != to.span().size) {
     PyErr_SetString(PyExc_ValueError, "maketrans arguments must have same length");
     return nullptr;
@@ -353,6 +353,7 @@ bool join_bytes(ByteSpan separator, PyObject* iterable, ByteBuilder* out) {
       return false;
     }
     if (i > 0 && separator.size > 0 && !out->append(separator.data, separator.size)) return false;
+    BufferLock lock(item.owner());
     if (!out->append(item.span().data, item.span().size)) return false;
   }
   return out->ok();

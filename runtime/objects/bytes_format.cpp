@@ -211,7 +211,7 @@ class Formatter {
   // %s, %b: a bytes-like object or one with __bytes__.
   bool put_object(const Conversion& c, PyObject* arg) {
     ByteArgument held;
-    if (PyBytes_Check(arg) || PyByteArray_Check(arg)) return held.acquire(arg) && put_bytes(c, held.span());
+    if (PyBytes_Check(arg) || PyByteArray_Check(arg)) return held.acquire_stable(arg) && put_bytes(c, held.span());
     auto method = Ref<>::steal(_PyObject_LookupSpecial(arg, AMPHIS_STATIC_NAME("__bytes__")));
     if (method) {
       auto bytes = Ref<>::steal(PyObject_CallNoArgs(method.get()));

@@ -87,7 +87,7 @@ struct BytesMethods {
       if (!read_byte(item, &byte)) return -1;
       part = {&byte, 1};
     } else {
-      if (!held.acquire(item)) return -1;
+      if (!held.acquire_stable(item)) return -1;
       part = held.span();
     }
     Lock lock(self);
@@ -101,7 +101,7 @@ struct BytesMethods {
     typename Kind::Hold hold(self);
     const auto matches = [&](PyObject* candidate) {
       ByteArgument held;
-      if (!held.acquire(candidate)) return -1;
+      if (!held.acquire_stable(candidate)) return -1;
       Lock lock(self);
       return tail_match(Kind::span(self), held.span(), start, end, at_end);
     };
@@ -132,7 +132,7 @@ struct BytesMethods {
     if (!_PyArg_CheckPositional(name, nargs, 0, 1)) return nullptr;
     ByteArgument held;
     const bool has_set = nargs > 0 && args[0] != Py_None;
-    if (has_set && !held.acquire(args[0])) return nullptr;
+    if (has_set && !held.acquire_stable(args[0])) return nullptr;
     const ByteSpan set = held.span();
     Lock lock(self);
     const ByteSpan text = Kind::span(self);
@@ -210,7 +210,7 @@ struct BytesMethods {
     ByteArgument held;
     const bool has_separator = given[0] != nullptr && given[0] != Py_None;
     if (has_separator) {
-      if (!held.acquire(given[0])) return nullptr;
+      if (!held.acquire_stable(given[0])) return nullptr;
       if (held.span().size == 0) {
         PyErr_SetString(PyExc_ValueError, "empty separator");
         return nullptr;
@@ -255,7 +255,7 @@ struct BytesMethods {
 
   static PyObject* partition_at(PyObject* self, PyObject* separator, bool from_end) {
     ByteArgument held;
-    if (!held.acquire(separator)) return nullptr;
+    if (!held.acquire_stable(separator)) return nullptr;
     const ByteSpan part = held.span();
     if (part.size == 0) {
       PyErr_SetString(PyExc_ValueError, "empty separator");
@@ -284,7 +284,7 @@ struct BytesMethods {
   static PyObject* replace(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
     if (!_PyArg_CheckPositional("replace", nargs, 2, 3)) return nullptr;
     ByteArgument from, to;
-    if (!from.acquire(args[0]) || !to.acquire(args[1])) return nullptr;
+    if (!from.acquire_stable(args[0]) || !to.acquire_stable(args[1])) return nullptr;
     Py_ssize_t limit = -1;
     if (nargs > 2 && !read_size(args[2], &limit)) return nullptr;
     Lock lock(self);
@@ -297,7 +297,7 @@ struct BytesMethods {
 
   static PyObject* removeprefix(PyObject* self, PyObject* prefix) {
     ByteArgument held;
-    if (!held.acquire(prefix)) return nullptr;
+    if (!held.acquire_stable(prefix)) return nullptr;
     const Py_ssize_t n = held.span().size;
     Lock lock(self);
     const ByteSpan text = Kind::span(self);
@@ -306,7 +306,7 @@ struct BytesMethods {
   }
   static PyObject* removesuffix(PyObject* self, PyObject* suffix) {
     ByteArgument held;
-    if (!held.acquire(suffix)) return nullptr;
+    if (!held.acquire_stable(suffix)) return nullptr;
     const Py_ssize_t n = held.span().size;
     Lock lock(self);
     const ByteSpan text = Kind::span(self);
@@ -321,13 +321,13 @@ struct BytesMethods {
     ByteArgument table, removed;
     const bool has_table = given[0] != Py_None;
     if (has_table) {
-      if (!table.acquire(given[0])) return nullptr;
+      if (!table.acquire_stable(given[0])) return nullptr;
       if (table.span().size != 256) {
         PyErr_SetString(PyExc_ValueError, "translation table must be 256 characters long");
         return nullptr;
       }
     }
-    if (given[1] != nullptr && !removed.acquire(given[1])) return nullptr;
+    if (given[1] != nullptr && !removed.acquire_stable(given[1])) return nullptr;
     bool remove[256] = {};
     for (Py_ssize_t i = 0; i < removed.span().size; ++i) remove[removed.span().data[i]] = true;
     Lock lock(self);
@@ -356,6 +356,7 @@ struct BytesMethods {
     }
     ByteBuilder out(0);
     typename Kind::Hold hold(self);
+    Lock lock(self);
     if (!join_bytes(Kind::span(self), iterable, &out)) return nullptr;
     return Kind::from(out);
   }
@@ -392,6 +393,7 @@ struct BytesMethods {
       if (group == -1 && PyErr_Occurred()) return nullptr;
     }
     typename Kind::Hold hold(self);
+    Lock lock(self);
     return bytes_hex(Kind::span(self), given[0], group);
   }
   static PyObject* fromhex(PyObject* type, PyObject* text) {
@@ -440,7 +442,7 @@ struct BytesMethods {
         _PyArg_BadArgument(name, "argument 2", "a byte string of length 1", args[1]);
         return nullptr;
       }
-      if (!held.acquire(args[1])) return nullptr;
+      if (!held.acquire_stable(args[1])) return nullptr;
       if (held.span().size != 1) {
         PyErr_Format(PyExc_TypeError, "%s(): argument 2 must be a byte string of length 1, not a %s object of length %zd",
                      name, PyBytes_Check(args[1]) ? "bytes" : "bytearray", held.span().size);
@@ -502,6 +504,7 @@ struct BytesMethods {
     if (!PyObject_TypeCheck(format, Kind::type())) Py_RETURN_NOTIMPLEMENTED;
     ByteBuilder out(0);
     typename Kind::Hold hold(format);
+    Lock lock(format);
     return format_bytes(Kind::span(format), args, &out) ? Kind::from(out) : nullptr;
   }
 };

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "Python.h"
+#include "objects/buffer_lock.h"
 
 namespace amphis {
 
@@ -19,6 +21,7 @@ class ByteArgument {
  public:
   ByteArgument() = default;
   ~ByteArgument() {
+    Py_XDECREF(copy_);
     if (held_) PyBuffer_Release(&view_);
   }
   ByteArgument(const ByteArgument&) = delete;
@@ -35,12 +38,26 @@ class ByteArgument {
     span_ = {static_cast<const uint8_t*>(view_.buf), view_.len};
     return true;
   }
+  // The same where the bytes are read for longer than a lock on their object should be held: other threads' bytes are copied.
+  bool acquire_stable(PyObject* object) {
+    if (!kRaces || PyBytes_Check(object) || sync::only_thread()) return acquire(object);
+    if (!acquire(object)) return false;
+    copy_ = PyBytes_FromStringAndSize(nullptr, span_.size);
+    if (copy_ == nullptr) return false;
+    BufferLock lock(owner());
+    if (span_.size > 0) memcpy(PyBytes_AS_STRING(copy_), span_.data, static_cast<size_t>(span_.size));
+    span_.data = reinterpret_cast<const uint8_t*>(PyBytes_AS_STRING(copy_));
+    return true;
+  }
   void set(ByteSpan span) { span_ = span; }
   ByteSpan span() const { return span_; }
+  // Whom to lock while the bytes are read; null: nobody.
+  PyObject* owner() const { return held_ ? buffer_owner(&view_) : nullptr; }
 
  private:
   ByteSpan span_{nullptr, 0};
   bool held_ = false;
+  PyObject* copy_ = nullptr;
   Py_buffer view_;
 };
 

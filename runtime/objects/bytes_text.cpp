@@ -105,7 +105,7 @@ bool parse_hex(PyObject* text, ByteBuilder* out) {
     }
     span = {PyUnicode_1BYTE_DATA(text), PyUnicode_GET_LENGTH(text)};
   } else if (PyObject_CheckBuffer(text)) {
-    if (!held.acquire(text)) return false;
+    if (!held.acquire_stable(text)) return false;
     span = held.span();
   } else {
     PyErr_Format(PyExc_TypeError, "fromhex() argument must be str or bytes-like, not %T", text);

@@ -3,6 +3,7 @@
 
 #include "gc/object_new.h"
 #include "objects/type.h"
+#include "sync/atomic_field.h"
 #include "sync/ref.h"
 #include "sync/shared_slot.h"
 
@@ -60,7 +61,7 @@ struct FunctionTraits {
 void function_dealloc(PyObject* self) {
   PyCFunctionObject* f = as_function(self);
   untrack(self);
-  if (f->m_weakreflist != nullptr) PyObject_ClearWeakRefs(self);
+  if (sync::load_acquire(f->m_weakreflist) != nullptr) PyObject_ClearWeakRefs(self);
   if ((f->m_ml->ml_flags & METH_METHOD) != 0) Py_XDECREF(as_object(reinterpret_cast<PyCMethodObject*>(self)->mm_class));
   Py_XDECREF(f->m_self);
   Py_XDECREF(f->m_module);

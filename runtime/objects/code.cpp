@@ -13,6 +13,7 @@
 #include "interp/value.h"
 #include "objects/code_tables.h"
 #include "objects/container_support.h"
+#include "sync/atomic_field.h"
 #include "sync/deferred.h"
 #include "sync/mutex.h"
 #include "sync/object_lock.h"
@@ -76,7 +77,7 @@ void code_dealloc(PyObject* self) {
     if (!gc::resurrect_end(self)) return;
   }
   if constexpr (kRaces) PyObject_GC_UnTrack(self);
-  if (code->co_weakreflist != nullptr) PyObject_ClearWeakRefs(self);
+  if (sync::load_acquire(code->co_weakreflist) != nullptr) PyObject_ClearWeakRefs(self);
   if (code->co_extra != nullptr) {
     auto* extra = static_cast<ExtraSlots*>(code->co_extra);
     for (Py_ssize_t i = 0; i < extra->size; ++i) {

@@ -2,6 +2,7 @@
 // the registry. Also the file system's and the locale's encoding, and wide characters.
 #include <wchar.h>
 
+#include "objects/buffer_lock.h"
 #include "objects/codecs.h"
 #include "objects/str.h"
 
@@ -65,9 +66,19 @@ PyObject* decode_buffer(PyObject* object, const char* encoding, const char* erro
                  Py_TYPE(object)->tp_name);
     return nullptr;
   }
-  PyObject* s = view.len == 0
-                    ? (names_are_known(encoding, errors) ? empty_str() : nullptr)
-                    : PyUnicode_Decode(static_cast<const char*>(view.buf), view.len, encoding, errors);
+  const char* text = static_cast<const char*>(view.buf);
+  // What other threads may write is decoded from a copy.
+  Ref<> copy;
+  if (kRaces && !sync::only_thread() && buffer_owner(&view) != nullptr) {
+    copy = Ref<>::steal(PyBytes_FromObject(object));
+    if (copy) text = PyBytes_AS_STRING(copy.get());
+  }
+  PyObject* s = nullptr;
+  if (view.len == 0) {
+    s = names_are_known(encoding, errors) ? empty_str() : nullptr;
+  } else if (!PyErr_Occurred()) {
+    s = PyUnicode_Decode(text, view.len, encoding, errors);
+  }
   PyBuffer_Release(&view);
   return s;
 }

@@ -12,8 +12,15 @@ namespace amphis {
 
 namespace {
 
+// Fields lie where a struct has them, so they are aligned; in one that is packed they may not be.
+template <typename T>
+bool is_aligned(const char* address) {
+  return reinterpret_cast<uintptr_t>(address) % alignof(T) == 0;
+}
+
 template <typename T>
 T load(const char* address) {
+  if (is_aligned<T>(address)) [[likely]] return sync::load_relaxed(*reinterpret_cast<const T*>(address));
   T value;
   std::memcpy(&value, address, sizeof(T));
   return value;
@@ -21,6 +28,7 @@ T load(const char* address) {
 
 template <typename T>
 void store(char* address, T value) {
+  if (is_aligned<T>(address)) [[likely]] return sync::store_relaxed(*reinterpret_cast<T*>(address), value);
   std::memcpy(address, &value, sizeof(T));
 }
 

@@ -3,10 +3,12 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstring>
+#include <utility>
 
 #include "Python.h"
 #include "objects/names.h"
 #include "sync/ref.h"
+#include "sync/shared_slot.h"
 #include "sync/thread_state.h"
 
 namespace amphis {
@@ -35,17 +37,19 @@ void replace_current(PyObject* exc) {
 // against a ring that user code made).
 void chain_context(PyObject* exc, PyObject* handled) {
   if (exc == handled) return;
-  PyObject* slow = handled;
-  PyObject* at = handled;
+  const auto context_of = [](const Ref<>& e) { return sync::get_ref(&as_exception(e.get())->context, e.get()); };
+  Ref<> slow = Ref<>::share(handled);
+  Ref<> at = Ref<>::share(handled);
   bool advance_slow = false;
-  while (PyObject* context = as_exception(at)->context) {
-    if (context == exc) {
+  while (Ref<> context = context_of(at)) {
+    if (context.get() == exc) {
       PyException_SetContext(at, nullptr);
       break;
     }
-    at = context;
-    if (at == slow) break;
-    if (advance_slow) slow = as_exception(slow)->context;
+    at = std::move(context);
+    if (at.get() == slow.get()) break;
+    if (advance_slow) slow = context_of(slow);
+    if (!slow) break;  // another thread took the chain apart
     advance_slow = !advance_slow;
   }
   PyException_SetContext(exc, Py_NewRef(handled));

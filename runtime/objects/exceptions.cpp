@@ -10,6 +10,9 @@
 #include "objects/type.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
+#include "sync/shared_slot.h"
+
+#include <utility>
 
 namespace amphis {
 
@@ -414,8 +417,9 @@ int PyException_SetTraceback(PyObject* self, PyObject* traceback) {
     PyErr_SetString(PyExc_TypeError, "__traceback__ must be a traceback or None");
     return -1;
   }
+  Ref<> old, given = Ref<>::share(traceback == Py_None ? nullptr : traceback);
   ObjectLock lock(self);
-  Py_XSETREF(as_exception(self)->traceback, traceback == Py_None ? nullptr : Py_XNewRef(traceback));
+  old = sync::exchange_slot_locked(&as_exception(self)->traceback, std::move(given));
   return 0;
 }
 
@@ -430,9 +434,10 @@ PyObject* PyException_GetCause(PyObject* self) {
 }
 
 void PyException_SetCause(PyObject* self, PyObject* cause) {
+  Ref<> old, given = Ref<>::steal(cause);
   ObjectLock lock(self);
-  as_exception(self)->suppress_context = 1;
-  Py_XSETREF(as_exception(self)->cause, cause);
+  sync::store_relaxed(as_exception(self)->suppress_context, 1);
+  old = sync::exchange_slot_locked(&as_exception(self)->cause, std::move(given));
 }
 
 PyObject* PyException_GetContext(PyObject* self) {
@@ -441,8 +446,9 @@ PyObject* PyException_GetContext(PyObject* self) {
 }
 
 void PyException_SetContext(PyObject* self, PyObject* context) {
+  Ref<> old, given = Ref<>::steal(context);
   ObjectLock lock(self);
-  Py_XSETREF(as_exception(self)->context, context);
+  old = sync::exchange_slot_locked(&as_exception(self)->context, std::move(given));
 }
 
 PyObject* PyException_GetArgs(PyObject* self) {

@@ -346,7 +346,7 @@ void function_dealloc(PyObject* self) {
     tell_watchers(PyFunction_EVENT_DESTROY, self, nullptr);
     Py_SET_REFCNT(self, 0);
   }
-  if (f->func_weakreflist != nullptr) PyObject_ClearWeakRefs(self);
+  if (sync::load_acquire(f->func_weakreflist) != nullptr) PyObject_ClearWeakRefs(self);
   function_clear(self);
   Py_CLEAR(f->func_name);
   Py_CLEAR(f->func_qualname);

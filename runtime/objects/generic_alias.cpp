@@ -71,7 +71,7 @@ PyObject* alias_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
 void alias_dealloc(PyObject* self) {
   GenericAlias* alias = as_alias(self);
   PyObject_GC_UnTrack(self);
-  if (alias->weakreflist) PyObject_ClearWeakRefs(self);
+  if (sync::load_acquire(alias->weakreflist)) PyObject_ClearWeakRefs(self);
   Py_XDECREF(alias->origin);
   Py_XDECREF(alias->args);
   Py_XDECREF(alias->parameters);

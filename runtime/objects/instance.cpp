@@ -344,7 +344,7 @@ AMPHIS_ALWAYS_INLINE void dealloc_plain(PyObject* self, PyTypeObject* type) {
   untrack(self);
   if (type->tp_weaklistoffset != 0) {
     auto** list = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self) + type->tp_weaklistoffset);
-    if (sync::load_relaxed(*list) != nullptr) PyObject_ClearWeakRefs(self);
+    if (sync::load_acquire(*list) != nullptr) PyObject_ClearWeakRefs(self);
   }
   if (has_inline_values(type)) {
     InlineValues* iv = inline_values(self, type);
@@ -397,7 +397,7 @@ void subtype_dealloc(PyObject* self) {
   type = Py_TYPE(self);
   if (weak) {
     auto** list = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self) + type->tp_weaklistoffset);
-    if (sync::load_relaxed(*list) != nullptr) PyObject_ClearWeakRefs(self);
+    if (sync::load_acquire(*list) != nullptr) PyObject_ClearWeakRefs(self);
   }
   clear_all_slots(self, type, base);
   if (type->tp_dictoffset != base->tp_dictoffset || has_inline_values(type)) instance_clear_values(self, type);

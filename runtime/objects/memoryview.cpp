@@ -55,7 +55,7 @@ void release_managed(ManagedBuffer* m) {
   {
     ObjectLock lock(m);
     if (m->flags & _Py_MANAGED_BUFFER_RELEASED) return;
-    m->flags |= _Py_MANAGED_BUFFER_RELEASED;
+    sync::store_relaxed(m->flags, m->flags | _Py_MANAGED_BUFFER_RELEASED);
   }
   PyObject_GC_UnTrack(m);
   PyBuffer_Release(&m->master);
@@ -131,7 +131,7 @@ PyObject* add_view(ManagedBuffer* buffer, const Py_buffer* source) {
 }
 
 bool managed_usable(ManagedBuffer* m) {
-  if (!(m->flags & _Py_MANAGED_BUFFER_RELEASED)) return true;
+  if (!(sync::load_relaxed(m->flags) & _Py_MANAGED_BUFFER_RELEASED)) return true;
   PyErr_SetString(PyExc_ValueError, "operation forbidden on released memoryview object");
   return false;
 }
@@ -141,7 +141,7 @@ void drop_view(PyMemoryViewObject* self) {
   {
     ObjectLock lock(self);
     if (self->flags & _Py_MEMORYVIEW_RELEASED) return;
-    self->flags |= _Py_MEMORYVIEW_RELEASED;
+    sync::store_relaxed(self->flags, self->flags | _Py_MEMORYVIEW_RELEASED);
   }
   bool last;
   {
@@ -158,7 +158,7 @@ void dealloc(PyObject* o) {
     drop_view(self);
     Py_CLEAR(self->mbuf);
   }
-  if (self->weakreflist != nullptr) PyObject_ClearWeakRefs(o);
+  if (sync::load_acquire(self->weakreflist) != nullptr) PyObject_ClearWeakRefs(o);
   PyObject_GC_Del(o);
 }
 
@@ -280,8 +280,8 @@ PyObject* to_bytes(PyObject* o, PyObject* const* args, Py_ssize_t nargs, PyObjec
       return nullptr;
     }
   }
-  ObjectLock lock(o);
   PyMemoryViewObject* self = as_view(o);
+  ViewLock lock(self);
   if (!view_usable(self)) return nullptr;
   if (order == 'A') order = self->flags & _Py_MEMORYVIEW_FORTRAN && !(self->flags & _Py_MEMORYVIEW_C) ? 'F' : 'C';
   return bytes_in_order(self, order);
@@ -316,7 +316,7 @@ PyObject* hex(PyObject* o, PyObject* const* args, Py_ssize_t nargs, PyObject* kw
   }
   Ref<> bytes;
   {
-    ObjectLock lock(o);
+    ViewLock lock(as_view(o));
     if (!view_usable(as_view(o))) return nullptr;
     bytes = Ref<>::steal(bytes_in_order(as_view(o), 'C'));
   }
@@ -522,7 +522,7 @@ void iterator_dealloc(PyObject* o) {
 }  // namespace
 
 bool view_usable(PyMemoryViewObject* self) {
-  if (!(self->flags & _Py_MEMORYVIEW_RELEASED)) return managed_usable(self->mbuf);
+  if (!view_released(self)) return managed_usable(self->mbuf);
   PyErr_SetString(PyExc_ValueError, "operation forbidden on released memoryview object");
   return false;
 }

@@ -140,7 +140,10 @@ int assign_slice(PyMemoryViewObject* self, PyObject* key, PyObject* value) {
   } guard{&source};
   Slice slice;
   if (!slice.read(key)) return -1;
-  ObjectLock lock(self);
+  // Through a copy: the two may overlap.
+  Ref<> copy = Ref<>::steal(PyBytes_FromStringAndSize(nullptr, source.len));
+  if (!copy || PyBuffer_ToContiguous(PyBytes_AS_STRING(copy.get()), &source, source.len, 'C') < 0) return -1;
+  ViewLock lock(self);
   if (!view_usable(self)) return -1;
   Py_ssize_t shape, stride, suboffset;
   Py_buffer target = self->view;
@@ -158,16 +161,7 @@ int assign_slice(PyMemoryViewObject* self, PyObject* key, PyObject* value) {
     PyErr_SetString(PyExc_ValueError, "memoryview assignment: lvalue and rvalue have different structures");
     return -1;
   }
-  // Through a copy: the two may overlap.
-  auto* copy = static_cast<char*>(PyMem_Malloc(static_cast<size_t>(target.len) + 1));
-  if (copy == nullptr) {
-    PyErr_NoMemory();
-    return -1;
-  }
-  int status = PyBuffer_ToContiguous(copy, &source, source.len, 'C');
-  if (status == 0 && target.len > 0) status = PyBuffer_FromContiguous(&target, copy, target.len, 'C');
-  PyMem_Free(copy);
-  return status;
+  return target.len > 0 ? PyBuffer_FromContiguous(&target, PyBytes_AS_STRING(copy.get()), target.len, 'C') : 0;
 }
 
 PyObject* list_of(const Py_buffer* view, char* p, int dim, char letter) {
@@ -239,6 +233,7 @@ int equal_views(const Py_buffer* a, const Py_buffer* b) {
     PyErr_Clear();
     return 0;
   }
+  BufferLock2 lock(buffer_owner(a), buffer_owner(b));
   if (left.letter() != '\0' && left.letter() == right.letter() && equal_as_bytes(left.letter()) &&
       PyBuffer_IsContiguous(a, 'C') && PyBuffer_IsContiguous(b, 'C')) {
     return std::memcmp(a->buf, b->buf, static_cast<size_t>(a->len)) == 0;
@@ -326,7 +321,7 @@ bool read_shape(PyMemoryViewObject* self, PyObject* shape, Py_ssize_t* out) {
 inline char* byte_at(PyMemoryViewObject* self, PyObject* key) {
   const Py_buffer& view = self->view;
   int64_t index;
-  if ((self->flags & _Py_MEMORYVIEW_RELEASED) || (self->mbuf->flags & _Py_MANAGED_BUFFER_RELEASED) || view.ndim != 1 ||
+  if (view_released(self) || (sync::load_relaxed(self->mbuf->flags) & _Py_MANAGED_BUFFER_RELEASED) || view.ndim != 1 ||
       view.suboffsets != nullptr || view.format[0] != 'B' || view.format[1] != '\0' || !PyLong_CheckExact(key) ||
       !compact_value(key, &index) || static_cast<uint64_t>(index) >= static_cast<uint64_t>(view.shape[0])) {
     return nullptr;
@@ -338,7 +333,7 @@ inline char* byte_at(PyMemoryViewObject* self, PyObject* key) {
 
 PyObject* memoryview_item(PyObject* o, Py_ssize_t index) {
   PyMemoryViewObject* self = as_view(o);
-  ObjectLock lock(o);
+  ViewLock lock(self);
   if (!view_usable(self)) return nullptr;
   const char letter = supported_letter(&self->view);
   if (letter == '\0') return nullptr;
@@ -351,13 +346,13 @@ PyObject* memoryview_item(PyObject* o, Py_ssize_t index) {
 PyObject* memoryview_subscript(PyObject* o, PyObject* key) {
   PyMemoryViewObject* self = as_view(o);
   {
-    ObjectLock lock(o);
+    ViewLock lock(self);
     if (const char* p = byte_at(self, key)) return small_int(static_cast<unsigned char>(*p));
   }
   if (!view_usable(self)) return nullptr;
   if (self->view.ndim == 0) {
     if (PyTuple_Check(key) && PyTuple_GET_SIZE(key) == 0) {
-      ObjectLock lock(o);
+      ViewLock lock(self);
       if (!view_usable(self)) return nullptr;
       const char letter = supported_letter(&self->view);
       return letter != '\0' ? unpack_native(static_cast<char*>(self->view.buf), letter) : nullptr;
@@ -389,7 +384,7 @@ PyObject* memoryview_subscript(PyObject* o, PyObject* key) {
     if (PyTuple_GET_SIZE(key) < self->view.ndim) return not_implemented("sub-views are not implemented");
     MultiIndex index;
     if (!read_indices(&self->view, key, &index)) return nullptr;
-    ObjectLock lock(o);
+    ViewLock lock(self);
     if (!view_usable(self)) return nullptr;
     const char* p = address_of(&self->view, index);
     return p != nullptr ? unpack_native(p, letter) : nullptr;
@@ -402,7 +397,7 @@ int memoryview_assign(PyObject* o, PyObject* key, PyObject* value) {
   PyMemoryViewObject* self = as_view(o);
   int64_t byte;
   if (value != nullptr && PyLong_CheckExact(value) && compact_value(value, &byte) && (byte & ~int64_t{255}) == 0) {
-    ObjectLock lock(o);
+    ViewLock lock(self);
     char* p = self->view.readonly ? nullptr : byte_at(self, key);
     if (p != nullptr) {
       *p = static_cast<char>(byte);
@@ -455,7 +450,7 @@ int memoryview_assign(PyObject* o, PyObject* key, PyObject* value) {
   }
   // An index that is out of bounds is reported before the value is looked at.
   if (address_of(&self->view, index) == nullptr || !pack_native(item, value, letter)) return -1;
-  ObjectLock lock(o);
+  ViewLock lock(self);
   if (!view_usable(self)) return -1;
   char* p = address_of(&self->view, index);
   if (p == nullptr) return -1;
@@ -465,7 +460,7 @@ int memoryview_assign(PyObject* o, PyObject* key, PyObject* value) {
 
 PyObject* memoryview_tolist(PyObject* o, PyObject*) {
   PyMemoryViewObject* self = as_view(o);
-  ObjectLock lock(o);
+  ViewLock lock(self);
   if (!view_usable(self)) return nullptr;
   const char letter = supported_letter(&self->view);
   return letter != '\0' ? list_of(&self->view, static_cast<char*>(self->view.buf), 0, letter) : nullptr;
@@ -474,8 +469,8 @@ PyObject* memoryview_tolist(PyObject* o, PyObject*) {
 PyObject* memoryview_compare(PyObject* o, PyObject* other, int op) {
   if ((op != Py_EQ && op != Py_NE) || !PyMemoryView_Check(o)) Py_RETURN_NOTIMPLEMENTED;
   PyMemoryViewObject* self = as_view(o);
-  if (self->flags & _Py_MEMORYVIEW_RELEASED) return PyBool_FromLong((o == other) == (op == Py_EQ));
-  if (PyMemoryView_Check(other) && (as_view(other)->flags & _Py_MEMORYVIEW_RELEASED)) {
+  if (view_released(self)) return PyBool_FromLong((o == other) == (op == Py_EQ));
+  if (PyMemoryView_Check(other) && view_released(as_view(other))) {
     return PyBool_FromLong((o == other) == (op == Py_EQ));
   }
   // Buffers of both keep the memory in place while elements are compared.

@@ -3,6 +3,7 @@
 
 #include "gc/object_new.h"
 #include "objects/type.h"
+#include "sync/atomic_field.h"
 #include "sync/recursion.h"
 #include "sync/ref.h"
 
@@ -79,7 +80,7 @@ PyObject* method_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
 void method_dealloc(PyObject* self) {
   PyMethodObject* m = as_method(self);
   untrack(self);
-  if (m->im_weakreflist != nullptr) PyObject_ClearWeakRefs(self);
+  if (sync::load_acquire(m->im_weakreflist) != nullptr) PyObject_ClearWeakRefs(self);
   Py_DECREF(m->im_func);
   Py_XDECREF(m->im_self);
   PyObject_GC_Del(self);

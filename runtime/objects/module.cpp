@@ -3,6 +3,7 @@
 
 #include "gc/object_new.h"
 #include "objects/type.h"
+#include "sync/atomic_field.h"
 #include "sync/deferred.h"
 #include "sync/mutex.h"
 #include "sync/ref.h"
@@ -80,7 +81,7 @@ bool has_usable_state(ModuleObject* m) { return m->md_state_size <= 0 || m->md_s
 void module_dealloc(PyObject* self) {
   ModuleObject* m = as_module(self);
   PyObject_GC_UnTrack(self);
-  if (m->md_weaklist != nullptr) PyObject_ClearWeakRefs(self);
+  if (sync::load_acquire(m->md_weaklist) != nullptr) PyObject_ClearWeakRefs(self);
   if (m->md_state_free != nullptr && has_usable_state(m)) m->md_state_free(self);
   Py_XDECREF(m->md_dict);
   Py_XDECREF(m->md_name);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "objects/tuple.h"
+#include "sync/atomic_field.h"
 
 using namespace amphis;
 
@@ -30,7 +31,7 @@ OrderedDict* as_odict(PyObject* op) {
 
 void odict_dealloc(PyObject* op) {
   untrack(op);
-  Py_TRASHCAN_BEGIN(op, odict_dealloc) if (as_odict(op)->weakrefs != nullptr) PyObject_ClearWeakRefs(op);
+  Py_TRASHCAN_BEGIN(op, odict_dealloc) if (sync::load_acquire(as_odict(op)->weakrefs) != nullptr) PyObject_ClearWeakRefs(op);
   Py_CLEAR(as_odict(op)->attributes);
   PyDict_Type.tp_dealloc(op);
   Py_TRASHCAN_END

@@ -6,6 +6,7 @@
 #include "capi/getargs.h"
 #include "gc/object_new.h"
 #include "objects/memoryview.h"
+#include "sync/atomic_field.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
 
@@ -45,7 +46,7 @@ PyObject* make(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
 
 void dealloc(PyObject* o) {
   PyObject_GC_UnTrack(o);
-  if (as_pickle_buffer(o)->weakrefs != nullptr) PyObject_ClearWeakRefs(o);
+  if (sync::load_acquire(as_pickle_buffer(o)->weakrefs) != nullptr) PyObject_ClearWeakRefs(o);
   PyBuffer_Release(&as_pickle_buffer(o)->view);
   Py_TYPE(o)->tp_free(o);
 }

@@ -1,5 +1,6 @@
 // The types `set` and `frozenset` and the iterator over both: construction, slots and methods.
 #include "objects/set.h"
+#include "sync/atomic_field.h"
 
 using namespace amphis;
 
@@ -55,7 +56,7 @@ PyObject* frozenset_vectorcall(PyObject* type, PyObject* const* args, size_t nar
 void set_dealloc(PyObject* self) {
   untrack(self);
   Py_TRASHCAN_BEGIN(self, set_dealloc) PySetObject* set = as_set(self);
-  if (set->weakreflist != nullptr) PyObject_ClearWeakRefs(self);
+  if (sync::load_acquire(set->weakreflist) != nullptr) PyObject_ClearWeakRefs(self);
   if (set->table != nullptr) {
     setentry* const table = set->table;
     for (Py_ssize_t i = 0, left = set->used; left > 0; i++) {
@@ -137,6 +138,13 @@ PyObject* as_bool(int result) {
   return result < 0 ? nullptr : PyBool_FromLong(result);
 }
 
+// Only frozen sets remember their hash.
+bool hashes_differ(PyObject* a, PyObject* b) {
+  if (!PyFrozenSet_Check(a) || !PyFrozenSet_Check(b)) return false;
+  const Py_hash_t x = sync::load_relaxed(as_set(a)->hash), y = sync::load_relaxed(as_set(b)->hash);
+  return x != -1 && y != -1 && x != y;
+}
+
 PyObject* set_compare(PyObject* a, PyObject* b, int op) {
   if (!PyAnySet_Check(b)) Py_RETURN_NOTIMPLEMENTED;
   const Py_ssize_t n = PySet_GET_SIZE(a), m = PySet_GET_SIZE(b);
@@ -144,7 +152,7 @@ PyObject* set_compare(PyObject* a, PyObject* b, int op) {
     case Py_EQ:
     case Py_NE: {
       int equal = n == m;
-      if (equal && as_set(a)->hash != -1 && as_set(b)->hash != -1 && as_set(a)->hash != as_set(b)->hash)
+      if (equal && hashes_differ(a, b))
         equal = 0;
       if (equal) equal = set_is_subset(a, b);
       return as_bool(equal < 0 ? -1 : equal == (op == Py_EQ));

@@ -71,6 +71,12 @@ PyObject* type_getattro(PyObject* self, PyObject* name) {
   return result;
 }
 
+bool type_is_fresh(PyTypeObject* type) {
+  return current_thread()->newest_type == type && sync::is_stable(as_object(type)) && is_heap_type(type) &&
+         (type->tp_flags & Py_TPFLAGS_INLINE_VALUES) != 0 && sync::load_acquire(type_extra(type)->inline_capacity) == 0 &&
+         sync::load_acquire(type->tp_subclasses) == nullptr;
+}
+
 int type_setattro(PyObject* self, PyObject* name, PyObject* value) {
   PyTypeObject* type = as_type(self);
   if (!PyUnicode_Check(name)) {
@@ -107,7 +113,10 @@ int type_setattro(PyObject* self, PyObject* name, PyObject* value) {
     } else {
       result = 1;
     }
-    if (result == 0 && is_dunder(key.get())) type_update_slots_for(type, key.get());
+    if (result == 0 && is_dunder(key.get()) && is_slot_name(key.get())) {
+      TypeChange change(type, value != nullptr ? TypeChange::kFills : TypeChange::kReplaces);
+      type_update_slots_for(type, key.get());
+    }
   }
   if (result == 1) {
     raise_no_class_attribute(type, name);

@@ -6,9 +6,14 @@
 // So whoever reads tag, data, tag and sees the same nonzero tag twice has read data that belong to the tag.
 #pragma once
 
+#include <optional>
+
 #include "Python.h"
 #include "objects/names.h"
 #include "sync/atomic_field.h"
+#include "sync/mutex.h"
+#include "sync/shared_slot.h"
+#include "sync/stop_the_world.h"
 
 namespace amphis {
 
@@ -20,6 +25,28 @@ class TypeLock {
   ~TypeLock();
   TypeLock(const TypeLock&) = delete;
   TypeLock& operator=(const TypeLock&) = delete;
+};
+
+// Whether this thread made the class last and nobody has made an instance or a subclass of it.
+bool type_is_fresh(PyTypeObject* type);
+
+// Around a change of what others read of a class without a lock and more than once (slots, flags, name, base): the world
+// stands meanwhile, so that nobody finds a slot empty that was filled when they looked. Not for the class that this thread
+// made last and that has neither instances nor subclasses (a decorator fills it in): nobody else has a use for that yet, and a slot that is
+// filled is no harm to whoever looks.
+class [[nodiscard]] TypeChange {
+  TypeLock lock_;  // first: in a stopped world nobody waits for it
+  std::optional<StopTheWorld> stopped_;
+
+ public:
+  enum Kind { kFills, kReplaces };
+  TypeChange(PyTypeObject* type, Kind kind) {
+    if (sync::only_thread()) return;
+    if (kind == kFills && type_is_fresh(type)) return;
+    stopped_.emplace();
+  }
+  TypeChange(const TypeChange&) = delete;
+  TypeChange& operator=(const TypeChange&) = delete;
 };
 
 constexpr int kMaxSharedKeys = 30;

@@ -77,7 +77,7 @@ int set_name(PyObject* self, PyObject* value, void*) {
   }
   Ref<> old;
   {
-    TypeLock lock;
+    TypeChange change(type, TypeChange::kReplaces);
     sync::store_release(type->tp_name, text);  // lives as long as ht_name
     old = sync::exchange_slot(&as_heap(type)->ht_name, Ref<>::share(value));
   }
@@ -149,8 +149,11 @@ int set_abstractmethods(PyObject* self, PyObject* value, void*) {
   }
   TypeLock lock;
   type_modified_locked(type);
-  unsigned long flags = type->tp_flags & ~Py_TPFLAGS_IS_ABSTRACT;
-  sync::store_relaxed(type->tp_flags, abstract ? flags | Py_TPFLAGS_IS_ABSTRACT : flags);
+  const unsigned long flags = (type->tp_flags & ~Py_TPFLAGS_IS_ABSTRACT) | (abstract ? Py_TPFLAGS_IS_ABSTRACT : 0);
+  if (flags != type->tp_flags) {
+    TypeChange change(type, TypeChange::kFills);
+    sync::store_relaxed(type->tp_flags, flags);
+  }
   return 0;
 }
 

@@ -368,6 +368,7 @@ int exchange_bases(PyTypeObject* type, Ref<>* bases, Ref<>* base) {
   for (Py_ssize_t i = 0, n = PyTuple_GET_SIZE(old); i < n; ++i) {
     type_remove_subclass_locked(reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(old, i)), type);
   }
+  TypeChange change(type, TypeChange::kReplaces);
   type_modified_locked(type);
   *bases = sync::exchange_slot(&type->tp_bases, static_cast<Ref<>&&>(*bases));
   Ref<PyTypeObject> new_base = Ref<PyTypeObject>::steal(base->release());

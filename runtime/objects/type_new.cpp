@@ -4,6 +4,7 @@
 #include "objects/type.h"
 #include "objects/instance.h"
 #include "objects/type_slots.h"
+#include "objects/weakref.h"
 
 #include "gc/object_new.h"
 #include "sync/deferred.h"
@@ -75,13 +76,12 @@ int set_instance_dict(PyObject* obj, PyObject* value, void*) {
 }
 
 PyObject* get_instance_weakref(PyObject* obj, void*) {
-  Py_ssize_t offset = Py_TYPE(obj)->tp_weaklistoffset;
-  if (offset == 0) {
+  if (Py_TYPE(obj)->tp_weaklistoffset == 0) {
     PyErr_SetString(PyExc_AttributeError, "This object has no __weakref__");
     return nullptr;
   }
-  Ref<> first = sync::get_ref(reinterpret_cast<PyObject**>(reinterpret_cast<char*>(obj) + offset), obj);
-  return first ? first.release() : Py_NewRef(Py_None);
+  PyObject* first = weakref_first(obj);
+  return first != nullptr ? first : Py_NewRef(Py_None);
 }
 
 PyGetSetDef dict_getset = {"__dict__", get_instance_dict, set_instance_dict, "dictionary for instance variables",
@@ -246,7 +246,7 @@ uint8_t guess_capacity(Builder* b) {
   for (Py_ssize_t i = 0, m = PyTuple_GET_SIZE(b->bases.get()); i < m; ++i) {
     PyTypeObject* base = as_type(PyTuple_GET_ITEM(b->bases.get(), i));
     if (is_heap_type(base) && type_extra(base) != nullptr) {
-      n += std::max<Py_ssize_t>(type_extra(base)->capacity_guess, type_extra(base)->keys.count);
+      n += std::max<Py_ssize_t>(type_extra(base)->capacity_guess, sync::load_relaxed(type_extra(base)->keys.count));
     }
   }
   return static_cast<uint8_t>(std::min<Py_ssize_t>(n, kMaxSharedKeys));
@@ -559,6 +559,7 @@ PyObject* type_new(PyTypeObject* metatype, PyObject* args, PyObject* kwargs) {
   b.original_namespace = ns;
   b.bases = PyTuple_GET_SIZE(bases) != 0 ? Ref<>::share(bases) : Ref<>::steal(PyTuple_Pack(1, &PyBaseObject_Type));
   if (!b.bases || build(&b) < 0) return nullptr;
+  current_thread()->newest_type = as_type(b.type.get());
   return b.type.release();
 }
 

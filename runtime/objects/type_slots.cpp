@@ -214,7 +214,7 @@ void update_all(PyTypeObject* type) {
 }  // namespace
 
 void type_update_all_slots(PyTypeObject* type) {
-  TypeLock lock;
+  TypeChange change(type, TypeChange::kReplaces);
   update_all(type);
 }
 

@@ -13,6 +13,7 @@
 #include "objects/type.h"
 #include "objects/typing_types.h"
 #include "objects/union.h"
+#include "sync/atomic_field.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
 
@@ -215,7 +216,7 @@ int param_clear(PyObject* self) {
 }
 void param_dealloc(PyObject* self) {
   PyObject_GC_UnTrack(self);
-  if (as_param(self)->weakrefs != nullptr) PyObject_ClearWeakRefs(self);
+  if (sync::load_acquire(as_param(self)->weakrefs) != nullptr) PyObject_ClearWeakRefs(self);
   param_clear(self);
   Py_CLEAR(as_param(self)->name);
   Py_TYPE(self)->tp_free(self);
@@ -518,7 +519,7 @@ int part_traverse(PyObject* self, visitproc visit, void* arg) {
 }
 void part_dealloc(PyObject* self) {
   PyObject_GC_UnTrack(self);
-  if (as_part(self)->weakrefs != nullptr) PyObject_ClearWeakRefs(self);
+  if (sync::load_acquire(as_part(self)->weakrefs) != nullptr) PyObject_ClearWeakRefs(self);
   Py_CLEAR(as_part(self)->origin);
   Py_TYPE(self)->tp_free(self);
 }

@@ -116,7 +116,7 @@ PyObject* union_of_two(PyObject* a, PyObject* b) {
 void union_dealloc(PyObject* self) {
   Union* u = as_union(self);
   PyObject_GC_UnTrack(self);
-  if (u->weakreflist) PyObject_ClearWeakRefs(self);
+  if (sync::load_acquire(u->weakreflist)) PyObject_ClearWeakRefs(self);
   Py_XDECREF(u->args);
   Py_XDECREF(u->hashable);
   Py_XDECREF(u->unhashable);

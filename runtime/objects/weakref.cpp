@@ -196,6 +196,16 @@ Py_ssize_t weakref_count(PyObject* object) {
   return n;
 }
 
+PyObject* weakref_first(PyObject* object) {
+  PyWeakReference** list = weakref_list(object);
+  if (!list) return nullptr;
+  BucketLock lock(bucket_of(object));
+  // The list does not count: one that is dying on another thread is still in it.
+  for (PyWeakReference* wr = *list; wr; wr = wr->wr_next)
+    if (sync::try_incref(as_object(wr))) return as_object(wr);
+  return nullptr;
+}
+
 PyObject* weakref_all(PyObject* object) {
   auto result = Ref<>::steal(PyList_New(0));
   PyWeakReference** list = weakref_list(object);

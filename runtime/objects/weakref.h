@@ -29,6 +29,8 @@ PyObject* weakref_new(PyTypeObject* type, PyObject* object, PyObject* callback);
 
 Py_ssize_t weakref_count(PyObject* object);
 PyObject* weakref_all(PyObject* object);  // new list; null with an exception
+// The first of an object's weak references that is not dying: new reference, or null without an exception.
+PyObject* weakref_first(PyObject* object);
 
 // What the three types have in common (weakref.cpp).
 void weakref_dealloc(PyObject* self);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "objects/buffer_copy.h"
+#include "objects/buffer_lock.h"
 #include "sync/ref.h"
 
 namespace amphis {
@@ -163,6 +164,7 @@ int PyBuffer_ToContiguous(void* out, const Py_buffer* view, Py_ssize_t len, char
     PyErr_SetString(PyExc_ValueError, "PyBuffer_ToContiguous: len != view->len");
     return -1;
   }
+  BufferLock lock(view);
   if (PyBuffer_IsContiguous(view, order)) {
     std::memcpy(out, view->buf, static_cast<size_t>(len));
     return 0;
@@ -176,6 +178,7 @@ int PyBuffer_ToContiguous(void* out, const Py_buffer* view, Py_ssize_t len, char
 
 int PyBuffer_FromContiguous(const Py_buffer* view, const void* in, Py_ssize_t len, char order) {
   if (len > view->len) len = view->len;
+  BufferLock lock(view);
   if (PyBuffer_IsContiguous(view, order)) {
     std::memcpy(view->buf, in, static_cast<size_t>(len));
     return 0;
@@ -205,6 +208,8 @@ int PyObject_CopyData(PyObject* dest, PyObject* src) {
     return -1;
   }
   int status = 0;
+  std::optional<BufferLock2> lock;
+  lock.emplace(buffer_owner(&to), buffer_owner(&from));
   if (to.len < from.len) {
     PyErr_SetString(PyExc_BufferError, "destination is too small to receive data from source");
     status = -1;
@@ -221,6 +226,7 @@ int PyObject_CopyData(PyObject* dest, PyObject* src) {
       next_index(from.ndim, source.get()->shape, from_at, false);
     }
   }
+  lock.reset();
   PyBuffer_Release(&to);
   PyBuffer_Release(&from);
   return status;
