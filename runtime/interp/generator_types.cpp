@@ -466,6 +466,7 @@ int generator_traverse(PyObject* self, visitproc visit, void* arg) {
   } else if (gen->frame.function != kEmpty) {
     gc::visit_uncounted(pointer_of(gen->frame.function), visit, arg);
   }
+  gc::visit_uncounted(reinterpret_cast<PyObject*>(gen->frame.code), visit, arg);
   Py_VISIT(reinterpret_cast<PyObject*>(gen->frame.object));
   Py_VISIT(gen->frame.locals);
   for (uint32_t i = 0; i < gen->register_count; ++i) {

@@ -20,6 +20,8 @@ void visit_stacks(visitproc visit, void* arg) {
   for_each_thread([=](ThreadState* ts) {
     for (Frame* f = current_frame(ts); f != nullptr; f = f->prev) {
       visit_register(f->function, visit, arg);
+      // The function may have got another one meanwhile.
+      gc::visit_uncounted(reinterpret_cast<PyObject*>(f->code), visit, arg);
       if (f->flags & kFrameGenerator) continue;
       const CodeExtra* extra = code_extra(f->code);
       for (uint32_t i = 0; i < extra->register_count; ++i) visit_register(f->regs[i], visit, arg);

@@ -8,6 +8,7 @@
 #include "objects/names.h"
 #include "objects/str_intern.h"
 #include "objects/type.h"
+#include "sync/stop_the_world.h"
 #include "sync/interpreter_state.h"
 #include "sync/ref.h"
 
@@ -120,7 +121,15 @@ PyObject* set_int_max_str_digits_(PyObject*, PyObject* args, PyObject* kwargs) {
 
 PyObject* is_finalizing(PyObject*, PyObject*) { return PyBool_FromLong(sync::finalizing()); }
 PyObject* is_gil_enabled(PyObject*, PyObject*) { return PyBool_FromLong(sync::gil_enabled()); }
-PyObject* getallocatedblocks(PyObject*, PyObject*) { return PyLong_FromLong(0); }
+PyObject* getallocatedblocks(PyObject*, PyObject*) {
+  int64_t blocks;
+  {
+    StopTheWorld stopped;
+    memory::drain_all_heaps();
+    blocks = memory::allocated_blocks();
+  }
+  return PyLong_FromLongLong(blocks);
+}
 PyObject* getunicodeinternedsize(PyObject*, PyObject*, PyObject*) { return PyLong_FromSsize_t(interned_count()); }
 
 PyObject* clear_type_cache(PyObject*, PyObject*) {

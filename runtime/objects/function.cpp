@@ -56,20 +56,33 @@ inline void notify(PyFunction_WatchEvent event, PyObject* function, PyObject* va
   if (watchers.any()) tell_watchers(event, function, value);
 }
 
-// Frames borrow their code from the function that they run: code that was replaced lives on.
+// Frames borrow their code from the function that they run. Where the collector looks after code, it finds what frames run;
+// elsewhere code that was replaced lives as long as its function, in a dict from the function's address to a list.
 PyObject* replaced_codes = nullptr;
-sync::Mutex replaced_codes_mutex;
-void keep_code(Ref<> code) {
-  PyObject* kept = sync::load_acquire(replaced_codes);
-  if (kept == nullptr) {
+constexpr uint32_t kHasReplacedCode = 1;  // func_version
+
+void keep_code(PyFunctionObject* f, Ref<> code) {
+  if (sync::is_deferred(code.get())) return;
+  Ref<> key = Ref<>::steal(PyLong_FromVoidPtr(f));
+  if (replaced_codes == nullptr) replaced_codes = PyDict_New();
+  PyObject* found = nullptr;
+  if (key && replaced_codes != nullptr) {
     Ref<> list = Ref<>::steal(PyList_New(0));
-    sync::MutexLock lock(replaced_codes_mutex);
-    if (replaced_codes == nullptr) sync::store_release(replaced_codes, list.release());
-    kept = replaced_codes;
+    if (list && PyDict_SetDefaultRef(replaced_codes, key, list, &found) >= 0) {
+      Ref<> kept = Ref<>::steal(found);
+      f->func_version = kHasReplacedCode;
+      if (PyList_Append(kept, code.get()) == 0) return;
+    }
   }
-  if (kept != nullptr && PyList_Append(kept, code.get()) == 0) return;
   PyErr_Clear();
   (void)code.release();  // no memory for a place in the list: it lives on without one
+}
+void drop_replaced_code(PyFunctionObject* f) {
+  if (f->func_version != kHasReplacedCode) [[likely]] return;
+  Ref<> error = Ref<>::steal(PyErr_GetRaisedException());
+  Ref<> key = Ref<>::steal(PyLong_FromVoidPtr(f));
+  if (!key || PyDict_Pop(replaced_codes, key, nullptr) < 0) PyErr_Clear();
+  PyErr_SetRaisedException(error.release());
 }
 
 // --- attributes
@@ -132,7 +145,7 @@ int set_code(PyObject* self, PyObject* value, void*) {
     return -1;
   }
   notify(PyFunction_EVENT_MODIFY_CODE, self, value);
-  keep_code(exchange_field<&PyFunctionObject::func_code>(self, value));
+  keep_code(f, exchange_field<&PyFunctionObject::func_code>(self, value));
   return 0;
 }
 
@@ -351,6 +364,7 @@ void function_dealloc(PyObject* self) {
   Py_CLEAR(f->func_name);
   Py_CLEAR(f->func_qualname);
   Py_CLEAR(f->func_code);
+  drop_replaced_code(f);
   Py_CLEAR(f->func_builtins);
   PyObject_GC_Del(self);
 }

@@ -125,6 +125,9 @@ bool type_is_subtype_of(PyTypeObject* a, PyTypeObject* b);
 void type_modified_locked(PyTypeObject* type);
 // Recomputes type->tp_mro. Calls an overridden mro(). 0 or -1.
 int type_compute_mro(PyTypeObject* type);
+// How often the MRO of a finished class has changed: whoever computes one from those of the bases looks before and, with
+// the type lock held, after.
+uint64_t type_mro_changes();
 // tp_subclasses: the list of weakly held direct subclasses.
 int type_add_subclass(PyTypeObject* base, PyTypeObject* type);
 void type_remove_subclass(PyTypeObject* base, PyTypeObject* type);

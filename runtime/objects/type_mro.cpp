@@ -5,6 +5,7 @@
 #include "sync/ref.h"
 #include "sync/shared_slot.h"
 
+#include <atomic>
 #include <vector>
 
 namespace amphis {
@@ -178,6 +179,9 @@ bool reaches(PyTypeObject* type, PyTypeObject* base) {
 
 }  // namespace
 
+static constinit std::atomic<uint64_t> mro_changes{0};  // written under the type lock
+uint64_t type_mro_changes() { return mro_changes.load(std::memory_order_acquire); }
+
 int type_compute_mro(PyTypeObject* type) {
   PyTypeObject* meta = Py_TYPE(as_object(type));
   Ref<> mro;
@@ -205,6 +209,7 @@ int type_compute_mro(PyTypeObject* type) {
     type_modified_locked(type);
     if (!versioned) type->tp_versions_used = kNeverVersioned;
     old = sync::exchange_slot(&type->tp_mro, static_cast<Ref<>&&>(mro));
+    if ((type->tp_flags & Py_TPFLAGS_READY) != 0) mro_changes.fetch_add(1, std::memory_order_release);
   }
   return 1;
 }
@@ -345,6 +350,7 @@ void restore_mros(PyObject* undo) {
     TypeLock lock;
     type_modified_locked(type);
     dropped = sync::exchange_slot(&type->tp_mro, Ref<>::share(mro == Py_None ? nullptr : mro));
+    mro_changes.fetch_add(1, std::memory_order_release);
   }
   PyErr_SetRaisedException(error.release());
 }

@@ -507,14 +507,18 @@ int build(Builder* b) {
   if (class_dict_cell && PyCell_Set(class_dict_cell.get(), type->tp_dict) < 0) return -1;
   if (set_class_cell(b, static_cast<Ref<>&&>(class_cell)) < 0) return -1;
   type->tp_flags |= Py_TPFLAGS_READYING;
-  if (type_compute_mro(type) < 0) return -1;
-  {
+  for (;;) {
+    const uint64_t changes = type_mro_changes();
+    if (type_compute_mro(type) < 0) return -1;
     TypeLock lock;
+    // Other bases were assigned to a base, which does not know of this class yet.
+    if (type_mro_changes() != changes) continue;
     if (fill_slots(b) < 0) return -1;
     type->tp_flags = (type->tp_flags & ~Py_TPFLAGS_READYING) | Py_TPFLAGS_READY;
     for (Py_ssize_t i = 0, n = PyTuple_GET_SIZE(b->bases.get()); i < n; ++i) {
       if (type_add_subclass(as_type(PyTuple_GET_ITEM(b->bases.get(), i)), type) < 0) return -1;
     }
+    break;
   }
   if (warn_of_odd_keys(b) < 0 || call_set_names(b) < 0) return -1;
   return call_init_subclass(b);

@@ -394,6 +394,35 @@ Scenario world_stands_still() {
   return {{stopper, stopper, other, other}};
 }
 
+// With the GIL on, whoever is attached is alone; it comes and goes in a stopped world.
+Scenario gil_comes_and_goes() {
+  struct State {
+    int inside = 0;
+  };
+  auto s = std::make_shared<State>();
+  const Body other = [s] {
+    for (int i = 0; i < 6; ++i) {
+      Attached attached;
+      for (int k = 0; k < 2; ++k) {
+        if (sync::gil_enabled()) {
+          expect(s->inside++ == 0, "two threads run with the GIL on");
+          for (int n = 0; n < 4; ++n) point();
+          --s->inside;
+        }
+        rest();
+      }
+    }
+  };
+  return {{[s] {
+             Attached attached;
+             for (int i = 0; i < 4; ++i) {
+               sync::enable_gil(i % 2 == 0);
+               rest();
+             }
+           },
+           other, other}};
+}
+
 template <bool kWaits>
 Scenario retired_memory_stays_readable() {
   struct State {
@@ -459,6 +488,8 @@ TEST_CASE("the parking lot loses no sleeper and the mutex lets one in") {
 TEST_CASE("object locks in any order do not deadlock") { holds_for_every_seed(object_locks_do_not_deadlock); }
 
 TEST_CASE("nobody runs in a stopped world") { holds_for_every_seed(world_stands_still<StopTheWorld>); }
+
+TEST_CASE("the GIL is turned on and off while threads run") { holds_for_every_seed(gil_comes_and_goes); }
 
 TEST_CASE("retired memory stays until every reader has passed a safepoint") {
   holds_for_every_seed(retired_memory_stays_readable<true>);

@@ -9,7 +9,7 @@ import time
 import traceback
 import unittest
 
-SECONDS = float(os.environ.get("AMPHIS_STRESS_SECONDS", 0)) or 0.5
+SECONDS = float(os.environ.get("AMPHIS_STRESS_SECONDS", 0)) or 0.3
 
 
 class Watched:

@@ -52,10 +52,14 @@ def generators():
     asyncio.run(main())
 
 
+# The constants of program text live for ever: made once.
+PROGRAM = compile("def f(a, b=1):\n    return a + b\ng = lambda: f(2)", "program", "exec")
+
+
 def functions():
     for i in range(50):
         space = {}
-        exec(f"def f(a, b={i}):\n    return a + b\ng = lambda: f({i})", space)
+        exec(PROGRAM, space)
         space["g"]()
         space["f"].__code__ = space["f"].__code__.replace(co_name=f"name {i % 3}")
 
@@ -121,6 +125,24 @@ class Handed(unittest.TestCase):
                 pass
             maker.join()
         self.check(round_of_threads)
+
+    def test_code_that_was_replaced_goes_when_nobody_runs_it(self):
+        def runs():
+            yield sys._getframe()
+
+        def other():
+            yield 2
+        started = runs()
+        frame = next(started)
+        code = weakref.ref(runs.__code__)
+        runs.__code__ = other.__code__
+        gc.collect()
+        self.assertIs(frame.f_code, code())
+        self.assertEqual(list(runs()), [2])
+        del frame, started, runs
+        gc.collect()
+        # The code of this very function has it among its constants.
+        self.assertIn(code(), [None, *sys._getframe().f_code.co_consts])
 
     def test_the_number_of_blocks_is_told(self):
         before = self.blocks()

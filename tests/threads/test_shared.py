@@ -289,6 +289,27 @@ class Shared(unittest.TestCase):
         self.assertIsNone(gone())
         self.assertEqual(A.__subclasses__() + B.__subclasses__() + C.__subclasses__(), [])
 
+    def test_a_class_made_while_its_base_gets_other_bases_follows_them(self):
+        class A:
+            pass
+
+        class B:
+            pass
+
+        class D(A):
+            pass
+        made = []
+
+        def make(i):
+            for _ in range(ROUNDS // 20):
+                made.append(type("E", (D,), {}))
+
+        def assign(i):
+            for k in range(ROUNDS // 20):
+                D.__bases__ = (B,) if (i + k) % 2 else (A,)
+        together(make, assign)
+        self.assertEqual({cls.__mro__[1:] for cls in made}, {D.__mro__})
+
     def test_lock_protects_a_counter(self):
         lock = threading.Lock()
         n = 0

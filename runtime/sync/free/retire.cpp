@@ -223,7 +223,13 @@ void retire(void* ptr) {
 
 void reclaim_retired() {
   ThreadState* ts = current_thread();
-  if (ts && ts->retired) reclaim_closed(ts->retired);
+  if (RetireList* list = ts ? ts->retired : nullptr) {
+    // What has waited for its batch to fill waits no longer.
+    if (list->open && list->open->count)
+      close_batch(list);
+    else
+      reclaim_closed(list);
+  }
   reclaim_orphans();
 }
 
