@@ -70,11 +70,8 @@ AMPHIS_ALWAYS_INLINE void init_header(PyObject* op, PyTypeObject* type) {
   // An optimistic reader may still look at the header that was here: until ob_ref_shared is published by the new
   // object's owner, its try_incref fails.
   sync::store_relaxed(op->ob_tid, _Py_ThreadId());
-  op->ob_flags = 0;
-  op->ob_mutex = PyMutex{};
-  sync::store_relaxed(op->ob_gc_bits, uint8_t(0));
+  sync::store_relaxed(memory::counted_word(op), uint64_t(1) << 32);
   sync::store_relaxed(op->ob_ref_shared, Py_ssize_t(0));
-  sync::store_relaxed(op->ob_ref_local, 1u);
   sync::store_relaxed(op->ob_type, type);
 }
 inline uint8_t bits(const PyObject* op) { return sync::load_relaxed(const_cast<PyObject*>(op)->ob_gc_bits); }

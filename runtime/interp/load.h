@@ -30,6 +30,7 @@ struct AttrRecord {
   bool inline_guard;      // instances have inline values: they must be valid and key_count unchanged
   int32_t dict_offset;    // > 0: the instance dict slot there must be null
   PyObject* value;        // borrowed: lives as long as the version is current
+  bool lasting = false;   // LOAD_ATTR_PROPERTY: only the collector frees the value, so not before the next safepoint
 };
 
 AMPHIS_ALWAYS_INLINE Value borrow_value(Value v) { return is_pointer(v) ? v & ~kOwned : v; }
@@ -63,8 +64,10 @@ AMPHIS_ALWAYS_INLINE Value value_shared(PyObject* o) {
   if (!sync::is_stable(o)) [[unlikely]] {
     const Value number = number_to_copy(o);
     if (number != kEmpty) return number;
+    Py_INCREF(o);
+  } else {
+    sync::incref_stable(o);
   }
-  Py_INCREF(o);
   return value_owned(o);
 }
 // The same for an item of a tuple; with `unbox`, numbers come without their objects.
@@ -109,7 +112,7 @@ AMPHIS_ALWAYS_INLINE Value load_slot(PyObject* const* slot, const void* owner, b
   if constexpr (kRaces) {
     if (sync::is_deferred(o)) return value_borrowed(o);
     if (sync::is_stable(o)) [[likely]] {
-      Py_INCREF(o);
+      sync::incref_stable(o);
       return value_owned(o);
     }
     if (_Py_IsImmortal(o) && sync::load_acquire(*const_cast<PyObject**>(slot)) == o) return value_borrowed(o);
@@ -143,15 +146,6 @@ AMPHIS_ALWAYS_INLINE uint64_t load_cache(const Word& word) { return __atomic_loa
 
 AMPHIS_ALWAYS_INLINE bool dict_version_is(PyObject* dict, uint32_t version) {
   return dict_keys_version_now(reinterpret_cast<PyDictObject*>(dict)) == version && version != 0;
-}
-
-// The cache word for the value of entry `index`, or 0 if it lies too far away.
-inline uint64_t dict_cache_word(PyDictObject* dict, uint32_t version, Py_ssize_t index) {
-  DictKeys* keys = dict_keys(dict);
-  uint64_t offset = static_cast<uint64_t>(reinterpret_cast<char*>(&dict_entry(keys, index)->value) -
-                                          reinterpret_cast<char*>(keys));
-  if (offset > UINT32_MAX || sync::load_acquire(keys->version) != version) return 0;
-  return version | offset << 32;
 }
 
 AMPHIS_ALWAYS_INLINE bool load_dict_cached(PyObject* dict, const Word& cache, bool unbox, Value* out) {
@@ -194,7 +188,7 @@ AMPHIS_ALWAYS_INLINE bool load_attr_dict(PyObject* o, const Word& cache, PyObjec
   uint64_t c = load_cache(cache);
   PyTypeObject* type = Py_TYPE(o);
   if (type_version_now(type) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
-  if constexpr (kRaces) {
+  if (!sync::only_thread()) {
     return false;  // the dict may be replaced while we look: the general path holds a reference to it
   } else {
     PyObject** slot = instance_dict_slot(o, type);
@@ -223,7 +217,7 @@ AMPHIS_ALWAYS_INLINE bool load_attr_class(PyObject* o, const AttrRecord* record,
       type_version_now(reinterpret_cast<PyTypeObject*>(o)) != record->version) {
     return false;
   }
-  if constexpr (kRaces) {
+  if (!sync::only_thread()) {
     // The class may change between the check and the count: count only what can be counted safely.
     PyObject* value = record->value;
     if (sync::is_deferred(value)) {
@@ -257,7 +251,7 @@ AMPHIS_ALWAYS_INLINE bool load_attr_type(PyObject* o, const AttrRecord* record, 
       return false;
     }
   }
-  if constexpr (kRaces) {
+  if (!sync::only_thread()) {
     PyObject* value = record->value;
     if (sync::is_deferred(value)) {
       *out = value_borrowed(value);
@@ -280,8 +274,16 @@ AMPHIS_ALWAYS_INLINE bool load_attr_type(PyObject* o, const AttrRecord* record, 
 AMPHIS_ALWAYS_INLINE Value load_property_getter(PyObject* o, const AttrRecord* record) {
   if (record == nullptr || type_version_now(Py_TYPE(o)) != record->version) return kEmpty;
   // The property lives as long as the version; its function may have been replaced by another __init__.
+  if (sync::only_thread()) {
+    PyObject* getter = property_getter(record->value);
+    return getter != nullptr && PyFunction_Check(getter) ? value_shared(getter) : kEmpty;
+  }
+  // A deferred object stays until the next safepoint: what still is the property's afterwards was so all the time.
+  if (!record->lasting) return kEmpty;
   PyObject* getter = property_getter(record->value);
-  return getter != nullptr && PyFunction_Check(getter) ? value_shared(getter) : kEmpty;
+  if (getter == nullptr || !sync::is_deferred(getter) || !PyFunction_Check(getter)) return kEmpty;
+  sync::settle_reads();
+  return property_getter(record->value) == getter ? value_borrowed(getter) : kEmpty;
 }
 
 // The class's __init__ if calling the class is "allocate, then call this Python function", for a register; else kEmpty
@@ -314,8 +316,7 @@ AMPHIS_ALWAYS_INLINE bool store_attr_inline(PyObject* o, const Word& cache, Valu
   const Value given = R[word_b(w)];
   PyObject* old;
   {
-    // Nothing inside runs other code or waits.
-    ObjectLock lock(o);
+    LeafLock lock(o);
     if (!values->valid || index >= values->capacity) return false;
     old = values->values[index];
     if (old != nullptr) {
@@ -341,8 +342,7 @@ AMPHIS_ALWAYS_INLINE bool store_attr_slot(PyObject* o, const Word& cache, Value*
   auto** slot = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(o) + (c >> 32));
   PyObject* old;
   {
-    // Nothing inside runs other code or waits.
-    ObjectLock lock(o);
+    LeafLock lock(o);
     old = *slot;
     if (old != nullptr && store_number_in_place(old, R[word_b(w)])) return true;
     PyObject* value = take_operand(R, word_b(w), (word_flags(w) & kKillB) != 0);
@@ -358,7 +358,7 @@ AMPHIS_ALWAYS_INLINE bool store_attr_slot(PyObject* o, const Word& cache, Value*
 
 // o[i] of an exact list whose index is in range; kEmpty: the general path decides.
 AMPHIS_ALWAYS_INLINE Value load_list_item(PyListObject* list, Py_ssize_t i, bool unbox) {
-  if constexpr (kRaces) {
+  if (!sync::only_thread()) {
     const Py_ssize_t size = list_size(list);
     if (i < 0) i += size;
     if (static_cast<size_t>(i) >= static_cast<size_t>(size)) return kEmpty;
@@ -372,7 +372,7 @@ AMPHIS_ALWAYS_INLINE Value load_list_item(PyListObject* list, Py_ssize_t i, bool
         if (number != kEmpty && (sync::is_stable(o) || sync::load_acquire(list->ob_item) == items)) return number;
       }
       if (sync::is_stable(o)) [[likely]] {
-        Py_INCREF(o);
+        sync::incref_stable(o);
         return value_owned(o);
       }
       if (_Py_IsImmortal(o) && sync::load_acquire(items[i]) == o) return value_borrowed(o);
@@ -495,8 +495,7 @@ AMPHIS_ALWAYS_INLINE bool store_item_fast(PyObject* o, Value key, Value* R, Word
   Py_ssize_t i = int_of(index);
   PyObject* old;
   {
-    // Nothing inside runs other code or waits.
-    ObjectLock lock(o);
+    LeafLock lock(o);
     const Py_ssize_t size = list->ob_base.ob_size;
     if (i < 0) i += size;
     if (static_cast<size_t>(i) >= static_cast<size_t>(size)) return false;

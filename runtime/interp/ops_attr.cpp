@@ -31,10 +31,10 @@ bool holds_record(Op op) {
          op == Op::LOAD_METHOD_CLASS || op == Op::LOAD_METHOD_TYPE;
 }
 
-// What the cache word means depends on the form, and another thread reads the two one after the other: in the
-// free-threaded build a site keeps the form that it took first, and a record for ever.
+// What the cache word means depends on the form, and another thread reads the two one after the other: while there are
+// other threads a site keeps the form that it took first, and a record for ever.
 bool may_become(const Word* pc, Op op) {
-  if constexpr (!kRaces) return true;
+  if (sync::only_thread()) return true;
   const Op now = word_op(__atomic_load_n(pc, __ATOMIC_ACQUIRE));
   if (op_info(now).general == now) return __atomic_load_n(&pc[1], __ATOMIC_ACQUIRE) == 0;
   return now == op && !holds_record(op);
@@ -52,7 +52,7 @@ void publish(const Word* pc, const AttrForm& form) {
     *copy = form.record;
     cache = reinterpret_cast<uint64_t>(copy);
   }
-  if constexpr (kRaces) {
+  if (!sync::only_thread()) {
     // Of the threads that find a site without a form one gives it its form: the others' words would mean something else.
     uint64_t none = 0;
     if (copy == nullptr && word_op(__atomic_load_n(word, __ATOMIC_ACQUIRE)) == form.op) {
@@ -122,9 +122,8 @@ AttrForm form_of_instance(PyObject* o, PyTypeObject* type, PyObject* name, bool 
     if (method) return general;
     // A property's function is called like any other: no C code between the two frames.
     PyObject* getter = property_getter(found);
-    // Not where another thread may free property and function between the look at the version and the call.
-    if (!kRaces && getter != nullptr && PyFunction_Check(getter)) {
-      return {Op::LOAD_ATTR_PROPERTY, 0, AttrRecord{version, 0, false, 0, found.get()}};
+    if (getter != nullptr && PyFunction_Check(getter)) {
+      return {Op::LOAD_ATTR_PROPERTY, 0, AttrRecord{version, 0, false, 0, found.get(), sync::is_deferred(found)}};
     }
     if (!is_object_member(found, type)) return general;
     auto* member = reinterpret_cast<PyMemberDescrObject*>(found.get());

@@ -169,8 +169,7 @@ bool op_store_deref(Frame* f, const Word* pc) {
   auto* cell = reinterpret_cast<PyCellObject*>(pointer_of(x.A()));
   Ref<> old;
   {
-    // Nothing inside runs other code or waits.
-    ObjectLock lock(cell);
+    LeafLock lock(cell);
     if (cell->ob_ref != nullptr && store_number_in_place(cell->ob_ref, x.B())) return true;
     PyObject* value = take_operand(x.r, x.b(), x.flag(kKillB));
     if (value == nullptr) return false;

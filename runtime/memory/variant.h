@@ -29,11 +29,14 @@ inline constexpr size_t kMinBlock = 32;
 extern __thread Heap* t_heap AMPHIS_TLS_IE;
 inline Heap* this_heap() { return t_heap; }
 inline void set_this_heap(Heap* heap) { t_heap = heap; }
+// ob_flags, ob_mutex, ob_gc_bits and (upper half) ob_ref_local as one word: headers are made and killed with one store.
+inline uint64_t& counted_word(PyObject* op) { return *reinterpret_cast<uint64_t*>(&op->ob_flags); }
+static_assert(offsetof(PyObject, ob_flags) == 8 && offsetof(PyObject, ob_mutex) == 10 && offsetof(PyObject, ob_gc_bits) == 11 &&
+              offsetof(PyObject, ob_ref_local) == 12);
 // The link covers ob_tid only. These stores may race with an optimistic reader's try_incref, which then fails.
 inline void mark_dead(void* block) {
   auto* op = static_cast<PyObject*>(block);
-  __atomic_store_n(&op->ob_ref_local, 0u, __ATOMIC_RELAXED);
-  __atomic_store_n(&op->ob_gc_bits, uint8_t(0), __ATOMIC_RELAXED);
+  __atomic_store_n(&counted_word(op), uint64_t(0), __ATOMIC_RELAXED);
   __atomic_store_n(&op->ob_ref_shared, Py_ssize_t(_Py_REF_MERGED), __ATOMIC_RELAXED);
 }
 

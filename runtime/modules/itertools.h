@@ -99,7 +99,7 @@ inline bool plain_kwargs(PyTypeObject* type, PyTypeObject* own, const char* name
 // The tuple kept at *slot, if nobody else holds it, as something to write to: its hash is forgotten. Else
 // null.
 inline PyTupleObject* take_unique_tuple(PyObject* kept) {
-  if (kRaces || kept == nullptr || !sync::is_unique(kept)) return nullptr;
+  if (!sync::only_thread() || kept == nullptr || !sync::is_unique(kept)) return nullptr;
   auto* tuple = self_of<PyTupleObject>(kept);
   tuple->ob_hash = -1;
   track(tuple);

@@ -681,7 +681,7 @@ PyObject* pairwise_next(PyObject* op) {
     return nullptr;
   }
   Py_XSETREF(self->old, Py_NewRef(fresh));
-  if constexpr (kRaces) return tuple_pair_take(old.release(), fresh);
+  if (!sync::only_thread()) return tuple_pair_take(old.release(), fresh);
   return reuse_pair(&self->pair, old.release(), fresh);
 }
 
@@ -744,7 +744,7 @@ PyObject* zip_longest_next(PyObject* op) {
   } else {
     result = Ref<PyTupleObject>::steal(PyTuple_New(n));
     if (!result) return nullptr;
-    if constexpr (!kRaces) Py_XSETREF(self->result, Py_NewRef(object(result.get())));
+    if (sync::only_thread()) Py_XSETREF(self->result, Py_NewRef(object(result.get())));
   }
   PyObject** slots = self_of<PyTupleObject>(self->iterators)->ob_item;
   for (Py_ssize_t i = 0; i < n; i++) {

@@ -43,6 +43,8 @@ struct CodeExtra {
   // A call with exactly co_argcount positional arguments needs no binding: no *args, **kwargs, keyword-only.
   bool simple_arguments;
   bool is_generator;         // generator, coroutine or asynchronous generator
+  // Words of dict_cache_word for __name__ and __builtins__ in the globals of functions that were made of this code.
+  uint64_t name_word, builtins_word;
 };
 
 // What the assembler hands over. References are borrowed; code_new takes its own.

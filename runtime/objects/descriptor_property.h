@@ -2,6 +2,7 @@
 #pragma once
 
 #include "Python.h"
+#include "sync/atomic_field.h"
 
 namespace amphis {
 
@@ -20,7 +21,7 @@ int object_is_abstract(PyObject* obj);
 
 // The function that an exact property calls to be read, borrowed; null for anything else.
 inline PyObject* property_getter(PyObject* o) {
-  return Py_IS_TYPE(o, &PyProperty_Type) ? reinterpret_cast<PropertyObject*>(o)->get : nullptr;
+  return Py_IS_TYPE(o, &PyProperty_Type) ? sync::load_acquire(reinterpret_cast<PropertyObject*>(o)->get) : nullptr;
 }
 
 }  // namespace amphis

@@ -67,6 +67,10 @@ int get_without_lock(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject
   if (index == kDictError) return -1;
   if (index == kDictMissing) return 0;
   StrEntry* entry = dict_entry(keys, index);
+  if (sync::only_thread()) {
+    *result = Py_NewRef(entry->value);
+    return 1;
+  }
   Ref<> value;
   if (!sync::try_get_ref(&entry->value, &value) || !value || sync::load_acquire(entry->key) == nullptr ||
       dict_keys(dict) != keys) {
@@ -139,6 +143,25 @@ int set_default(PyDictObject* dict, PyObject* key, PyObject* value, PyObject** r
   return 0;
 }
 
+// dict[key] = value. Among strings no comparison runs other code.
+int set(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject* value) {
+  if (PyUnicode_CheckExact(key)) {
+    Ref<> old;
+    LeafLock lock(dict);
+    DictKeys* keys = dict_keys_field(dict);
+    if (!keys->general) {
+      const Py_ssize_t index = dict_find_str(keys, key, hash);
+      if (index < 0) return dict_append(dict, Py_NewRef(key), hash, Py_NewRef(value));
+      PyObject** slot = &dict_entry(keys, index)->value;
+      old = Ref<>::steal(*slot);
+      sync::store_release(*slot, Py_NewRef(value));
+      return 0;
+    }
+  }
+  ObjectLock lock(dict);
+  return dict_insert(dict, key, hash, value);
+}
+
 void drop_entries(DictKeys* keys) {
   const size_t stride = dict_entry_stride(keys);
   char* at = reinterpret_cast<char*>(dict_entry(keys, keys->live_begin));
@@ -194,7 +217,7 @@ PyObject* dict_get_int(PyDictObject* dict, int64_t i) {
   const Py_ssize_t index = find_number(keys, i, number_hash(i));
   if (index < 0) return nullptr;
   StrEntry* entry = dict_entry(keys, index);
-  if constexpr (!kRaces) {
+  if (sync::only_thread()) {
     return Py_NewRef(entry->value);
   } else {
     Ref<> value;
@@ -209,7 +232,7 @@ PyObject* dict_get_int(PyDictObject* dict, int64_t i) {
 bool dict_replace_int(PyDictObject* dict, int64_t i, PyObject* value) {
   PyObject* old;
   {
-    ObjectLock lock(dict);
+    LeafLock lock(dict);
     DictKeys* keys = dict_keys_field(dict);
     const Py_ssize_t index = find_number(keys, i, number_hash(i));
     if (index < 0) return false;
@@ -221,11 +244,7 @@ bool dict_replace_int(PyDictObject* dict, int64_t i, PyObject* value) {
   return true;
 }
 
-int dict_set_str(PyDictObject* dict, PyObject* key, PyObject* value) {
-  const Py_hash_t hash = str_hash(key);
-  ObjectLock lock(dict);
-  return dict_insert(dict, key, hash, value);
-}
+int dict_set_str(PyDictObject* dict, PyObject* key, PyObject* value) { return set(dict, key, str_hash(key), value); }
 
 int dict_set_take(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject* value) {
   Ref<> hold_key = Ref<>::steal(key);
@@ -340,14 +359,11 @@ int PyDict_SetItem(PyObject* op, PyObject* key, PyObject* value) {
   if (!check_dict(op)) return -1;
   const Py_hash_t hash = dict_hash_key(key);
   if (hash == -1) return -1;
-  ObjectLock lock(op);
-  return dict_insert(as_dict(op), key, hash, value);
+  return set(as_dict(op), key, hash, value);
 }
 
 AMPHIS_EXPORT int _PyDict_SetItem_KnownHash(PyObject* op, PyObject* key, PyObject* value, Py_hash_t hash) {
-  if (!check_dict(op)) return -1;
-  ObjectLock lock(op);
-  return dict_insert(as_dict(op), key, hash, value);
+  return check_dict(op) ? set(as_dict(op), key, hash, value) : -1;
 }
 
 // For a caller that holds the dict's lock.

@@ -171,7 +171,7 @@ inline PyObject* dict_get_str_hashed(PyDictObject* dict, PyObject* key, Py_hash_
   const Py_ssize_t index = dict_find_str(keys, key, hash);
   if (index < 0) return nullptr;
   StrEntry* entry = dict_entry(keys, index);
-  if constexpr (!kRaces) {
+  if (sync::only_thread()) {
     return Py_NewRef(entry->value);
   } else {
     // The entry may have died, or the block may have been replaced, since the probe: look again.
@@ -185,6 +185,26 @@ inline PyObject* dict_get_str_hashed(PyDictObject* dict, PyObject* key, Py_hash_
 }
 inline PyObject* dict_get_str(PyDictObject* dict, PyObject* key) {
   return dict_get_str_hashed(dict, key, str_hash(key));
+}
+
+// A word that finds the value of entry `index` as long as the keys have this version, or 0 if the entry lies too far away.
+inline uint64_t dict_cache_word(PyDictObject* dict, uint32_t version, Py_ssize_t index) {
+  DictKeys* keys = dict_keys(dict);
+  uint64_t offset = static_cast<uint64_t>(reinterpret_cast<char*>(&dict_entry(keys, index)->value) -
+                                          reinterpret_cast<char*>(keys));
+  if (offset > UINT32_MAX || sync::load_acquire(keys->version) != version) return 0;
+  return version | offset << 32;
+}
+// The value that such a word finds as a new reference, or null: look again.
+inline PyObject* dict_get_by_word(PyDictObject* dict, uint64_t word) {
+  DictKeys* keys = dict_keys(dict);
+  const uint32_t version = static_cast<uint32_t>(word);
+  if (version == 0 || sync::load_acquire(keys->version) != version) return nullptr;
+  auto** slot = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(keys) + (word >> 32));
+  if (sync::only_thread()) return Py_XNewRef(*slot);
+  Ref<> value;
+  if (!sync::try_get_ref(slot, &value) || sync::load_acquire(keys->version) != version) return nullptr;
+  return value.release();
 }
 
 // The same if it can be told without the lock, and so without a safepoint; otherwise false.

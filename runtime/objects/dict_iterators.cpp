@@ -30,7 +30,7 @@ DictIterator* as_iterator(PyObject* op) {
 
 void finish(DictIterator* self) {
   sync::store_relaxed(self->used, kDone);
-  if constexpr (!kRaces) {
+  if (sync::only_thread()) {
     PyDictObject* dict = self->dict;
     self->dict = nullptr;
     Py_DECREF(dict);
@@ -166,7 +166,7 @@ PyObject* next_item(PyObject* op) {
   DictIterator* self = as_iterator(op);
   Step step;
   if (!advance<kReverse>(self, true, true, &step)) return nullptr;
-  if constexpr (kRaces) return tuple_pair_take(step.key.release(), step.value.release());
+  if (!sync::only_thread()) return tuple_pair_take(step.key.release(), step.value.release());
   return reuse_pair(&self->pair, step.key.release(), step.value.release());
 }
 

@@ -123,7 +123,7 @@ PyObject* enumerate_next(PyObject* op) {
     Py_DECREF(item);
     return nullptr;
   }
-  if constexpr (kRaces) return tuple_pair_take(number, item);
+  if (!sync::only_thread()) return tuple_pair_take(number, item);
   return reuse_pair(&self->pair, number, item);
 }
 
@@ -204,7 +204,7 @@ PyObject* reversed_next(PyObject* op) {
       PyErr_Clear();
   }
   sync::store_relaxed(self->index, Py_ssize_t{-1});
-  if constexpr (!kRaces) Py_CLEAR(self->seq);
+  if (sync::only_thread()) Py_CLEAR(self->seq);
   return nullptr;
 }
 

@@ -2,6 +2,7 @@
 #include "objects/function.h"
 
 #include "objects/code.h"
+#include "objects/dict.h"
 #include "objects/names.h"
 #include "objects/watchers.h"
 #include "sync/atomic_field.h"
@@ -24,9 +25,21 @@ PyObject* function_call(PyObject* function, PyObject* const* args, size_t nargsf
   return function_entry(function, args, nargsf, kwnames);
 }
 
-PyObject* builtins_of(PyObject* globals) {
+// globals[name] as a new reference, with *word for the next time. 1, 0 (null) or -1.
+int look_up(PyObject* globals, PyObject* name, uint64_t* word, PyObject** found) {
+  if (!PyDict_CheckExact(globals)) return PyMapping_GetOptionalItem(globals, name, found);
+  auto* dict = reinterpret_cast<PyDictObject*>(globals);
+  *found = dict_get_by_word(dict, sync::load_relaxed(*word));
+  if (*found != nullptr) return 1;
+  const uint32_t version = dict_keys_version(dict);
+  const Py_ssize_t index = version != 0 ? dict_lookup_index_str(dict, name) : -1;
+  if (index >= 0) sync::store_relaxed(*word, dict_cache_word(dict, version, index));
+  return PyDict_GetItemRef(globals, name, found);
+}
+
+PyObject* builtins_of(PyObject* globals, uint64_t* word) {
   PyObject* found;
-  if (PyMapping_GetOptionalItem(globals, names.dunder_builtins, &found) < 0) return nullptr;
+  if (look_up(globals, names.dunder_builtins, word, &found) < 0) return nullptr;
   if (found != nullptr) {
     if (!PyModule_Check(found)) return found;
     PyObject* dict = Py_NewRef(PyModule_GetDict(found));
@@ -421,10 +434,10 @@ PyTypeObject PyFunction_Type = {
 
 PyObject* PyFunction_NewWithQualName(PyObject* code, PyObject* globals, PyObject* qualname) {
   auto* co = reinterpret_cast<PyCodeObject*>(code);
-  Ref<> builtins = Ref<>::steal(builtins_of(globals));
+  Ref<> builtins = Ref<>::steal(builtins_of(globals, &code_extra(co)->builtins_word));
   if (!builtins && PyErr_Occurred()) return nullptr;
   PyObject* module = nullptr;
-  if (PyMapping_GetOptionalItem(globals, names.dunder_name, &module) < 0) return nullptr;
+  if (look_up(globals, names.dunder_name, &code_extra(co)->name_word, &module) < 0) return nullptr;
   auto* f = PyObject_GC_New(PyFunctionObject, &PyFunction_Type);
   if (f == nullptr) {
     Py_XDECREF(module);

@@ -37,9 +37,20 @@ PyObject** list_new_array(Py_ssize_t capacity) {
 
 namespace {
 
+// While nobody else can look at the array, it may grow where it is. What comes behind the items need not be zero: threads
+// that start later know no larger size than the one that the list has then, and removals leave zeros.
+PyObject** resize_array(PyObject** old, Py_ssize_t capacity) {
+  char* block = old != nullptr ? reinterpret_cast<char*>(old) - kListHeader : nullptr;
+  block = static_cast<char*>(PyMem_Realloc(block, kListHeader + static_cast<size_t>(capacity) * sizeof(PyObject*)));
+  if (block == nullptr) return nullptr;
+  auto** items = reinterpret_cast<PyObject**>(block + kListHeader);
+  if constexpr (kRaces) reinterpret_cast<Py_ssize_t*>(items)[-1] = capacity;
+  return items;
+}
+
 // Overlapping moves of references within one array; item by item while readers may race.
 void move_items(PyObject** to, PyObject** from, Py_ssize_t n) {
-  if (!kRaces || sync::only_thread()) {
+  if (sync::only_thread()) {
     memmove(to, from, static_cast<size_t>(n) * sizeof(PyObject*));
   } else if (to < from) {
     for (Py_ssize_t i = 0; i < n; i++) sync::store_release(to[i], from[i]);
@@ -59,8 +70,9 @@ int change_capacity(PyListObject* list, Py_ssize_t capacity) {
   }
   PyObject** old = list->ob_item;
   PyObject** items;
-  if constexpr (!kRaces) {
-    items = static_cast<PyObject**>(PyMem_Realloc(old, static_cast<size_t>(capacity) * sizeof(PyObject*)));
+  const bool in_place = sync::only_thread();
+  if (in_place) {
+    items = resize_array(old, capacity);
   } else {
     items = list_new_array(capacity);
     const Py_ssize_t size = list->ob_base.ob_size;
@@ -74,7 +86,7 @@ int change_capacity(PyListObject* list, Py_ssize_t capacity) {
   }
   sync::store_release(list->ob_item, items);
   list->allocated = capacity;
-  if constexpr (kRaces) list_retire_array(old);
+  if (!in_place) list_retire_array(old);
   return 0;
 }
 
@@ -131,7 +143,7 @@ void list_retire_array(PyObject** items) {
 }
 
 PyObject* list_get_item_locked(PyListObject* list, Py_ssize_t index) {
-  ObjectLock lock(list);
+  LeafLock lock(list);
   if (static_cast<size_t>(index) >= static_cast<size_t>(list->ob_base.ob_size)) return nullptr;
   PyObject* item = list->ob_item[index];
   sync::publish(item);
@@ -156,7 +168,7 @@ int list_append_grow(PyListObject* list, PyObject* item) {
 int list_set_item_take(PyListObject* list, Py_ssize_t index, PyObject* item) {
   PyObject* old;
   {
-    ObjectLock lock(list);
+    LeafLock lock(list);
     if (static_cast<size_t>(index) >= static_cast<size_t>(list->ob_base.ob_size)) {
       old = nullptr;
     } else {
@@ -339,11 +351,11 @@ int extend_from_keys(PyListObject* list, PyObject* dict) {
 
 int list_extend(PyListObject* list, PyObject* iterable) {
   if (PyList_CheckExact(iterable)) {
-    ObjectLock2 lock(list, iterable);
+    LeafLock2 lock(list, iterable);
     return extend_from_array(list, iterable);
   }
   if (PyTuple_CheckExact(iterable)) {
-    ObjectLock lock(list);
+    LeafLock lock(list);
     return extend_from_array(list, iterable);
   }
   if (PyRange_Check(iterable)) return extend_from_range(list, iterable);
@@ -364,7 +376,7 @@ PyObject* PyList_New(Py_ssize_t n) {
   if (op == nullptr) return nullptr;
   if (n > 0) {
     PyListObject* list = as_list(op);
-    if constexpr (!kRaces) memset(list->ob_item, 0, static_cast<size_t>(n) * sizeof(PyObject*));
+    if (sync::only_thread()) memset(list->ob_item, 0, static_cast<size_t>(n) * sizeof(PyObject*));
     list->ob_base.ob_size = n;
   }
   return op;
@@ -401,7 +413,7 @@ int PyList_SetItem(PyObject* op, Py_ssize_t index, PyObject* item) {
   PyObject* old = nullptr;
   bool in_range;
   {
-    ObjectLock lock(list);
+    LeafLock lock(list);
     in_range = static_cast<size_t>(index) < static_cast<size_t>(list->ob_base.ob_size);
     if (in_range) {
       old = list->ob_item[index];  // null in a list that is being filled
@@ -424,7 +436,7 @@ int PyList_Insert(PyObject* op, Py_ssize_t where, PyObject* item) {
     return -1;
   }
   PyListObject* list = as_list(op);
-  ObjectLock lock(list);
+  LeafLock lock(list);
   const Py_ssize_t size = list->ob_base.ob_size;
   if (where < 0) where += size;
   where = clamp(where, 0, size);
@@ -458,7 +470,7 @@ int PyList_Clear(PyObject* op) {
   PyObject** items;
   Py_ssize_t n;
   {
-    ObjectLock lock(list);
+    LeafLock lock(list);
     items = list->ob_item;
     if (items == nullptr) return 0;
     n = list->ob_base.ob_size;
@@ -474,7 +486,7 @@ int PyList_Clear(PyObject* op) {
 PyObject* PyList_GetSlice(PyObject* op, Py_ssize_t low, Py_ssize_t high) {
   if (!check_list(op)) return nullptr;
   PyListObject* list = as_list(op);
-  ObjectLock lock(list);
+  LeafLock lock(list);
   const Py_ssize_t size = list->ob_base.ob_size;
   low = clamp(low, 0, size);
   high = clamp(high, low, size);

@@ -34,7 +34,7 @@ PyObject* list_get_item_locked(PyListObject* list, Py_ssize_t index);
 // A new reference, or null without an error where the index is out of range (negative ones are).
 inline PyObject* list_get_item_ref(PyListObject* list, Py_ssize_t index) {
   if (static_cast<size_t>(index) >= static_cast<size_t>(list_size(list))) return nullptr;
-  if constexpr (!kRaces) {
+  if (sync::only_thread()) {
     return Py_NewRef(list->ob_item[index]);
   } else {
     PyObject** items = sync::load_acquire(list->ob_item);
@@ -64,7 +64,7 @@ inline int list_append_locked(PyListObject* list, PyObject* item) {
 
 // Takes over the reference, also on failure. 0 or -1.
 inline int list_append_take(PyListObject* list, PyObject* item) {
-  ObjectLock lock(list);
+  LeafLock lock(list);
   return list_append_locked(list, item);
 }
 

@@ -24,7 +24,7 @@ PyObject* make_iterator(PyObject* list, PyTypeObject* type, Py_ssize_t index) {
 
 void finish(ListIterator* self) {
   sync::store_relaxed(self->index, Py_ssize_t{-1});
-  if constexpr (!kRaces) {
+  if (sync::only_thread()) {  // another thread may be in the same step otherwise
     PyListObject* list = self->seq;
     self->seq = nullptr;
     Py_DECREF(list);

@@ -67,7 +67,7 @@ PyObject* list_item(PyObject* self, Py_ssize_t index) {
 }
 
 PyObject* copy_range(PyListObject* list, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t step) {
-  ObjectLock lock(list);
+  LeafLock lock(list);
   const Py_ssize_t n = PySlice_AdjustIndices(list->ob_base.ob_size, &start, &stop, step);
   PyObject* result = list_new_presized(n);
   if (result == nullptr) return nullptr;
@@ -154,7 +154,7 @@ PyObject* list_concat(PyObject* a, PyObject* b) {
     PyErr_Format(PyExc_TypeError, "can only concatenate list (not \"%.200s\") to list", Py_TYPE(b)->tp_name);
     return nullptr;
   }
-  ObjectLock2 lock(a, b);
+  LeafLock2 lock(a, b);
   const Py_ssize_t n = PyList_GET_SIZE(a), m = PyList_GET_SIZE(b);
   if (n > PY_SSIZE_T_MAX - m) return PyErr_NoMemory();
   PyObject* result = list_new_presized(n + m);
@@ -223,7 +223,7 @@ PyObject* list_inplace_concat(PyObject* self, PyObject* other) {
 // Deletes one item, if the index is still valid.
 bool delete_at(PyObject* self, Py_ssize_t index) {
   Ref<> removed;
-  ObjectLock lock(self);
+  LeafLock lock(self);
   PyListObject* list = as_list(self);
   if (static_cast<size_t>(index) >= static_cast<size_t>(list->ob_base.ob_size)) return false;
   removed = Ref<>::steal(list_take_at(list, index));
@@ -291,7 +291,7 @@ int assign_slice(PyObject* self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t s
   Py_ssize_t n = 0;
   int done = 0;
   {
-    ObjectLock2 lock(self, source != nullptr ? value : self);
+    LeafLock2 lock(self, source != nullptr ? value : self);
     PyObject** values = nullptr;
     Py_ssize_t m = 0;
     if (source != nullptr) {
@@ -385,19 +385,17 @@ PyObject* method_pop(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
     index = index_argument(args[0], &failed);
     if (failed) return nullptr;
   }
-  ObjectLock lock(self);
-  PyListObject* list = as_list(self);
-  const Py_ssize_t size = list->ob_base.ob_size;
-  if (size == 0) {
-    PyErr_SetString(PyExc_IndexError, "pop from empty list");
-    return nullptr;
+  bool empty;
+  {
+    LeafLock lock(self);
+    PyListObject* list = as_list(self);
+    const Py_ssize_t size = list->ob_base.ob_size;
+    empty = size == 0;
+    if (index < 0) index += size;
+    if (static_cast<size_t>(index) < static_cast<size_t>(size)) return list_take_at(list, index);
   }
-  if (index < 0) index += size;
-  if (static_cast<size_t>(index) >= static_cast<size_t>(size)) {
-    PyErr_SetString(PyExc_IndexError, "pop index out of range");
-    return nullptr;
-  }
-  return list_take_at(list, index);
+  PyErr_SetString(PyExc_IndexError, empty ? "pop from empty list" : "pop index out of range");
+  return nullptr;
 }
 
 PyObject* method_remove(PyObject* self, PyObject* value) {

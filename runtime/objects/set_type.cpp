@@ -467,7 +467,7 @@ PyObject* iterator_next(PyObject* op) {
     self->left = 0;
     if constexpr (kRaces) self->used = -2;
   }
-  if constexpr (!kRaces) {
+  if (sync::only_thread()) {  // another thread may be in the same step otherwise
     self->set = nullptr;
     Py_DECREF(set);
   }

@@ -346,7 +346,7 @@ PyObject* iterator_next(PyObject* op) {
     sync::store_relaxed(self->index, index + 1);
     return Py_NewRef(tuple->ob_item[index]);
   }
-  if constexpr (!kRaces) {  // another thread may be in the same step otherwise
+  if (sync::only_thread()) {  // another thread may be in the same step otherwise
     self->seq = nullptr;
     Py_DECREF(tuple);
   }

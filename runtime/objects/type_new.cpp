@@ -2,6 +2,7 @@
 // references, inline values), makes the type, fills it from the namespace, and runs __set_name__ and
 // __init_subclass__.
 #include "objects/type.h"
+#include "objects/container_support.h"
 #include "objects/instance.h"
 #include "objects/type_slots.h"
 #include "objects/weakref.h"
@@ -235,6 +236,19 @@ int allocate(Builder* b) {
   }
   sync::set_deferred(b->type.get());
   return 0;
+}
+
+// What a class is made with stays with it, and every thread that uses the class touches it.
+void defer_contents(PyObject* dict) {
+  if constexpr (!kRaces) return;
+  Py_ssize_t at = 0;
+  PyObject *name, *value;
+  while (PyDict_Next(dict, &at, &name, &value)) {
+    if (PyFunction_Check(value) || Py_IS_TYPE(value, &PyProperty_Type) || Py_IS_TYPE(value, &PyStaticMethod_Type) ||
+        Py_IS_TYPE(value, &PyClassMethod_Type)) {
+      sync::set_deferred(value);
+    }
+  }
 }
 
 // How many attributes instances will want: what methods assign to self, here and in the bases.
@@ -494,6 +508,7 @@ int build(Builder* b) {
   if (b->base == nullptr) return -1;
   b->dict = Ref<>::steal(PyDict_Copy(b->original_namespace));
   if (!b->dict || read_slots(b) < 0 || allocate(b) < 0) return -1;
+  defer_contents(b->dict.get());
   Ref<> class_cell;
   Ref<> class_dict_cell;
   if (set_layout(b) < 0) return -1;

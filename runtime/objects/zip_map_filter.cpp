@@ -131,13 +131,13 @@ int zip_traverse(PyObject* op, visitproc visit, void* arg) {
 
 // The tuple to fill: the last result if it is only ours. Its old items stay in it until they are replaced.
 PyTupleObject* take_result(ZipObject* self, Py_ssize_t n) {
-  if (!kRaces && self->result != nullptr && sync::is_unique(self->result)) {
+  if (sync::only_thread() && self->result != nullptr && sync::is_unique(self->result)) {
     auto* tuple = reinterpret_cast<PyTupleObject*>(Py_NewRef(self->result));
     tuple->ob_hash = -1;
     return tuple;
   }
   auto* tuple = reinterpret_cast<PyTupleObject*>(PyTuple_New(n));
-  if (!kRaces && tuple != nullptr) Py_XSETREF(self->result, Py_NewRef(reinterpret_cast<PyObject*>(tuple)));
+  if (sync::only_thread() && tuple != nullptr) Py_XSETREF(self->result, Py_NewRef(reinterpret_cast<PyObject*>(tuple)));
   return tuple;
 }
 

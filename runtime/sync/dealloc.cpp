@@ -37,16 +37,16 @@ AMPHIS_COLD bool put_off(ThreadState* ts, PyObject* op) {
   return false;
 }
 
-AMPHIS_COLD void dealloc_deep(PyObject* op) {
+}  // namespace
+
+void dealloc_deep(PyObject* op) {
   ThreadState* ts = current_thread();
   if (!put_off(ts, op)) Py_TYPE(op)->tp_dealloc(op);
 }
 
-AMPHIS_COLD void empty_trash_here(ThreadState* ts) {
+void empty_trash_here(ThreadState* ts) {
   if (!ts->trash_draining && stack_pointer() > ts->c_trash_limit + kHeadroom) empty_trash(ts);
 }
-
-}  // namespace
 
 void empty_trash(ThreadState* ts) {
   if (!ts->trash || ts->trash_draining) return;
@@ -70,12 +70,7 @@ using namespace amphis;
 
 extern "C" {
 
-void _Py_Dealloc(PyObject* op) {
-  ThreadState* ts = current_thread();
-  if (AMPHIS_UNLIKELY(sync::stack_pointer() < ts->c_trash_limit)) return sync::dealloc_deep(op);
-  Py_TYPE(op)->tp_dealloc(op);
-  if (AMPHIS_UNLIKELY(ts->trash != nullptr)) sync::empty_trash_here(ts);
-}
+void _Py_Dealloc(PyObject* op) { sync::dealloc(op); }
 
 void _PyTrash_thread_deposit_object(PyThreadState* ts, PyObject* op) {
   if (!sync::put_off(thread_state(ts), op)) Py_TYPE(op)->tp_dealloc(op);

@@ -2,8 +2,11 @@
 // on a PyMutex. Nothing in the GIL build. In the free build the newest section of a thread is locked; older ones are
 // suspended when the thread detaches or blocks, so after any call that may run Python code the protected object may
 // have been changed by others. Two objects need ObjectLock2, not two nested ObjectLocks.
+// LeafLock l(obj), LeafLock2 l(a, b): the same for a few instructions that neither call other code nor wait nor pass a safepoint. It need not be
+// suspended, so it is no section unless another one is in the way; while the process has one thread it costs a load and a test.
 #pragma once
 
+#include "sync/mutex.h"
 #include "sync/thread_state.h"
 #include "sync/variant.h"
 #include AMPHIS_SYNC(object_lock)

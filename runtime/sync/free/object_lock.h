@@ -111,6 +111,32 @@ class [[nodiscard]] ObjectLock {
   ObjectLock& operator=(const ObjectLock&) = delete;
 };
 
+class [[nodiscard]] LeafLock {
+  enum : uint8_t { kNothing, kMutex, kSection } held_ = kNothing;
+  PyMutex* m_;
+  PyCriticalSection c_;
+
+ public:
+  AMPHIS_ALWAYS_INLINE explicit LeafLock(const void* op) : m_(sync::object_mutex(op)) {
+    if (sync::only_thread()) return;
+    if (sync::mutex_try_lock(m_)) [[likely]] {
+      held_ = kMutex;
+    } else {
+      sync::section_begin(&c_, m_);
+      held_ = kSection;
+    }
+  }
+  AMPHIS_ALWAYS_INLINE ~LeafLock() {
+    if (held_ == kNothing) return;
+    if (held_ == kMutex) [[likely]]
+      sync::mutex_unlock(m_);
+    else
+      sync::section_end(&c_);
+  }
+  LeafLock(const LeafLock&) = delete;
+  LeafLock& operator=(const LeafLock&) = delete;
+};
+
 class [[nodiscard]] ObjectLock2 {
   PyCriticalSection2 c_;
 
@@ -121,6 +147,21 @@ class [[nodiscard]] ObjectLock2 {
   ~ObjectLock2() { sync::section_end2(&c_); }
   ObjectLock2(const ObjectLock2&) = delete;
   ObjectLock2& operator=(const ObjectLock2&) = delete;
+};
+
+class [[nodiscard]] LeafLock2 {
+  const bool held_ = !sync::only_thread();
+  PyCriticalSection2 c_;
+
+ public:
+  AMPHIS_ALWAYS_INLINE LeafLock2(const void* a, const void* b) {
+    if (held_) sync::section_begin2(&c_, sync::object_mutex(a), sync::object_mutex(b));
+  }
+  AMPHIS_ALWAYS_INLINE ~LeafLock2() {
+    if (held_) sync::section_end2(&c_);
+  }
+  LeafLock2(const LeafLock2&) = delete;
+  LeafLock2& operator=(const LeafLock2&) = delete;
 };
 
 class [[nodiscard]] MutexSection {

@@ -14,6 +14,7 @@
 #include "sync/object_lock.h"
 #include "sync/shared_slot.h"
 #include "sync/stop_the_world.h"
+#include "sync/trash.h"
 
 #include <cstdlib>
 #include <new>
@@ -276,7 +277,7 @@ void _Py_DecRefSharedDebug(PyObject* op, const char*, int) { _Py_DecRefShared(op
 void _Py_MergeZeroLocalRefcount(PyObject* op) {
   Py_ssize_t shared = load_acquire(op->ob_ref_shared);
   // No other thread holds or may take a reference.
-  if (shared == 0) [[likely]] return _Py_Dealloc(op);
+  if (shared == 0) [[likely]] return dealloc(op);
   store_relaxed(op->ob_tid, _Py_UNOWNED_TID);
   if (alone() && (shared >> _Py_REF_SHARED_SHIFT) == 0) {
     // A weak reference may still find it while it dies: merged and without references it is dead to try_incref.

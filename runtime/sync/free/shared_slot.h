@@ -53,6 +53,13 @@ AMPHIS_ALWAYS_INLINE bool is_private(PyObject* op) {
 // so only this thread merges the halves of its count.
 AMPHIS_ALWAYS_INLINE bool is_stable(PyObject* op) { return load_relaxed(op->ob_tid) == _Py_ThreadId(); }
 
+// Adds a reference to an object that is_stable.
+AMPHIS_ALWAYS_INLINE void incref_stable(PyObject* op) {
+  const uint32_t local = load_relaxed(op->ob_ref_local) + 1;
+  static_assert(_Py_IMMORTAL_REFCNT_LOCAL == UINT32_MAX);
+  if (local != 0) store_relaxed(op->ob_ref_local, local);
+}
+
 // Numbers that many threads read from one slot would have a count that all of them write. After allow_uncounted_reads a
 // number's memory is not used again before every thread has passed a safepoint (its deallocation looks at the bit), so a
 // reader that sees the bit may read the value, and has a value of the slot if the object is still there afterwards: no
@@ -76,8 +83,7 @@ AMPHIS_ALWAYS_INLINE bool try_get_ref(T* const* slot, Ref<T>* result) {
     auto* op = reinterpret_cast<PyObject*>(p);
     if (is_stable(op)) [[likely]] {
       // Nobody else can have freed it since it was read: no second look at the slot.
-      uint32_t local = load_relaxed(op->ob_ref_local);
-      if (local != _Py_IMMORTAL_REFCNT_LOCAL) store_relaxed(op->ob_ref_local, local + 1);
+      incref_stable(op);
       *result = Ref<T>::steal(p);
       return true;
     }

@@ -13,12 +13,28 @@ class [[nodiscard]] ObjectLock {
   ObjectLock& operator=(const ObjectLock&) = delete;
 };
 
+class [[nodiscard]] LeafLock {
+ public:
+  explicit LeafLock(const void*) {}
+  ~LeafLock() {}
+  LeafLock(const LeafLock&) = delete;
+  LeafLock& operator=(const LeafLock&) = delete;
+};
+
 class [[nodiscard]] ObjectLock2 {
  public:
   ObjectLock2(const void*, const void*) {}
   ~ObjectLock2() {}
   ObjectLock2(const ObjectLock2&) = delete;
   ObjectLock2& operator=(const ObjectLock2&) = delete;
+};
+
+class [[nodiscard]] LeafLock2 {
+ public:
+  LeafLock2(const void*, const void*) {}
+  ~LeafLock2() {}
+  LeafLock2(const LeafLock2&) = delete;
+  LeafLock2& operator=(const LeafLock2&) = delete;
 };
 
 class [[nodiscard]] MutexSection {
