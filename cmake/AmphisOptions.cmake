@@ -23,6 +23,12 @@ else()
   set(Py_GIL_DISABLED ON)
   set(AMPHIS_GIL_VALUE 0)
 endif()
+# Whether extensions' use of the C API is looked at (runtime/checked): in all builds with assertions.
+if(CMAKE_BUILD_TYPE STREQUAL "Debug")
+  set(AMPHIS_CHECKED 1)
+else()
+  set(AMPHIS_CHECKED 0)
+endif()
 set(AMPHIS_NAME "amphis3.14${AMPHIS_ABIFLAGS}")
 set(AMPHIS_EXT_SUFFIX ".amphis-314${AMPHIS_ABIFLAGS}-x86_64-linux-gnu.so")
 

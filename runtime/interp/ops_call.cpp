@@ -62,6 +62,7 @@ class ArgumentRun {
 AMPHIS_ALWAYS_INLINE bool call_definition(PyMethodDef* def, PyObject* self, PyObject** items, uint32_t n,
                                           PyObject** result) {
   constexpr int kKinds = METH_VARARGS | METH_FASTCALL | METH_NOARGS | METH_O | METH_KEYWORDS | METH_METHOD;
+  checked::NativeCall call(def);
   switch (def->ml_flags & kKinds) {
     case METH_O:
       if (n != 1) return false;

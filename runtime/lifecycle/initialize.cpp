@@ -1,4 +1,5 @@
 // Starting the runtime: the order in which its parts come to life.
+#include "checked/checked.h"
 #include "gc/gc.h"
 #include "gc/roots.h"
 #include "interp/frame.h"
@@ -204,6 +205,7 @@ PyStatus initialize(const PyConfig* config) {
   if (PyStatus_Exception(status)) return status;
   status = init_core();
   if (PyStatus_Exception(status) || !running_config._install_importlib) return status;
+  checked::watch_libraries();  // a program that embeds the runtime
   return init_main();
 }
 

@@ -28,6 +28,12 @@ inline void* mark_used(void* p, [[maybe_unused]] size_t size) {
   return p;
 }
 
+#ifndef NDEBUG
+// Debug builds: may take the block of a dead object, and gives it back with release_freed. Set while one thread runs.
+extern bool (*take_freed)(void* block);
+void release_freed(void* block);
+#endif
+
 AMPHIS_ALWAYS_INLINE void* alloc_class(Kind kind, unsigned cls) {
   Page* page = this_heap()->current[kind][cls];
   Block* block = page->free;
@@ -68,6 +74,9 @@ AMPHIS_ALWAYS_INLINE void free_raw(void* p) { free_block(page_of(p), p); }
 
 // An object of either kind. p must not be null.
 AMPHIS_ALWAYS_INLINE void free_object(void* p) {
+#ifndef NDEBUG
+  if (memory::take_freed != nullptr && memory::take_freed(p)) return;
+#endif
   memory::mark_dead(p);
   memory::free_block(memory::page_of(p), p);
 }

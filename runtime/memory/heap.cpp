@@ -210,6 +210,14 @@ void free_large(Page* page) {
 
 // ---- Slow paths of alloc.h ----
 
+#ifndef NDEBUG
+bool (*take_freed)(void*) = nullptr;
+void release_freed(void* block) {
+  mark_dead(block);
+  free_block(page_of(block), block);
+}
+#endif
+
 void* alloc_slow(Kind kind, unsigned cls) {
   Heap* h = own_heap();
   if (!h) return nullptr;

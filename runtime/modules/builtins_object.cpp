@@ -26,7 +26,7 @@ PyObject* builtin_id(PyObject*, PyObject* x) { return PyLong_FromVoidPtr(x); }
 
 PyObject* builtin_hash(PyObject*, PyObject* x) {
   Py_hash_t h = PyObject_Hash(x);
-  return h == -1 && PyErr_Occurred() ? nullptr : PyLong_FromSsize_t(h);
+  return h == -1 ? nullptr : PyLong_FromSsize_t(h);
 }
 
 PyObject* builtin_len(PyObject*, PyObject* x) {

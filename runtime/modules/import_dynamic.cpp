@@ -4,6 +4,7 @@
 // Invariant: an entry of `known` keeps its module definition for the life of the process: the library is never unloaded.
 #include "modules/import_state.h"
 
+#include "checked/checked.h"
 #include "modules/import_binary.h"
 #include "modules/running_config.h"
 #include "objects/module.h"
@@ -230,6 +231,7 @@ PyObject* import_create_dynamic(PyObject* spec) {
     const char* why = dlerror();
     return import_error(name, path, why != nullptr ? why : "unknown dlopen() error");
   }
+  checked::watch_libraries();
   if (auto hook = reinterpret_cast<PyModuleDef_Slot* (*)()>(dlsym(library, ("PyModExport" + ending).c_str()))) {
     return module_from_export(hook, name, spec);
   }

@@ -6,6 +6,8 @@
 
 #include "Python.h"
 
+#include "checked/checked.h"
+
 namespace amphis {
 
 PyObject* raise_no_keywords(PyObject* full_name);             // steals full_name
@@ -21,7 +23,7 @@ F target(PyMethodDef* def) {
 // C functions may call back into Python; the guard keeps endless recursion from overflowing the C stack.
 class Guard {
  public:
-  Guard() : ok_(Py_EnterRecursiveCall(" while calling a Python object") == 0) {}
+  explicit Guard(const PyMethodDef* def) : call_(def), ok_(Py_EnterRecursiveCall(" while calling a Python object") == 0) {}
   ~Guard() {
     if (ok_) Py_LeaveRecursiveCall();
   }
@@ -30,6 +32,7 @@ class Guard {
   explicit operator bool() const { return ok_; }
 
  private:
+  [[no_unique_address]] checked::NativeCall call_;
   bool ok_;
 };
 
@@ -42,7 +45,7 @@ PyObject* call_noargs(PyObject* callable, PyObject* const* args, size_t nargsf, 
   if (!Traits::split(callable, args, nargs, self)) return nullptr;
   if (has_keywords(kwnames)) return raise_no_keywords(Traits::full_name(callable));
   if (nargs != 0) return raise_wrong_count(Traits::full_name(callable), 0, nargs);
-  Guard guard;
+  Guard guard(Traits::def(callable));
   return guard ? Traits::def(callable)->ml_meth(self, nullptr) : nullptr;
 }
 
@@ -53,7 +56,7 @@ PyObject* call_one(PyObject* callable, PyObject* const* args, size_t nargsf, PyO
   if (!Traits::split(callable, args, nargs, self)) return nullptr;
   if (has_keywords(kwnames)) return raise_no_keywords(Traits::full_name(callable));
   if (nargs != 1) return raise_wrong_count(Traits::full_name(callable), 1, nargs);
-  Guard guard;
+  Guard guard(Traits::def(callable));
   return guard ? Traits::def(callable)->ml_meth(self, args[0]) : nullptr;
 }
 
@@ -63,7 +66,7 @@ PyObject* call_fast(PyObject* callable, PyObject* const* args, size_t nargsf, Py
   PyObject* self;
   if (!Traits::split(callable, args, nargs, self)) return nullptr;
   if (has_keywords(kwnames)) return raise_no_keywords(Traits::full_name(callable));
-  Guard guard;
+  Guard guard(Traits::def(callable));
   return guard ? target<PyCFunctionFast>(Traits::def(callable))(self, args, nargs) : nullptr;
 }
 
@@ -72,7 +75,7 @@ PyObject* call_fast_keywords(PyObject* callable, PyObject* const* args, size_t n
   Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
   PyObject* self;
   if (!Traits::split(callable, args, nargs, self)) return nullptr;
-  Guard guard;
+  Guard guard(Traits::def(callable));
   return guard ? target<PyCFunctionFastWithKeywords>(Traits::def(callable))(self, args, nargs, kwnames) : nullptr;
 }
 
@@ -81,7 +84,7 @@ PyObject* call_method(PyObject* callable, PyObject* const* args, size_t nargsf, 
   Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
   PyObject* self;
   if (!Traits::split(callable, args, nargs, self)) return nullptr;
-  Guard guard;
+  Guard guard(Traits::def(callable));
   if (!guard) return nullptr;
   return target<PyCMethod>(Traits::def(callable))(self, Traits::defining_class(callable), args, nargs, kwnames);
 }
@@ -97,7 +100,7 @@ PyObject* call_varargs(PyObject* callable, PyObject* const* args, size_t nargsf,
   if ((def->ml_flags & METH_KEYWORDS) == 0 && has_keywords(kwnames)) {
     return raise_no_keywords(Traits::full_name(callable));
   }
-  Guard guard;
+  Guard guard(Traits::def(callable));
   return guard ? call_tuple(def, self, args, nargs, kwnames) : nullptr;
 }
 

@@ -228,7 +228,7 @@ PyObject* type_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, 
   Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
   bool python_init = type->tp_init == slot_init;
   PyObject* obj;
-  if (type->tp_new == object_new && (python_init || (nargs == 0 && kwnames == nullptr))) {
+  if (type->tp_new == object_new && (python_init || (nargs == 0 && kwnames == nullptr && type->tp_init == object_init))) {
     // object.__new__ ignores arguments that an overridden __init__ will see.
     if (type_has_flag(type, Py_TPFLAGS_IS_ABSTRACT)) return object_raise_abstract(type);
     obj = type->tp_alloc(type, 0);

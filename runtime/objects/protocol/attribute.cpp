@@ -1,5 +1,6 @@
 // Attribute access on any object: the C API's forms of getattr and setattr, the generic lookup that most types
 // have in tp_getattro/tp_setattro, and the error messages of both.
+#include "checked/checked.h"
 #include "objects/instance.h"
 #include "objects/method.h"
 #include "objects/module.h"
@@ -179,7 +180,7 @@ PyObject* PyObject_GetAttr(PyObject* obj, PyObject* name) {
   PyTypeObject* type = Py_TYPE(obj);
   PyObject* result = nullptr;
   if (type->tp_getattro != nullptr) {
-    result = type->tp_getattro(obj, name);
+    result = checked::slot_result(obj, "tp_getattro", type->tp_getattro, type->tp_getattro(obj, name));
   } else if (type->tp_getattr != nullptr) {
     const char* text = PyUnicode_AsUTF8(name);
     if (text == nullptr) return nullptr;
@@ -262,7 +263,7 @@ int PyObject_HasAttrString(PyObject* obj, const char* text) {
 int PyObject_SetAttr(PyObject* obj, PyObject* name, PyObject* value) {
   if (!check_name(name)) return -1;
   PyTypeObject* type = Py_TYPE(obj);
-  if (type->tp_setattro != nullptr) return type->tp_setattro(obj, name, value);
+  if (type->tp_setattro != nullptr) return static_cast<int>(checked::slot_status(obj, "tp_setattro", type->tp_setattro, type->tp_setattro(obj, name, value)));
   if (type->tp_setattr != nullptr) {
     const char* text = PyUnicode_AsUTF8(name);
     return text == nullptr ? -1 : type->tp_setattr(obj, const_cast<char*>(text), value);

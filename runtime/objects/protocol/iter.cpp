@@ -1,4 +1,5 @@
 // The iteration protocol: PyObject_GetIter, PyIter_*, PyObject_GetAIter, PyAIter_Check.
+#include "checked/checked.h"
 #include "objects/container_support.h"
 
 using namespace amphis;
@@ -20,7 +21,7 @@ PyObject* PyObject_GetIter(PyObject* op) {
     PyErr_Format(PyExc_TypeError, "'%.200s' object is not iterable", Py_TYPE(op)->tp_name);
     return nullptr;
   }
-  PyObject* iterator = get(op);
+  PyObject* iterator = checked::slot_result(op, "tp_iter", get, get(op));
   if (iterator != nullptr && !PyIter_Check(iterator)) {
     PyErr_Format(PyExc_TypeError, "iter() returned non-iterator of type '%.100s'",
                  Py_TYPE(iterator)->tp_name);

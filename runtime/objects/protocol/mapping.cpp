@@ -1,4 +1,5 @@
 // The item protocol of any object (PyObject_GetItem, PyObject_Length, ...) and of mappings (PyMapping_*).
+#include "checked/checked.h"
 #include "objects/container_support.h"
 #include "objects/dict.h"
 
@@ -104,7 +105,7 @@ PyObject* PyObject_GetItem(PyObject* op, PyObject* key) {
     return nullptr;
   }
   PyMappingMethods* mapping = Py_TYPE(op)->tp_as_mapping;
-  if (mapping != nullptr && mapping->mp_subscript != nullptr) return mapping->mp_subscript(op, key);
+  if (mapping != nullptr && mapping->mp_subscript != nullptr) return checked::slot_result(op, "mp_subscript", mapping->mp_subscript, mapping->mp_subscript(op, key));
   PySequenceMethods* sequence = Py_TYPE(op)->tp_as_sequence;
   if (sequence != nullptr && sequence->sq_item != nullptr) {
     Py_ssize_t index;
@@ -119,7 +120,7 @@ int PyObject_SetItem(PyObject* op, PyObject* key, PyObject* value) {
   if (op == nullptr || key == nullptr || value == nullptr) return null_error();
   PyMappingMethods* mapping = Py_TYPE(op)->tp_as_mapping;
   if (mapping != nullptr && mapping->mp_ass_subscript != nullptr)
-    return mapping->mp_ass_subscript(op, key, value);
+    return static_cast<int>(checked::slot_status(op, "mp_ass_subscript", mapping->mp_ass_subscript, mapping->mp_ass_subscript(op, key, value)));
   PySequenceMethods* sequence = Py_TYPE(op)->tp_as_sequence;
   if (sequence != nullptr && sequence->sq_ass_item != nullptr) {
     Py_ssize_t index;
@@ -133,7 +134,7 @@ int PyObject_DelItem(PyObject* op, PyObject* key) {
   if (op == nullptr || key == nullptr) return null_error();
   PyMappingMethods* mapping = Py_TYPE(op)->tp_as_mapping;
   if (mapping != nullptr && mapping->mp_ass_subscript != nullptr)
-    return mapping->mp_ass_subscript(op, key, nullptr);
+    return static_cast<int>(checked::slot_status(op, "mp_ass_subscript", mapping->mp_ass_subscript, mapping->mp_ass_subscript(op, key, nullptr)));
   PySequenceMethods* sequence = Py_TYPE(op)->tp_as_sequence;
   if (sequence != nullptr && (sequence->sq_ass_item != nullptr || PyIndex_Check(key))) {
     Py_ssize_t index;
@@ -157,7 +158,7 @@ int PyMapping_Check(PyObject* op) {
 Py_ssize_t PyMapping_Size(PyObject* op) {
   if (op == nullptr) return null_error();
   PyMappingMethods* mapping = Py_TYPE(op)->tp_as_mapping;
-  if (mapping != nullptr && mapping->mp_length != nullptr) return mapping->mp_length(op);
+  if (mapping != nullptr && mapping->mp_length != nullptr) return checked::slot_status(op, "mp_length", mapping->mp_length, mapping->mp_length(op));
   PySequenceMethods* sequence = Py_TYPE(op)->tp_as_sequence;
   PyErr_Format(PyExc_TypeError,
                sequence != nullptr && sequence->sq_length != nullptr ? "%.200s is not a mapping"

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "checked/checked.h"
 #include "objects/float.h"
 #include "objects/int.h"
 
@@ -37,15 +38,15 @@ PyObject* try_binary(PyObject* v, PyObject* w) {
   }
   if (left != nullptr) {
     if (right != nullptr && PyType_IsSubtype(Py_TYPE(w), Py_TYPE(v))) {
-      PyObject* x = right(v, w);
+      PyObject* x = checked::slot_result(w, "nb_*", right, right(v, w));
       if (!declined(x)) return x;
       right = nullptr;
     }
-    PyObject* x = left(v, w);
+    PyObject* x = checked::slot_result(v, "nb_*", left, left(v, w));
     if (!declined(x)) return x;
   }
   if (right != nullptr) {
-    PyObject* x = right(v, w);
+    PyObject* x = checked::slot_result(w, "nb_*", right, right(v, w));
     if (!declined(x)) return x;
   }
   return Py_NewRef(Py_NotImplemented);
@@ -138,7 +139,7 @@ inline bool both_exact_float(PyObject* v, PyObject* w) { return PyFloat_CheckExa
 template <auto Slot>
 PyObject* unary(PyObject* o, const char* op) {
   if (o == nullptr) return null_error();
-  if (unaryfunc f = number_slot<Slot>(o)) return f(o);
+  if (unaryfunc f = number_slot<Slot>(o)) return checked::slot_result(o, "nb_*", f, f(o));
   PyErr_Format(PyExc_TypeError, "bad operand type for %s: '%.200s'", op, Py_TYPE(o)->tp_name);
   return nullptr;
 }
@@ -308,7 +309,7 @@ PyObject* _PyNumber_Index(PyObject* item) {
     PyErr_Format(PyExc_TypeError, "'%.200s' object cannot be interpreted as an integer", Py_TYPE(item)->tp_name);
     return nullptr;
   }
-  return checked_int_result(f(item), "__index__");
+  return checked_int_result(checked::slot_result(item, "nb_index", f, f(item)), "__index__");
 }
 
 PyObject* PyNumber_Index(PyObject* item) { return exact_int_stealing(_PyNumber_Index(item)); }

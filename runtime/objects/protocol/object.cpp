@@ -1,5 +1,6 @@
 // The abstract operations on any object that are no attribute access: representation, comparison, hash, truth, dir,
 // format, and the list of objects whose repr is in progress.
+#include "checked/checked.h"
 #include "objects/format.h"
 #include "objects/type.h"
 #include "sync/ref.h"
@@ -26,17 +27,17 @@ PyObject* compare_unguarded(PyObject* a, PyObject* b, int op) {
   bool tried_reverse = false;
   if (ta != tb && tb->tp_richcompare != nullptr && PyType_IsSubtype(tb, ta)) {
     tried_reverse = true;
-    PyObject* result = tb->tp_richcompare(b, a, _Py_SwappedOp[op]);
+    PyObject* result = checked::slot_result(b, "tp_richcompare", tb->tp_richcompare, tb->tp_richcompare(b, a, _Py_SwappedOp[op]));
     if (result != Py_NotImplemented) return result;
     Py_DECREF(result);
   }
   if (ta->tp_richcompare != nullptr) {
-    PyObject* result = ta->tp_richcompare(a, b, op);
+    PyObject* result = checked::slot_result(a, "tp_richcompare", ta->tp_richcompare, ta->tp_richcompare(a, b, op));
     if (result != Py_NotImplemented) return result;
     Py_DECREF(result);
   }
   if (!tried_reverse && tb->tp_richcompare != nullptr) {
-    PyObject* result = tb->tp_richcompare(b, a, _Py_SwappedOp[op]);
+    PyObject* result = checked::slot_result(b, "tp_richcompare", tb->tp_richcompare, tb->tp_richcompare(b, a, _Py_SwappedOp[op]));
     if (result != Py_NotImplemented) return result;
     Py_DECREF(result);
   }
@@ -50,7 +51,7 @@ PyObject* compare_unguarded(PyObject* a, PyObject* b, int op) {
 // Calls a tp_repr or tp_str under the recursion guard and checks that the result is a str.
 PyObject* text_of(PyObject* obj, reprfunc func, const char* where, const char* method) {
   if (Py_EnterRecursiveCall(where) != 0) return nullptr;
-  PyObject* result = func(obj);
+  PyObject* result = checked::slot_result(obj, method, func, func(obj));
   Py_LeaveRecursiveCall();
   if (result == nullptr || PyUnicode_Check(result)) return result;
   PyErr_Format(PyExc_TypeError, "%s returned non-string (type %.200s)", method, Py_TYPE(result)->tp_name);
@@ -130,11 +131,11 @@ Py_hash_t PyObject_HashNotImplemented(PyObject* obj) {
 
 Py_hash_t PyObject_Hash(PyObject* obj) {
   PyTypeObject* type = Py_TYPE(obj);
-  if (type->tp_hash != nullptr) return type->tp_hash(obj);
+  if (type->tp_hash != nullptr) return checked::slot_status(obj, "tp_hash", type->tp_hash, type->tp_hash(obj));
   // Extensions may make instances of a static type before they ready it.
   if ((type->tp_flags & Py_TPFLAGS_READY) == 0) {
     if (PyType_Ready(type) < 0) return -1;
-    if (type->tp_hash != nullptr) return type->tp_hash(obj);
+    if (type->tp_hash != nullptr) return checked::slot_status(obj, "tp_hash", type->tp_hash, type->tp_hash(obj));
   }
   return PyObject_HashNotImplemented(obj);
 }

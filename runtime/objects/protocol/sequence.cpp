@@ -1,4 +1,5 @@
 // The sequence protocol: PySequence_*.
+#include "checked/checked.h"
 #include "objects/container_support.h"
 #include "objects/list.h"
 #include "objects/tuple.h"
@@ -141,7 +142,7 @@ Py_ssize_t PySequence_Size(PyObject* op) {
     return -1;
   }
   if (sequence_of(op) != nullptr && sequence_of(op)->sq_length != nullptr)
-    return sequence_of(op)->sq_length(op);
+    return checked::slot_status(op, "sq_length", sequence_of(op)->sq_length, sequence_of(op)->sq_length(op));
   type_error(mapping_of(op) != nullptr && mapping_of(op)->mp_length != nullptr
                  ? "%.200s is not a sequence"
                  : "object of type '%.200s' has no len()",
@@ -207,7 +208,7 @@ PyObject* PySequence_InPlaceRepeat(PyObject* op, Py_ssize_t count) {
 PyObject* PySequence_GetItem(PyObject* op, Py_ssize_t index) {
   if (op == nullptr) return null_error();
   if (sequence_of(op) != nullptr && sequence_of(op)->sq_item != nullptr) {
-    return adjust_index(op, &index) ? sequence_of(op)->sq_item(op, index) : nullptr;
+    return adjust_index(op, &index) ? checked::slot_result(op, "sq_item", sequence_of(op)->sq_item, sequence_of(op)->sq_item(op, index)) : nullptr;
   }
   return type_error(mapping_of(op) != nullptr && mapping_of(op)->mp_subscript != nullptr
                         ? "%.200s is not a sequence"
@@ -221,7 +222,7 @@ int PySequence_SetItem(PyObject* op, Py_ssize_t index, PyObject* value) {
     return -1;
   }
   if (sequence_of(op) != nullptr && sequence_of(op)->sq_ass_item != nullptr) {
-    return adjust_index(op, &index) ? sequence_of(op)->sq_ass_item(op, index, value) : -1;
+    return adjust_index(op, &index) ? static_cast<int>(checked::slot_status(op, "sq_ass_item", sequence_of(op)->sq_ass_item, sequence_of(op)->sq_ass_item(op, index, value))) : -1;
   }
   type_error(mapping_of(op) != nullptr && mapping_of(op)->mp_ass_subscript != nullptr
                  ? "%.200s is not a sequence"
@@ -236,7 +237,7 @@ int PySequence_DelItem(PyObject* op, Py_ssize_t index) {
     return -1;
   }
   if (sequence_of(op) != nullptr && sequence_of(op)->sq_ass_item != nullptr) {
-    return adjust_index(op, &index) ? sequence_of(op)->sq_ass_item(op, index, nullptr) : -1;
+    return adjust_index(op, &index) ? static_cast<int>(checked::slot_status(op, "sq_ass_item", sequence_of(op)->sq_ass_item, sequence_of(op)->sq_ass_item(op, index, nullptr))) : -1;
   }
   type_error(mapping_of(op) != nullptr && mapping_of(op)->mp_ass_subscript != nullptr
                  ? "%.200s is not a sequence"
@@ -314,7 +315,7 @@ Py_ssize_t PySequence_Index(PyObject* op, PyObject* value) {
 
 int PySequence_Contains(PyObject* op, PyObject* value) {
   if (sequence_of(op) != nullptr && sequence_of(op)->sq_contains != nullptr) {
-    return sequence_of(op)->sq_contains(op, value);
+    return static_cast<int>(checked::slot_status(op, "sq_contains", sequence_of(op)->sq_contains, sequence_of(op)->sq_contains(op, value)));
   }
   return static_cast<int>(search(op, value, Search::kContains));
 }

@@ -176,5 +176,9 @@ class [[nodiscard]] MutexSection {
 
 // True when the newest critical section of this thread covers the object, or the world is stopped (assertions only).
 bool holds_object_lock(const void* op);
+// Whether a critical section that is about to end is the one that this thread began last, or none at all (checked mode).
+inline bool is_newest_section(const PyCriticalSection* c) {
+  return c->_cs_mutex == nullptr || (current_thread()->critical_section & ~sync::kSectionMask) == reinterpret_cast<uintptr_t>(c);
+}
 
 }  // namespace amphis

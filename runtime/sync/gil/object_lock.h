@@ -47,5 +47,7 @@ class [[nodiscard]] MutexSection {
 
 // True when the newest critical section of this thread covers the object (assertions only).
 inline bool holds_object_lock(const void*) { return true; }
+// Whether a critical section that is about to end is the one that this thread began last (checked mode).
+inline bool is_newest_section(const PyCriticalSection*) { return true; }
 
 }  // namespace amphis
