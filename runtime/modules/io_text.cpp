@@ -409,8 +409,8 @@ PyObject* text_reconfigure(PyObject* op, PyObject* args, PyObject* kwargs) {
     }
     if (!encoding_name || !set_codec(self, encoding_name.get(), handler.get()) || !fix_encoder(self)) return nullptr;
   }
-  self->line_buffering = lines;
-  self->write_through = through;
+  sync::store_relaxed(self->line_buffering, lines);
+  sync::store_relaxed(self->write_through, through);
   Py_RETURN_NONE;
 }
 

@@ -28,7 +28,7 @@ struct RLock {
   PyObject_HEAD
   PyMutex mutex;
   unsigned long owner;  // meaningful while locked; only the owner itself finds its own ident here
-  Py_ssize_t level;     // touched by the owner only
+  Py_ssize_t level;     // written by the owner only
   PyObject* weakrefs;
 };
 
@@ -199,7 +199,7 @@ PyObject* rlock_release(PyObject* self, PyObject*) {
   RLock* l = rlock_of(self);
   if (!owned(l)) return not_owned();
   if (l->level > 1)
-    l->level--;
+    sync::store_relaxed(l->level, l->level - 1);
   else
     free_wholly(l);
   Py_RETURN_NONE;
@@ -230,7 +230,7 @@ PyObject* rlock_acquire_restore(PyObject* self, PyObject* args) {
   // Whatever signals do, a condition variable must come back holding its lock.
   sync::mutex_lock(&l->mutex);
   sync::store_relaxed(l->owner, owner);
-  l->level = level;
+  sync::store_relaxed(l->level, level);
   Py_RETURN_NONE;
 }
 
@@ -238,7 +238,7 @@ PyObject* rlock_after_fork(PyObject* self, PyObject*) {
   RLock* l = rlock_of(self);
   l->mutex = PyMutex{};
   l->owner = 0;
-  l->level = 0;
+  sync::store_relaxed(l->level, 0);
   Py_RETURN_NONE;
 }
 

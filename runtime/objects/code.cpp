@@ -25,18 +25,40 @@ namespace {
 
 PyCodeObject* as_code(PyObject* o) { return reinterpret_cast<PyCodeObject*>(o); }
 
-// Constants are shared by all threads that run the code.
-void share_constant(PyObject* o) {
-  if constexpr (kRaces) {
-    if (PyTuple_CheckExact(o)) {
-      for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(o); ++i) share_constant(PyTuple_GET_ITEM(o, i));
-    } else if (!PyUnicode_CheckExact(o) && !PyLong_CheckExact(o) && !PyFloat_CheckExact(o) &&
-               !PyBytes_CheckExact(o) && !PyComplex_CheckExact(o) && !PyFrozenSet_CheckExact(o)) {
-      return;
-    }
-    if (PyUnicode_CheckExact(o) && PyUnicode_CHECK_INTERNED(o)) return;
-    if (!_Py_IsImmortal(o)) gc::make_immortal(o);
+bool is_sharable(PyObject* o) {
+  return PyTuple_CheckExact(o) || (PyUnicode_CheckExact(o) && !PyUnicode_CHECK_INTERNED(o)) || PyLong_CheckExact(o) ||
+         PyFloat_CheckExact(o) || PyBytes_CheckExact(o) || PyComplex_CheckExact(o) || PyFrozenSet_CheckExact(o);
+}
+
+void make_constant_immortal(PyObject* o) {
+  if (!is_sharable(o) || _Py_IsImmortal(o)) return;
+  if (PyTuple_CheckExact(o)) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(o); ++i) make_constant_immortal(PyTuple_GET_ITEM(o, i));
   }
+  gc::make_immortal(o);
+}
+
+// Constants that all code shares, by _PyCode_ConstantKey. Where threads run at once they are immortal, so that nobody
+// counts them: one object for each value, that program text which is compiled again and again does not add to them.
+PyObject* immortal_constants = nullptr;
+sync::Mutex immortal_constants_mutex;
+
+// The object that code uses for a constant: borrowed.
+PyObject* shared_constant(PyObject* o) {
+  if constexpr (kRaces) {
+    if (!is_sharable(o) || _Py_IsImmortal(o)) return o;
+    Ref<> key = Ref<>::steal(_PyCode_ConstantKey(o));
+    sync::MutexLock lock(immortal_constants_mutex);
+    if (immortal_constants == nullptr) immortal_constants = PyDict_New();
+    PyObject* known = nullptr;
+    if (key && immortal_constants != nullptr && PyDict_GetItemRef(immortal_constants, key, &known) > 0) {
+      Py_DECREF(known);  // immortal
+      return known;
+    }
+    make_constant_immortal(o);
+    if (!key || immortal_constants == nullptr || PyDict_SetItem(immortal_constants, key, o) < 0) PyErr_Clear();
+  }
+  return o;
 }
 
 struct Watchers {
@@ -189,8 +211,7 @@ PyCodeObject* code_new(const CodeSpec& spec) {
     return nullptr;
   }
   for (Py_ssize_t i = 0; i < nconsts; ++i) {
-    PyObject* constant = PyTuple_GET_ITEM(spec.consts, i);
-    share_constant(constant);
+    PyObject* constant = shared_constant(PyTuple_GET_ITEM(spec.consts, i));
     extra->constants[i] = unboxed(value_borrowed(constant));
   }
   extra->names = reinterpret_cast<PyTupleObject*>(spec.names)->ob_item;

@@ -105,6 +105,7 @@ constexpr long kDead = -1;
 struct Node {
   PyObject_HEAD
   long value;
+  PyObject* weak_references;
 };
 struct Counts {
   long made = 0, died = 0, died_twice = 0;
@@ -117,13 +118,17 @@ void node_dealloc(PyObject* op) {
     ++counts->died_twice;
     return;
   }
+  if (sync::load_acquire(node->weak_references) != nullptr) PyObject_ClearWeakRefs(op);
   node->value = kDead;
   ++counts->died;
   PyObject_Free(op);
 }
 PyTypeObject* node_type() {
   static PyTypeObject* const type = [] {
-    static PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(node_dealloc)}, {0, nullptr}};
+    static PyMemberDef members[] = {
+        {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(Node, weak_references), Py_READONLY, nullptr}, {}};
+    static PyType_Slot slots[] = {
+        {Py_tp_dealloc, reinterpret_cast<void*>(node_dealloc)}, {Py_tp_members, members}, {0, nullptr}};
     static PyType_Spec spec = {"interleave.Node", sizeof(Node), 0, Py_TPFLAGS_DEFAULT, slots};
     return reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
   }();
@@ -132,6 +137,7 @@ PyTypeObject* node_type() {
 PyObject* make_node(long value) {
   Node* node = PyObject_New(Node, node_type());
   node->value = value;
+  node->weak_references = nullptr;
   ++counts->made;
   return reinterpret_cast<PyObject*>(node);
 }
@@ -227,6 +233,48 @@ Scenario slots_are_read() {
             for (PyObject*& slot : s->slots) sync::set_slot(&slot, Ref<>());
             return balance(s->counts);
           }};
+}
+
+// Weak references to one object are made, asked and dropped while it dies.
+Scenario weak_references_end() {
+  struct State {
+    Counts counts;
+    std::atomic<PyObject*> weak{nullptr};
+    std::atomic<int> ready{0};
+  };
+  auto s = std::make_shared<State>();
+  counts = &s->counts;
+  node_type();
+  const auto ask = [s](bool makes) {
+    Attached attached;
+    while (s->weak.load() == nullptr) rest();
+    Ref<> weak = Ref<>::share(s->weak.load());
+    ++s->ready;
+    for (int i = 0; i < 4; ++i) {
+      PyObject* found;
+      PyWeakref_GetRef(weak, &found);
+      Ref<> target = Ref<>::steal(found);
+      if (!target) continue;
+      expect(value_of(target.get()) == 7, "a weak reference gave a dead object");
+      if (!makes) continue;
+      Ref<> own = Ref<>::steal(PyWeakref_NewRef(target, nullptr));
+      target = nullptr;
+      if (i == 2) rest();
+    }
+  };
+  return {{[s] {
+             Attached attached;
+             Ref<> node = Ref<>::steal(make_node(7));
+             Ref<> weak = Ref<>::steal(PyWeakref_NewRef(node, nullptr));
+             s->weak.store(weak.get());
+             while (s->ready.load() < 2) rest();
+             weak = nullptr;
+             point();
+             node = nullptr;
+             rest();
+           },
+           [ask] { ask(false); }, [ask] { ask(true); }},
+          [s] { return balance(s->counts); }};
 }
 
 Scenario list_is_read_while_it_is_resized() {
@@ -474,6 +522,8 @@ TEST_CASE("a slot that is being replaced gives its own objects, alive") {
   holds_for_every_seed(slots_are_read<0>);
   holds_for_every_seed(slots_are_read<1>);
 }
+
+TEST_CASE("weak references are asked while their object dies") { holds_for_every_seed(weak_references_end); }
 
 TEST_CASE("a list is read while it is resized") { holds_for_every_seed(list_is_read_while_it_is_resized); }
 

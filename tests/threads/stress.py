@@ -12,6 +12,7 @@ Each pair goes on until every thread has done its share of rounds, so that the t
     AMPHIS_STRESS_SEED      the seed that a failed run has printed
     AMPHIS_STRESS_PAIR      only this pair of operations, as in append,pop (choose the case with -k)
     AMPHIS_STRESS_THREADS   how many threads (default: 3)
+    AMPHIS_STRESS_ROUNDS    each thread's share in one pair (default: 60)
     AMPHIS_STRESS_TRACE     say on stderr which pair begins: the last line before a crash names it
 """
 import faulthandler
@@ -29,7 +30,7 @@ SECONDS = float(os.environ.get("AMPHIS_STRESS_SECONDS", 0))
 SEED = int(os.environ.get("AMPHIS_STRESS_SEED", 20250914))
 PAIR = os.environ.get("AMPHIS_STRESS_PAIR")
 TRACE = "AMPHIS_STRESS_TRACE" in os.environ
-ROUNDS = 60        # each thread's share in one pair
+ROUNDS = int(os.environ.get("AMPHIS_STRESS_ROUNDS", 60))
 PATIENCE = 4       # a thread that waits for the others does at most this many times its share
 SWITCH_INTERVAL = 5e-5  # short, so that threads interleave under a GIL too
 HANG_SECONDS = 240

@@ -52,7 +52,6 @@ def generators():
     asyncio.run(main())
 
 
-# The constants of program text live for ever: made once.
 PROGRAM = compile("def f(a, b=1):\n    return a + b\ng = lambda: f(2)", "program", "exec")
 
 
@@ -62,6 +61,12 @@ def functions():
         exec(PROGRAM, space)
         space["g"]()
         space["f"].__code__ = space["f"].__code__.replace(co_name=f"name {i % 3}")
+
+
+def program_text():
+    for _ in range(100):
+        eval("a + 1.5 if a else (1, 2, 'a text of program text')", {"a": 1})
+        exec("def f(x=(1, 2.5), y=b'bytes'): return x, {1, 2}", {})
 
 
 def exceptions():
@@ -107,6 +112,9 @@ class Handed(unittest.TestCase):
 
     def test_functions_and_code(self):
         self.check(functions)
+
+    def test_program_text_compiled_again(self):
+        self.check(program_text)
 
     def test_exceptions(self):
         self.check(exceptions)

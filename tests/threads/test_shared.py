@@ -1,11 +1,13 @@
 """Threads that share built-in containers, attributes and iterators: nothing is lost, nothing breaks."""
 import itertools
+import json
 import queue
 import subprocess
 import sys
 import sysconfig
 import threading
 import unittest
+import weakref
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
@@ -263,7 +265,6 @@ class Shared(unittest.TestCase):
 
     def test_bases_assigned_by_two_threads_leave_no_class_behind(self):
         import gc
-        import weakref
 
         class A:
             pass
@@ -309,6 +310,58 @@ class Shared(unittest.TestCase):
                 D.__bases__ = (B,) if (i + k) % 2 else (A,)
         together(make, assign)
         self.assertEqual({cls.__mro__[1:] for cls in made}, {D.__mro__})
+
+    def test_a_special_method_goes_while_others_call_it(self):
+        class C:
+            pass
+        c = C()
+
+        def change(i):
+            for _ in range(ROUNDS // 10):
+                C.__len__ = lambda self: 3
+                C.__iter__ = lambda self: iter("ab")
+                try:
+                    del C.__len__, C.__iter__
+                except AttributeError:
+                    pass
+
+        def use(i):
+            for _ in range(ROUNDS // 4):
+                try:
+                    self.assertEqual(len(c), 3)
+                    self.assertEqual(list(c), ["a", "b"])
+                except TypeError:
+                    pass
+        together(change, use)
+
+    def test_the_first_weak_reference_dies_while_others_ask_for_it(self):
+        class Target:
+            pass
+        target = Target()
+
+        def ask(i):
+            for _ in range(ROUNDS):
+                found = target.__weakref__
+                self.assertIn(type(found), (type(None), weakref.ref))
+
+        def make(i):
+            for _ in range(ROUNDS):
+                weakref.ref(target, lambda _: None)
+        together(ask, make)
+        self.assertIsNone(target.__weakref__)
+
+    def test_a_list_shrinks_while_it_is_encoded(self):
+        shared = [[str(i)] for i in range(50)]
+
+        def shrink(i):
+            for k in range(ROUNDS // 10):
+                del shared[k % 20:]
+                shared.extend([[str(k)] for _ in range(50)])
+
+        def encode(i):
+            for _ in range(ROUNDS // 50):
+                self.assertIsInstance(json.loads(json.dumps(shared)), list)
+        together(shrink, encode)
 
     def test_lock_protects_a_counter(self):
         lock = threading.Lock()
