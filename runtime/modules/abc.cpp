@@ -72,7 +72,7 @@ class WeakTypeSet {
     Table* table = sync::load_acquire(table_);
     if (table == nullptr) return false;
     Slot* slot = find(table, type);
-    if (slot->type == nullptr) return false;
+    if (sync::load_acquire(slot->type) != type) return false;
     PyObject* ref = sync::load_acquire(slot->ref);
     if (!refers(ref, type)) return false;
     if constexpr (kRaces) {

@@ -59,7 +59,7 @@ def deep(n, text, numbers):
 
 def busy(stop):
     while not stop.is_set():
-        deep(12, "t", (1, 2, 3.5, 1 << 70))
+        deep(4, "t", (1, 2, 3.5, 1 << 70))
 
 
 def until(seconds=SECONDS):

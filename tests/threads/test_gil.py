@@ -24,7 +24,7 @@ print(len(total), sys._is_gil_enabled())
 def run(*options, **environment):
     env = {k: v for k, v in os.environ.items() if k != "PYTHON_GIL"}
     done = subprocess.run([sys.executable, *options, "-c", PROGRAM], env={**env, **environment}, capture_output=True,
-                          text=True, timeout=60)
+                          text=True, timeout=200)
     return done.stdout.split(), done.stderr
 
 
