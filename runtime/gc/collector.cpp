@@ -20,6 +20,7 @@ unsigned g_root_visitor_count = 0;
 
 // A tuple none of whose items can be part of a cycle needs no watching. True if it was one.
 bool untrack_atomic_tuple(PyObject* op) {
+  if (sync::is_deferred(op)) return false;  // nobody else would free it
   const Py_ssize_t n = PyTuple_GET_SIZE(op);
   for (Py_ssize_t i = 0; i < n; ++i) {
     PyObject* item = PyTuple_GET_ITEM(op, i);

@@ -52,6 +52,28 @@ KnownCalls known_calls;
     *slot_ = kEmpty;         \
     drop(old_);              \
   } while (0)
+// Dropping a value may run code, and with it the collector, which finds objects that are not counted in registers only: so
+// new values are in their registers before anything is dropped.
+#define SET_PAIR(reg, first, second)   \
+  do {                                 \
+    Value* slots_ = &R[reg];           \
+    Value olds_[2] = {slots_[0], slots_[1]}; \
+    slots_[0] = (first);               \
+    slots_[1] = (second);              \
+    drop(olds_[0]);                    \
+    drop(olds_[1]);                    \
+  } while (0)
+// R[A] = what was found in the object in R[B], which may be the same register.
+#define REPLACE_B(value)            \
+  do {                              \
+    Value from_ = kEmpty;           \
+    if (FLAGS & kKillB) {           \
+      from_ = R[B];                 \
+      R[B] = kEmpty;                \
+    }                               \
+    SET(A, value);                  \
+    drop(from_);                    \
+  } while (0)
 // Loads the loop's registers from frame f.
 #define ENTER_FRAME()                  \
   do {                                 \
@@ -305,8 +327,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   L_LOAD_ATTR_INLINE : {
     Value b = R[B], v;
     if (is_pointer(b) && load_attr_inline(pointer_of(b), pc[1], UNBOX, &v)) [[likely]] {
-      if (FLAGS & kKillB) KILL(B);
-      SET(A, v);
+      REPLACE_B(v);
       NEXT(3);
     }
     goto L_LOAD_ATTR;
@@ -314,8 +335,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   L_LOAD_ATTR_SLOT : {
     Value b = R[B], v;
     if (is_pointer(b) && load_attr_slot(pointer_of(b), pc[1], UNBOX, &v)) [[likely]] {
-      if (FLAGS & kKillB) KILL(B);
-      SET(A, v);
+      REPLACE_B(v);
       NEXT(3);
     }
     goto L_LOAD_ATTR;
@@ -323,8 +343,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   L_LOAD_ATTR_DICT : {
     Value b = R[B], v;
     if (is_pointer(b) && load_attr_dict(pointer_of(b), pc[1], code_extra(f->code)->names[C], UNBOX, &v)) [[likely]] {
-      if (FLAGS & kKillB) KILL(B);
-      SET(A, v);
+      REPLACE_B(v);
       NEXT(3);
     }
     goto L_LOAD_ATTR;
@@ -332,8 +351,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   L_LOAD_ATTR_MODULE : {
     Value b = R[B], v;
     if (is_pointer(b) && load_attr_module(pointer_of(b), pc[1], UNBOX, &v)) [[likely]] {
-      if (FLAGS & kKillB) KILL(B);
-      SET(A, v);
+      REPLACE_B(v);
       NEXT(3);
     }
     goto L_LOAD_ATTR;
@@ -341,8 +359,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   L_LOAD_ATTR_CLASS : {
     Value b = R[B], v;
     if (is_pointer(b) && load_attr_class(pointer_of(b), record_of(pc[1]), &v)) [[likely]] {
-      if (FLAGS & kKillB) KILL(B);
-      SET(A, v);
+      REPLACE_B(v);
       NEXT(3);
     }
     goto L_LOAD_ATTR;
@@ -350,8 +367,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   L_LOAD_ATTR_TYPE : {
     Value b = R[B], v;
     if (is_pointer(b) && load_attr_type(pointer_of(b), record_of(pc[1]), &v)) [[likely]] {
-      if (FLAGS & kKillB) KILL(B);
-      SET(A, v);
+      REPLACE_B(v);
       NEXT(3);
     }
     goto L_LOAD_ATTR;
@@ -378,8 +394,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       // The object moves (or is lent) to the self register; A may be B.
       Value self = FLAGS & kKillB ? b : borrow_value(b);
       if (FLAGS & kKillB) R[B] = kEmpty;
-      SET(A, v);
-      SET(A + 1, self);
+      SET_PAIR(A, v, self);
       NEXT(3);
     }
     goto L_LOAD_METHOD;
@@ -387,8 +402,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   L_LOAD_METHOD_INLINE : {
     Value b = R[B], v;
     if (is_pointer(b) && load_attr_inline(pointer_of(b), pc[1], false, &v)) [[likely]] {
-      if (FLAGS & kKillB) KILL(B);
-      SET(A, v);
+      REPLACE_B(v);
       SET(A + 1, kEmpty);
       NEXT(3);
     }
@@ -397,8 +411,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   L_LOAD_METHOD_MODULE : {
     Value b = R[B], v;
     if (is_pointer(b) && load_attr_module(pointer_of(b), pc[1], false, &v)) [[likely]] {
-      if (FLAGS & kKillB) KILL(B);
-      SET(A, v);
+      REPLACE_B(v);
       SET(A + 1, kEmpty);
       NEXT(3);
     }
@@ -407,8 +420,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   L_LOAD_METHOD_CLASS : {
     Value b = R[B], v;
     if (is_pointer(b) && load_attr_class(pointer_of(b), record_of(pc[1]), &v)) [[likely]] {
-      if (FLAGS & kKillB) KILL(B);
-      SET(A, v);
+      REPLACE_B(v);
       SET(A + 1, kEmpty);
       NEXT(3);
     }
@@ -440,9 +452,8 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   L_LOAD_SUBSCR : {
     Value b = R[B], c = R[C], v;
     if (is_pointer(b) && load_item_fast(pointer_of(b), c, UNBOX, &v)) [[likely]] {
-      if (FLAGS & kKillB) KILL(B);
-      if (FLAGS & kKillC) KILL(C);
-      SET(A, v);
+      if (FLAGS & kKillC) KILL(C);  // a number or a str
+      REPLACE_B(v);
       NEXT(2);
     }
     f->pc = pc;
@@ -659,8 +670,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
           word_b(unpack) == static_cast<uint16_t>(pc[1])) {
         Value first, second;
         if (next_pair(it, type, (word_flags(unpack) & kUnbox) != 0, &first, &second)) [[likely]] {
-          SET(word_a(unpack), first);
-          SET(word_a(unpack) + 1, second);
+          SET_PAIR(word_a(unpack), first, second);
           NEXT(3);
         }
         goto exhausted;
@@ -694,6 +704,8 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       const bool unbox = UNBOX;
       if (kill) R[B] = kEmpty;
       f->pc = pc;
+      // What no register holds any more must not need the collector's leave to stay.
+      if (kRaces && kill && !is_owned(b)) [[unlikely]] b = to_owned(b);
       for (int i = 0, n = C; i < n; ++i) {
         Value old = to[i];
         to[i] = value_of_item(tuple->ob_item[i], unbox);

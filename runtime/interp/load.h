@@ -64,10 +64,19 @@ AMPHIS_ALWAYS_INLINE Value value_shared(PyObject* o) {
   if (!sync::is_stable(o)) [[unlikely]] {
     const Value number = number_to_copy(o);
     if (number != kEmpty) return number;
-    Py_INCREF(o);
+    sync::incref_foreign(o);
   } else {
     sync::incref_stable(o);
   }
+  return value_owned(o);
+}
+// The same for an object that may be asked for which one it is.
+AMPHIS_ALWAYS_INLINE Value value_held(PyObject* o) {
+  if (sync::is_deferred(o)) return value_borrowed(o);
+  if (sync::is_stable(o))
+    sync::incref_stable(o);
+  else
+    sync::incref_foreign(o);
   return value_owned(o);
 }
 // The same for an item of a tuple; with `unbox`, numbers come without their objects.
@@ -110,7 +119,11 @@ AMPHIS_ALWAYS_INLINE Value load_slot(PyObject* const* slot, const void* owner, b
     if (number != kEmpty) return number;
   }
   if constexpr (kRaces) {
-    if (sync::is_deferred(o)) return value_borrowed(o);
+    if (sync::is_deferred(o)) {
+      // It stays until the next safepoint, and was what the slot held if it still is there: no address is used again.
+      sync::settle_reads();
+      if (sync::load_acquire(*const_cast<PyObject**>(slot)) == o) [[likely]] return value_borrowed(o);
+    }
     if (sync::is_stable(o)) [[likely]] {
       sync::incref_stable(o);
       return value_owned(o);
@@ -371,6 +384,10 @@ AMPHIS_ALWAYS_INLINE Value load_list_item(PyListObject* list, Py_ssize_t i, bool
         // Another thread's number may have left the list with the items.
         if (number != kEmpty && (sync::is_stable(o) || sync::load_acquire(list->ob_item) == items)) return number;
       }
+      if (sync::is_deferred(o)) {
+        sync::settle_reads();
+        if (sync::load_acquire(items[i]) == o && sync::load_acquire(list->ob_item) == items) return value_borrowed(o);
+      }
       if (sync::is_stable(o)) [[likely]] {
         sync::incref_stable(o);
         return value_owned(o);
@@ -393,6 +410,21 @@ AMPHIS_ALWAYS_INLINE Value load_list_item(PyListObject* list, Py_ssize_t i, bool
     Py_INCREF(o);
     return value_owned(o);
   }
+}
+
+// The value of an entry of `keys`, which were the dict's when it was found; kEmpty: only a look under the lock can tell.
+AMPHIS_ALWAYS_INLINE Value load_dict_entry(PyDictObject* dict, DictKeys* keys, StrEntry* entry, bool unbox) {
+  if (sync::only_thread()) {
+    const Value number = unbox ? number_of(entry->value) : kEmpty;
+    return number != kEmpty ? number : value_owned(Py_NewRef(entry->value));
+  }
+  Value v = load_slot(&entry->value, nullptr, unbox);
+  // The entry may have died, or the block may have been replaced.
+  if (v != kEmpty && (sync::load_acquire(entry->key) == nullptr || dict_keys(dict) != keys)) {
+    drop(v);
+    return kEmpty;
+  }
+  return v;
 }
 
 // o[c] for exact list, tuple, str and dict with the usual keys. Nothing else runs.
@@ -421,15 +453,22 @@ AMPHIS_ALWAYS_INLINE bool load_item_fast(PyObject* o, Value c, bool unbox, Value
   }
   if (type == &PyDict_Type) {
     auto* dict = reinterpret_cast<PyDictObject*>(o);
-    PyObject* item;
+    DictKeys* keys = dict_keys(dict);
+    Py_ssize_t index;
     if (is_pointer(c)) {
       if (!PyUnicode_CheckExact(pointer_of(c))) return false;
-      item = dict_get_str(dict, pointer_of(c));
+      index = dict_lookup_index_str_in(keys, pointer_of(c));
     } else {
       if (!is_int(c)) return false;
-      item = dict_get_int(dict, int_of(c));
+      index = dict_lookup_index_int(keys, int_of(c));
     }
+    if (index < 0) return false;
+    *out = load_dict_entry(dict, keys, dict_entry(keys, index), unbox);
+    if (*out != kEmpty) return true;
+    // Once under the lock the value is published, or a number to read uncounted, and the next look needs none.
+    PyObject* item = is_pointer(c) ? dict_get_str(dict, pointer_of(c)) : nullptr;
     if (item == nullptr) return false;
+    if (unbox) allow_uncounted(item);
     *out = value_owned(item);
     return true;
   }

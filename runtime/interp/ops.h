@@ -165,6 +165,25 @@ struct Regs {
     r[reg] = v;
     drop(old);
   }
+  // New values are in their registers before anything is dropped: that may run code, and with it the collector, which knows
+  // uncounted objects by their registers.
+  AMPHIS_ALWAYS_INLINE void set_pair(uint32_t reg, Value first, Value second) const {
+    const Value olds[2] = {r[reg], r[reg + 1]};
+    r[reg] = first;
+    r[reg + 1] = second;
+    drop(olds[0]);
+    drop(olds[1]);
+  }
+  // R[A] = what was found in R[B].
+  AMPHIS_ALWAYS_INLINE void replace_b(Value v) const {
+    Value from = kEmpty;
+    if (flag(kKillB)) {
+      from = B();
+      r[b()] = kEmpty;
+    }
+    set(a(), v);
+    drop(from);
+  }
   // Takes over a new reference; false if it is null.
   AMPHIS_ALWAYS_INLINE bool set_object(uint32_t reg, PyObject* o) const {
     if (o == nullptr) return false;

@@ -260,8 +260,7 @@ bool op_load_attr(Frame* f, const Word* pc) {
   const AttrForm* form = known_form(pc, b, name, AttrUse::kLoad);
   Value v;
   if (form != nullptr && load_by_form(*form, pointer_of(b), name, x.flag(kUnbox), &v)) {
-    x.kill_b();
-    x.set(x.a(), v);
+    x.replace_b(v);
     return true;
   }
   Operand o(b);
@@ -284,12 +283,9 @@ bool op_load_method(Frame* f, const Word* pc) {
   if (form != nullptr && load_by_form(*form, pointer_of(b), name, false, &v)) {
     // The object moves (or is lent) to the self register; A may be B.
     const Value self = !with_self ? kEmpty : x.flag(kKillB) ? b : borrow_value(b);
-    if (x.flag(kKillB)) {
-      x.r[x.b()] = kEmpty;
-      if (!with_self) drop(b);
-    }
-    x.set(x.a(), v);
-    x.set(x.a() + 1, self);
+    if (x.flag(kKillB)) x.r[x.b()] = kEmpty;
+    x.set_pair(x.a(), v, self);
+    if (x.flag(kKillB) && !with_self) drop(b);
     return true;
   }
   Operand o(b);
@@ -298,10 +294,11 @@ bool op_load_method(Frame* f, const Word* pc) {
   PyObject* method = object_get_method(o, name, &unbound);
   if (method == nullptr) return false;
   remember_load(pc, o, name, true, form != nullptr);
-  Value self = unbound ? value_owned(Py_NewRef(o.get())) : kEmpty;
-  x.kill_b();
-  x.set(x.a(), value_owned(method));
-  x.set(x.a() + 1, self);
+  const Value self = unbound ? value_held(o.get()) : kEmpty;
+  const Value from = x.flag(kKillB) ? x.B() : kEmpty;
+  if (x.flag(kKillB)) x.r[x.b()] = kEmpty;
+  x.set_pair(x.a(), value_owned(method), self);
+  drop(from);
   return true;
 }
 
@@ -415,9 +412,9 @@ bool op_load_special(Frame* f, const Word* pc) {
   if (o.get() == nullptr) return false;
   PyObject* const method_names[] = {names.dunder_enter, names.dunder_exit, names.dunder_aenter, names.dunder_aexit};
   const auto which = static_cast<SpecialMethod>(x.c());
-  PyObject* method = nullptr;
+  Found method;
   bool self_needed = false;
-  int found = lookup_special(o, method_names[x.c()], &method, &self_needed);
+  int found = find_special(o, method_names[x.c()], &method, &self_needed);
   if (found < 0) return false;
   if (found == 0) {
     const bool async = which == SpecialMethod::kAenter || which == SpecialMethod::kAexit;
@@ -438,10 +435,11 @@ bool op_load_special(Frame* f, const Word* pc) {
                  o.get(), async ? "asynchronous " : "", missing, hint);
     return false;
   }
-  Value self = self_needed ? value_owned(Py_NewRef(o.get())) : kEmpty;
-  x.kill_b();
-  x.set(x.a(), value_owned(method));
-  x.set(x.a() + 1, self);
+  const Value self = self_needed ? value_held(o.get()) : kEmpty;
+  const Value from = x.flag(kKillB) ? x.B() : kEmpty;
+  if (x.flag(kKillB)) x.r[x.b()] = kEmpty;
+  x.set_pair(x.a(), method.is_counted() ? value_owned(method.release()) : value_borrowed(method.get()), self);
+  drop(from);
   return true;
 }
 

@@ -21,11 +21,11 @@ namespace {
 // Moves n items into R[A...]; the source register is dropped when it is killed and lies outside the run.
 template <typename GetItem>
 void unpack_items(const Regs& x, uint32_t n, GetItem item) {
-  Value source = x.B();
-  const bool kill = x.flag(kKillB);
-  if (kill) x.r[x.b()] = kEmpty;
+  // Dropping old values may run code, and with it the collector, which knows uncounted objects by their registers.
+  Value source = x.flag(kKillB) ? to_owned(x.B()) : kEmpty;
+  if (x.flag(kKillB)) x.r[x.b()] = kEmpty;
   for (uint32_t i = 0; i < n; ++i) x.set(x.a() + i, item(i));
-  if (kill) drop(source);
+  drop(source);
 }
 
 [[gnu::cold]] void raise_unpack_count(Py_ssize_t expected, Py_ssize_t got) {
@@ -73,7 +73,7 @@ bool op_unpack_sequence(Frame* f, const Word* pc) {
       ObjectLock lock(o);
       count = PyList_GET_SIZE(o);
       if (count == static_cast<Py_ssize_t>(n)) {
-        for (uint32_t i = 0; i < n; ++i) few[i] = value_shared(PyList_GET_ITEM(o, i));
+        for (uint32_t i = 0; i < n; ++i) few[i] = value_owned(Py_NewRef(PyList_GET_ITEM(o, i)));
       }
     }
     if (count != static_cast<Py_ssize_t>(n)) {

@@ -224,8 +224,7 @@ bool op_load_from_dict_or_deref(Frame* f, const Word* pc) {
       return false;
     }
   }
-  x.kill_b();
-  x.set(x.a(), result);
+  x.replace_b(result);
   return true;
 }
 

@@ -83,7 +83,10 @@ inline bool next_pair(PyObject* iterator, PyTypeObject* type, bool unbox, Value*
     PyObject* iterators = reinterpret_cast<ZipObject*>(iterator)->iterators;
     *first = iterator_step(PyTuple_GET_ITEM(iterators, 0), unbox);
     if (*first == kEmpty) return false;
-    *second = iterator_step(PyTuple_GET_ITEM(iterators, 1), unbox);
+    PyObject* other = PyTuple_GET_ITEM(iterators, 1);
+    // Any other iterator may run code, and with it the collector, which does not know of `first`.
+    if (kRaces && !Py_IS_TYPE(other, &PyListIter_Type)) *first = to_owned(*first);
+    *second = iterator_step(other, unbox);
     if (*second == kEmpty) drop(*first);
     return *second != kEmpty;
   }

@@ -212,22 +212,7 @@ PyObject* list_of(PyObject* op, Part part) {
 
 }  // namespace
 
-PyObject* dict_get_int(PyDictObject* dict, int64_t i) {
-  DictKeys* keys = dict_keys(dict);
-  const Py_ssize_t index = find_number(keys, i, number_hash(i));
-  if (index < 0) return nullptr;
-  StrEntry* entry = dict_entry(keys, index);
-  if (sync::only_thread()) {
-    return Py_NewRef(entry->value);
-  } else {
-    Ref<> value;
-    if (sync::try_get_ref(&entry->value, &value) && value && sync::load_acquire(entry->key) != nullptr &&
-        dict_keys(dict) == keys) {
-      return value.release();
-    }
-    return nullptr;
-  }
-}
+Py_ssize_t dict_lookup_index_int(DictKeys* keys, int64_t i) { return find_number(keys, i, number_hash(i)); }
 
 bool dict_replace_int(PyDictObject* dict, int64_t i, PyObject* value) {
   PyObject* old;

@@ -137,9 +137,14 @@ inline Py_ssize_t dict_find_str(DictKeys* keys, PyObject* key, Py_hash_t hash) {
   });
 }
 
-inline Py_ssize_t dict_lookup_index_str(PyDictObject* dict, PyObject* key) {
-  return dict_find_str(dict_keys(dict), key, str_hash(key));
+inline Py_ssize_t dict_lookup_index_str_in(DictKeys* keys, PyObject* key) {
+  return dict_find_str(keys, key, str_hash(key));
 }
+inline Py_ssize_t dict_lookup_index_str(PyDictObject* dict, PyObject* key) {
+  return dict_lookup_index_str_in(dict_keys(dict), key);
+}
+// The entry of an int key, where no other code need run to find it.
+Py_ssize_t dict_lookup_index_int(DictKeys* keys, int64_t i);
 
 inline PyObject** dict_entry_value_slot(PyDictObject* dict, Py_ssize_t index) {
   return &dict_entry(dict_keys(dict), index)->value;
@@ -224,8 +229,6 @@ inline bool dict_try_get_str(PyDictObject* dict, PyObject* key, PyObject** resul
   return true;
 }
 
-// The value of the int key i as a new reference, or null with no error set: not there, or the general lookup must tell.
-PyObject* dict_get_int(PyDictObject* dict, int64_t i);
 // Replaces the value of the int key i, which takes over the reference. False, with nothing taken: the general way.
 bool dict_replace_int(PyDictObject* dict, int64_t i, PyObject* value);
 

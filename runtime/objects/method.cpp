@@ -52,7 +52,7 @@ PyObject* method_vectorcall(PyObject* callable, PyObject* const* args, size_t na
 // Attributes of the function show through.
 PyObject* method_getattro(PyObject* self, PyObject* name) {
   if (RecursionGuard guard(" while looking up an attribute of a method"); guard.refused()) return nullptr;
-  Ref<> descr = Ref<>::steal(type_lookup(Py_TYPE(self), name));
+  Found descr = type_find(Py_TYPE(self), name);
   if (!descr) return PyObject_GetAttr(as_method(self)->im_func, name);
   descrgetfunc get = Py_TYPE(descr.get())->tp_descr_get;
   return get != nullptr ? get(descr.get(), self, as_object(Py_TYPE(self))) : descr.release();
@@ -159,7 +159,7 @@ PyGetSetDef method_getsets[] = {
 PyInstanceMethodObject* as_instance_method(PyObject* self) { return reinterpret_cast<PyInstanceMethodObject*>(self); }
 
 PyObject* im_getattro(PyObject* self, PyObject* name) {
-  Ref<> descr = Ref<>::steal(type_lookup(Py_TYPE(self), name));
+  Found descr = type_find(Py_TYPE(self), name);
   if (!descr) return PyObject_GetAttr(as_instance_method(self)->func, name);
   descrgetfunc get = Py_TYPE(descr.get())->tp_descr_get;
   return get != nullptr ? get(descr.get(), self, as_object(Py_TYPE(self))) : descr.release();

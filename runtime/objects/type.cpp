@@ -39,7 +39,7 @@ int type_lookup_attribute(PyTypeObject* type, PyObject* name, PyObject** result)
   *result = nullptr;
   if ((type->tp_flags & Py_TPFLAGS_READY) == 0 && PyType_Ready(type) < 0) return -1;
   PyTypeObject* meta = Py_TYPE(as_object(type));
-  Ref<> meta_attribute = Ref<>::steal(type_lookup(meta, name));
+  Found meta_attribute = type_find(meta, name);
   descrgetfunc meta_get = nullptr;
   if (meta_attribute) {
     PyTypeObject* kind = Py_TYPE(meta_attribute.get());
@@ -49,7 +49,7 @@ int type_lookup_attribute(PyTypeObject* type, PyObject* name, PyObject** result)
       return *result != nullptr ? 1 : -1;
     }
   }
-  Ref<> attribute = Ref<>::steal(type_lookup(type, name));
+  Found attribute = type_find(type, name);
   if (attribute) {
     descrgetfunc get = Py_TYPE(attribute.get())->tp_descr_get;
     *result = get != nullptr ? get(attribute.get(), nullptr, as_object(type)) : attribute.release();

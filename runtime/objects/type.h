@@ -15,6 +15,8 @@
 #include "sync/shared_slot.h"
 #include "sync/stop_the_world.h"
 
+#include <utility>
+
 namespace amphis {
 
 // Serialises every change to any type: dict entries, bases, slots, version tags. Recursive on one thread.
@@ -95,8 +97,54 @@ inline uint32_t type_version_now(PyTypeObject* type) {
   return static_cast<uint32_t>(sync::load_acquire(type->tp_version_tag));
 }
 
+// A class attribute: counted, except where only the collector can free it (sync/deferred.h), for every thread looks at the
+// same ones. Uncounted it is good until the next safepoint, and as the function or an argument of a call: frames keep those
+// while they run. Who needs it after code that may pass a safepoint calls count() first.
+class [[nodiscard]] Found {
+  PyObject* p_ = nullptr;
+  bool counted_ = true;
+
+ public:
+  Found() = default;
+  static Found counted(PyObject* stolen) {
+    Found f;
+    f.p_ = stolen;
+    return f;
+  }
+  static Found uncounted(PyObject* borrowed) {
+    Found f;
+    f.p_ = borrowed;
+    f.counted_ = false;
+    return f;
+  }
+  Found(Found&& other) noexcept : p_(other.p_), counted_(other.counted_) { other.p_ = nullptr; }
+  Found& operator=(Found&& other) noexcept {
+    std::swap(p_, other.p_);
+    std::swap(counted_, other.counted_);
+    return *this;
+  }
+  ~Found() {
+    if (counted_) Py_XDECREF(p_);
+  }
+  PyObject* get() const { return p_; }
+  explicit operator bool() const { return p_ != nullptr; }
+  bool is_counted() const { return counted_; }
+  void count() {
+    if (!counted_) Py_XINCREF(p_);
+    counted_ = true;
+  }
+  // A new reference.
+  PyObject* release() {
+    count();
+    PyObject* p = p_;
+    p_ = nullptr;
+    return p;
+  }
+};
+
 // The attribute `name` (a str) found along type's MRO, as a new reference; null without an exception if there is none.
 PyObject* type_lookup(PyTypeObject* type, PyObject* name);
+Found type_find(PyTypeObject* type, PyObject* name);
 // The same, and the version tag that the answer belongs to (0: do not cache).
 PyObject* type_lookup_versioned(PyTypeObject* type, PyObject* name, uint32_t* version);
 // Drops this thread's method cache (thread exit, PyType_ClearCache).
@@ -107,6 +155,7 @@ void type_cache_init();
 // obj's special method `name`, looked up on its type: 1 found, 0 absent, -1 error. If *self_needed is set, *method is
 // unbound and obj is to be passed as first argument (no bound method was made).
 int lookup_special(PyObject* obj, PyObject* name, PyObject** method, bool* self_needed);
+int find_special(PyObject* obj, PyObject* name, Found* method, bool* self_needed);
 // Calls obj.name(*args) through the type without binding. args[0] must be obj. Null with AttributeError(name) if absent.
 PyObject* call_special(PyObject* name, PyObject* const* args, size_t nargs);
 // The same; *found is false and the result null without an exception if the method does not exist.

@@ -6,6 +6,7 @@
 // reference with sync::try_incref and then compares the version again, so a value that was dropped
 // in between is never returned.
 #include "objects/type.h"
+#include "sync/deferred.h"
 #include "sync/mutex.h"
 #include "sync/ref.h"
 #include "sync/shared_slot.h"
@@ -148,7 +149,19 @@ void type_modified_locked(PyTypeObject* type) {
   type_each_subclass_locked(type, type_modified_locked);
 }
 
-PyObject* type_lookup_versioned(PyTypeObject* type, PyObject* name, uint32_t* version_out) {
+namespace {
+
+// Deferred, and of a kind whose C code does not touch it any more after it has run other code.
+bool needs_no_count(PyObject* value) {
+  if (!sync::is_deferred(value)) return false;
+  PyTypeObject* kind = Py_TYPE(value);
+  if (kind == &PyFunction_Type || kind == &PyProperty_Type || kind == &PyStaticMethod_Type || kind == &PyClassMethod_Type) {
+    return true;
+  }
+  return is_heap_type(kind) && type_extra(kind) != nullptr && type_extra(kind)->plain_instances;
+}
+
+Found find_versioned(PyTypeObject* type, PyObject* name, uint32_t* version_out) {
   uint32_t version = type_version_now(type);
   ThreadState* ts = current_thread();
   if (version != 0 && ts->method_cache != nullptr) {
@@ -157,14 +170,16 @@ PyObject* type_lookup_versioned(PyTypeObject* type, PyObject* name, uint32_t* ve
       PyObject* value = entry.value;
       if (value == nullptr) {
         *version_out = version;
-        return nullptr;
+        return Found();
       }
-      if (sync::try_incref(value)) {
+      const bool deferred = needs_no_count(value);
+      if (deferred || sync::try_incref(value)) {
+        sync::settle_reads();
         if (type_version_now(type) == version) {
           *version_out = version;
-          return value;
+          return deferred ? Found::uncounted(value) : Found::counted(value);
         }
-        Py_DECREF(value);
+        if (!deferred) Py_DECREF(value);
       }
     }
   }
@@ -175,7 +190,7 @@ PyObject* type_lookup_versioned(PyTypeObject* type, PyObject* name, uint32_t* ve
   if (version != 0 && cacheable(name)) {
     if (ts->method_cache == nullptr) {
       ts->method_cache = static_cast<MethodCache*>(std::calloc(1, sizeof(MethodCache)));
-      if (ts->method_cache == nullptr) return value;
+      if (ts->method_cache == nullptr) return Found::counted(value);
     }
     CacheEntry& entry = ts->method_cache->entries[cache_index(version, name)];
     if (value != nullptr) sync::publish(value);
@@ -185,12 +200,23 @@ PyObject* type_lookup_versioned(PyTypeObject* type, PyObject* name, uint32_t* ve
     entry.value = value;
     Py_XDECREF(old);
   }
-  return value;
+  return Found::counted(value);
+}
+
+}  // namespace
+
+PyObject* type_lookup_versioned(PyTypeObject* type, PyObject* name, uint32_t* version) {
+  return find_versioned(type, name, version).release();
 }
 
 PyObject* type_lookup(PyTypeObject* type, PyObject* name) {
   uint32_t version;
-  return type_lookup_versioned(type, name, &version);
+  return find_versioned(type, name, &version).release();
+}
+
+Found type_find(PyTypeObject* type, PyObject* name) {
+  uint32_t version;
+  return find_versioned(type, name, &version);
 }
 
 void type_cache_clear_thread() { drop_cache(current_thread()); }

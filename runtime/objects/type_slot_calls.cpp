@@ -13,17 +13,14 @@ namespace {
 
 // A special method ready to call. `unbound`: self has to be passed.
 struct Method {
-  Ref<> callable;
+  Found callable;
   bool unbound = false;
   explicit operator bool() const { return static_cast<bool>(callable); }
 };
 
 // 1 found, 0 absent, -1 error.
 int find(PyObject* self, PyObject* name, Method* method) {
-  PyObject* raw;
-  int found = lookup_special(self, name, &raw, &method->unbound);
-  method->callable = Ref<>::steal(found > 0 ? raw : nullptr);
-  return found;
+  return find_special(self, name, &method->callable, &method->unbound);
 }
 
 PyObject* call(const Method& method, PyObject* const* args, size_t nargs) {
@@ -33,21 +30,26 @@ PyObject* call(const Method& method, PyObject* const* args, size_t nargs) {
 
 }  // namespace
 
-int lookup_special(PyObject* obj, PyObject* name, PyObject** method, bool* self_needed) {
+int find_special(PyObject* obj, PyObject* name, Found* method, bool* self_needed) {
   PyTypeObject* type = Py_TYPE(obj);
-  PyObject* found = type_lookup(type, name);
-  *method = found;
+  *method = type_find(type, name);
   *self_needed = false;
-  if (found == nullptr) return 0;
-  PyTypeObject* kind = Py_TYPE(found);
+  if (!*method) return 0;
+  PyTypeObject* kind = Py_TYPE(method->get());
   if (kind->tp_flags & Py_TPFLAGS_METHOD_DESCRIPTOR) {
     *self_needed = true;
     return 1;
   }
   if (kind->tp_descr_get == nullptr) return 1;
-  *method = kind->tp_descr_get(found, obj, as_object(type));
-  Py_DECREF(found);
-  return *method == nullptr ? -1 : 1;
+  *method = Found::counted(kind->tp_descr_get(method->get(), obj, as_object(type)));
+  return *method ? 1 : -1;
+}
+
+int lookup_special(PyObject* obj, PyObject* name, PyObject** method, bool* self_needed) {
+  Found found;
+  const int outcome = find_special(obj, name, &found, self_needed);
+  *method = outcome > 0 ? found.release() : nullptr;
+  return outcome;
 }
 
 PyObject* call_special_optional(PyObject* name, PyObject* const* args, size_t nargs, bool* found) {
@@ -79,9 +81,9 @@ PyObject* try_binary(PyObject* name, PyObject* self, PyObject* other) {
 
 // Does the class of `right`, a subclass of left's, have its own reflected method?
 bool reflected_differs(PyObject* left, PyObject* right, PyObject* rop) {
-  Ref<> theirs = Ref<>::steal(type_lookup(Py_TYPE(right), rop));
+  Found theirs = type_find(Py_TYPE(right), rop);
   if (!theirs) return false;
-  Ref<> ours = Ref<>::steal(type_lookup(Py_TYPE(left), rop));
+  Found ours = type_find(Py_TYPE(left), rop);
   return ours.get() != theirs.get();
 }
 
@@ -339,7 +341,7 @@ PyObject* slot_iter(PyObject* self) {
 
 PyObject* slot_descr_get(PyObject* self, PyObject* obj, PyObject* type) {
   // As documented for descriptors, __get__ itself is not bound.
-  Ref<> get = Ref<>::steal(type_lookup(Py_TYPE(self), names.dunder_get));
+  Found get = type_find(Py_TYPE(self), names.dunder_get);
   if (!get) {
     // A lost __get__: clear the slot, it was stale.
     if (Py_TYPE(self)->tp_descr_get == slot_descr_get) Py_TYPE(self)->tp_descr_get = nullptr;

@@ -45,11 +45,18 @@ int raise_undeletable(PyObject* obj, PyObject* name) {
 
 // The generic lookup: data descriptor, instance, other class attribute. 1 found, 0 absent, -1 error.
 // `dict`: used instead of the instance's storage if not null.
+// Whether attributes of obj are looked up in a dict, whose keys may be anything.
+bool has_dict(PyObject* obj, PyTypeObject* type) {
+  if (has_inline_values(type) && sync::load_acquire(inline_values(obj, type)->valid)) return false;
+  PyObject** slot = instance_dict_slot(obj, type);
+  return slot != nullptr && sync::load_acquire(*slot) != nullptr;
+}
+
 int generic_lookup(PyObject* obj, PyObject* name, PyObject* dict, PyObject** result) {
   PyTypeObject* type = Py_TYPE(obj);
   *result = nullptr;
   if ((type->tp_flags & Py_TPFLAGS_READY) == 0 && PyType_Ready(type) < 0) return -1;
-  Ref<> descr = Ref<>::steal(type_lookup(type, name));
+  Found descr = type_find(type, name);
   descrgetfunc get = nullptr;
   if (descr) {
     PyTypeObject* kind = Py_TYPE(descr.get());
@@ -59,6 +66,8 @@ int generic_lookup(PyObject* obj, PyObject* name, PyObject* dict, PyObject** res
       return *result != nullptr ? 1 : -1;
     }
   }
+  // Comparing keys of a dict may run code.
+  if (descr && !descr.is_counted() && (dict != nullptr || has_dict(obj, type))) descr.count();
   if (dict != nullptr) {
     Ref<> keep = Ref<>::share(dict);
     int found = PyDict_GetItemRef(dict, name, result);
@@ -102,7 +111,7 @@ PyObject* object_get_method(PyObject* obj, PyObject* name, bool* unbound) {
   PyTypeObject* type = Py_TYPE(obj);
   *unbound = false;
   if (type->tp_getattro != PyObject_GenericGetAttr || !PyUnicode_CheckExact(name)) return PyObject_GetAttr(obj, name);
-  Ref<> descr = Ref<>::steal(type_lookup(type, name));
+  Found descr = type_find(type, name);
   descrgetfunc get = nullptr;
   bool method = false;
   if (descr) {
@@ -115,6 +124,7 @@ PyObject* object_get_method(PyObject* obj, PyObject* name, bool* unbound) {
     }
   }
   if (type->tp_dictoffset != 0) {
+    if (descr && !descr.is_counted() && has_dict(obj, type)) descr.count();
     PyObject* value;
     if (instance_get(obj, type, name, &value) != 0) return value;
   }
@@ -153,7 +163,7 @@ int _PyObject_GenericSetAttrWithDict(PyObject* obj, PyObject* name, PyObject* va
   if (!check_name(name)) return -1;
   PyTypeObject* type = Py_TYPE(obj);
   if ((type->tp_flags & Py_TPFLAGS_READY) == 0 && PyType_Ready(type) < 0) return -1;
-  Ref<> descr = Ref<>::steal(type_lookup(type, name));
+  Found descr = type_find(type, name);
   if (descr) {
     descrsetfunc set = Py_TYPE(descr.get())->tp_descr_set;
     if (set != nullptr) return set(descr.get(), obj, value);

@@ -21,11 +21,19 @@
 
 namespace amphis::sync {
 
+// An object of another thread, and how often this one has counted for it.
+struct ForeignReads {
+  PyObject* op;
+  uint32_t times;
+};
+
 struct RefQueue {
   ThreadState* ts;
   uintptr_t owner;
   RefQueue* next;
   PtrStack<PyObject*> objects;
+  static constexpr size_t kForeign = 64;
+  ForeignReads foreign[kForeign];
 };
 
 namespace {
@@ -112,6 +120,34 @@ void free_queue(ThreadState* ts) {
   std::free(q);
 }
 
+// Whether nobody will miss the moment of its death: no finalizer, no weak reference.
+bool may_wait_for_collector(PyObject* op) {
+  PyTypeObject* type = Py_TYPE(op);
+  if (!PyType_IS_GC(type) || !PyObject_GC_IsTracked(op) || type->tp_finalize != nullptr || type->tp_del != nullptr) return false;
+  const Py_ssize_t weak = type->tp_weaklistoffset;
+  return weak == 0 ||
+         (weak > 0 && load_relaxed(*reinterpret_cast<PyObject**>(reinterpret_cast<char*>(op) + weak)) == nullptr);
+}
+
+// The caller has counted for another thread's object. What it does so again and again for becomes deferred.
+void note_foreign_read(PyObject* op) {
+  constexpr uint32_t kOften = 64;
+  ThreadState* ts = current_thread();
+  RefQueue* q = ts != nullptr ? ts->merge_queue : nullptr;
+  if (q == nullptr) return;
+  ForeignReads& entry = q->foreign[(reinterpret_cast<uintptr_t>(op) >> 5) % RefQueue::kForeign];
+  if (entry.op != op) {
+    // Of two objects in one place the more frequent one wins.
+    if (entry.times > 1)
+      --entry.times;
+    else
+      entry = {op, 1};
+  } else if (++entry.times >= kOften) {
+    entry = {};
+    if (may_wait_for_collector(op)) set_deferred(op);
+  }
+}
+
 }  // namespace
 
 Py_ssize_t merge_refcount(PyObject* op, Py_ssize_t extra) {
@@ -132,7 +168,7 @@ void register_owner(ThreadState* ts) {
   AMPHIS_ASSERT(!ts->merge_queue);
   void* memory = std::malloc(sizeof(RefQueue));
   AMPHIS_CHECK(memory);
-  auto* q = new (memory) RefQueue{ts, ts->owner_id, nullptr, {}};
+  auto* q = new (memory) RefQueue{ts, ts->owner_id, nullptr, {}, {}};
   ts->merge_queue = q;
   Bucket& b = bucket_of(q->owner);
   platform::RawLock lock(b.lock);
@@ -203,7 +239,13 @@ bool try_incref_shared(PyObject* op) {
     // Zero: the owner would free it without looking. Merged and none left: dead.
     if (shared == 0 || shared == _Py_REF_MERGED) return false;
   } while (!compare_exchange(op->ob_ref_shared, shared, shared + (Py_ssize_t(1) << _Py_REF_SHARED_SHIFT)));
+  note_foreign_read(op);
   return true;
+}
+
+void incref_foreign(PyObject* op) {
+  Py_INCREF(op);
+  note_foreign_read(op);
 }
 
 void publish_slow(PyObject* op) {

@@ -14,6 +14,8 @@ namespace amphis::sync {
 
 // Adds to the shared half; false: the object is dead, or its owner could free it without looking.
 AMPHIS_NOINLINE bool try_incref_shared(PyObject* op);
+// Py_INCREF of an object that is not this thread's own. Both note what is counted for often (sync/deferred.h).
+AMPHIS_NOINLINE void incref_foreign(PyObject* op);
 AMPHIS_NOINLINE void publish_slow(PyObject* op);
 // A strong reference to *slot with the world stopped; leaves the object published.
 AMPHIS_COLD PyObject* get_ref_stopped(PyObject* const* slot);

@@ -1,0 +1,222 @@
+"""Objects that several threads read all the time: nothing of them is lost, and their ends come when they should."""
+import gc
+import sys
+import threading
+import unittest
+import weakref
+
+READS = 3000  # far more than an object needs to become deferred
+
+
+class Node:
+    """Something without a finalizer whose instances can be counted."""
+
+    def __init__(self, value=None):
+        self.value = value
+        self.children = [value]
+
+
+class Closing:
+    closed = 0
+
+    def __init__(self):
+        self.part = [1]
+
+    def __del__(self):
+        Closing.closed += 1
+
+
+def in_threads(function, count=3):
+    errors = []
+
+    def call():
+        try:
+            function()
+        except BaseException as e:
+            errors.append(e)
+    threads = [threading.Thread(target=call) for _ in range(count)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    if errors:
+        raise errors[0]
+
+
+def live_nodes():
+    gc.collect()
+    return sum(type(o) is Node for o in gc.get_objects())
+
+
+class Deferred(unittest.TestCase):
+    def read_often(self, holder):
+        def read():
+            for _ in range(READS):
+                holder.value.value
+                holder.children[0]
+                for item in holder.children:
+                    item
+        in_threads(read)
+
+    def test_an_instance_that_many_threads_read_is_collected_when_it_is_dropped(self):
+        before = live_nodes()
+        holder = Node(Node(Node()))
+        self.read_often(holder)
+        self.assertEqual(live_nodes(), before + 3)
+        del holder
+        self.assertEqual(live_nodes(), before)
+
+    def test_a_cycle_of_such_instances_is_collected(self):
+        before = live_nodes()
+        holder = Node(Node(Node()))
+        holder.value.value.value = holder
+        self.read_often(holder)
+        del holder
+        self.assertEqual(live_nodes(), before)
+
+    def test_the_registers_of_a_running_frame_keep_what_they_hold(self):
+        holder = Node(Node(Node("kept")))
+        self.read_often(holder)
+        node = holder.value
+        inner = node.value
+        holder.value = None
+        node.value = None
+        del holder, node
+        gc.collect()
+        self.assertEqual(inner.value, "kept")
+
+    def test_a_suspended_generator_keeps_what_it_holds(self):
+        holder = Node(Node(Node("kept")))
+        self.read_often(holder)
+
+        def generate():
+            node = holder.value
+            inner = node.value
+            del node
+            yield
+            yield inner.value
+        generator = generate()
+        next(generator)
+        holder.value = None
+        gc.collect()
+        self.assertEqual(next(generator), "kept")
+
+    def test_an_object_with_a_finalizer_ends_with_its_last_reference(self):
+        holder = Node(Closing())
+
+        def read():
+            for _ in range(READS):
+                holder.value.part
+        in_threads(read)
+        Closing.closed = 0
+        holder.children.clear()
+        holder.value = None
+        # Threads that have ended may have left their counts to be merged.
+        if not Closing.closed:
+            gc.collect()
+        self.assertEqual(Closing.closed, 1)
+
+    def test_an_object_with_a_weak_reference_ends_with_its_last_reference(self):
+        holder = Node(Node())
+        seen = weakref.ref(holder.value)
+        self.read_often(holder)
+        gc.disable()
+        try:
+            holder.value = None
+            holder.children.clear()
+            self.assertIsNone(seen())
+        finally:
+            gc.enable()
+
+    def test_objects_change_while_others_read_them_uncounted(self):
+        holder = Node(Node(0))
+        holder.children = [Node(i) for i in range(8)]
+        done = False
+        kinds = set()
+
+        def read():
+            while not done:
+                node = holder.value
+                kinds.add(type(node.value))
+                for child in holder.children:
+                    kinds.add(type(child.value))
+                a, b = holder.children[1], holder.children[-1]
+                kinds.add(type(a.value))
+                kinds.add(type(b.value))
+
+        def write():
+            nonlocal done
+            try:
+                for i in range(READS):
+                    holder.value = Node(i)
+                    holder.children[i % 8] = Node(i)
+                    if i % 100 == 0:
+                        holder.children = [Node(i) for i in range(8)]
+                        gc.collect()
+            finally:
+                done = True
+        readers = [threading.Thread(target=read) for _ in range(3)]
+        for t in readers:
+            t.start()
+        write()
+        for t in readers:
+            t.join()
+        self.assertEqual(kinds, {int})
+
+    def test_class_attributes_change_while_others_use_them(self):
+        class Descriptor:
+            def __init__(self, value):
+                self.value = value
+
+            def __get__(self, instance, owner):
+                return self.value
+
+        class Used:
+            described = Descriptor(1)
+            static = staticmethod(lambda: 1)
+
+            @property
+            def prop(self):
+                return 1
+
+            def __enter__(self):
+                return 1
+
+            def __exit__(self, *exc):
+                pass
+
+            def __call__(self):
+                return 1
+        done = False
+        seen = set()
+
+        def use():
+            used = Used()
+            while not done:
+                seen.add(used.described)
+                seen.add(used.prop)
+                seen.add(Used.static())
+                seen.add(used())
+                with used as x:
+                    seen.add(x)
+        threads = [threading.Thread(target=use) for _ in range(3)]
+        for t in threads:
+            t.start()
+        try:
+            for i in range(300):
+                Used.described = Descriptor(i)
+                Used.prop = property(lambda self, i=i: i)
+                Used.static = staticmethod(lambda i=i: i)
+                Used.__enter__ = lambda self, i=i: i
+                Used.__call__ = lambda self, i=i: i
+                if i % 20 == 0:
+                    gc.collect()
+        finally:
+            done = True
+            for t in threads:
+                t.join()
+        self.assertLessEqual(seen, set(range(300)))
+
+
+if __name__ == "__main__":
+    unittest.main()
