@@ -139,6 +139,7 @@ int Py_FinalizeEx(void) {
   fflush(stdout);
   fflush(stderr);
   phase = Phase::kFinalized;
+  main_thread_finished();
   return status;
 }
 

@@ -78,7 +78,7 @@ void break_untracked_cycles() {
 
 // What Py_FinalizeEx left: the tables of the import system and the thread that it ran on.
 void leave_last_life() {
-  // A life that another thread ended leaves that thread's state behind.
+  take_over_main_thread();
   if (current_thread() != nullptr) {
     posix::forget_fork_callbacks();
     break_untracked_cycles();

@@ -36,6 +36,10 @@ inline InterpreterState* interpreter() { return &the_interpreter; }
 ThreadState* start_main_thread();
 // The very end: the calling, attached thread is the last one; frees its state and leaves the thread detached.
 void end_main_thread();
+// Between two lives: the calling thread finalized the runtime; the calling thread, if it is another one, gets the state of the last
+// life attached, so that it can end it.
+void main_thread_finished();
+void take_over_main_thread();
 
 bool is_main_thread();
 

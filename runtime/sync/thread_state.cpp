@@ -215,6 +215,53 @@ ThreadState* start_main_thread() {
   return ts;
 }
 
+namespace {
+
+// The thread that has finalized the runtime keeps its state, attached, until the next life begins, perhaps on another thread:
+// that one takes the state over.
+struct Finished {
+  platform::RawMutex mutex;
+  ThreadState** current = nullptr;  // that thread's variables, while it lives
+  ThreadState** bound = nullptr;
+};
+constinit Finished finished;
+
+struct ForgetAtThreadEnd {
+  bool armed = false;
+  ~ForgetAtThreadEnd() {
+    if (!armed) return;
+    platform::RawLock lock(finished.mutex);
+    if (finished.current == &sync::tls_current) finished.current = finished.bound = nullptr;
+  }
+};
+thread_local ForgetAtThreadEnd forget;
+
+}  // namespace
+
+void main_thread_finished() {
+  forget.armed = true;
+  platform::RawLock lock(finished.mutex);
+  finished.current = &sync::tls_current;
+  finished.bound = &tls_bound;
+}
+
+void take_over_main_thread() {
+  ThreadState* ts = interpreter()->main_thread.load();
+  if (ts == nullptr || current_thread() != nullptr) return;
+  {
+    platform::RawLock lock(finished.mutex);
+    if (finished.current != nullptr) {
+      *finished.current = nullptr;
+      if (*finished.bound == ts) *finished.bound = ts->previous_bound;
+    }
+    finished.current = finished.bound = nullptr;
+  }
+  ts->_status.bound = 0;
+  ts->previous_bound = nullptr;
+  sync::tls_current = ts;
+  sync::bind_thread(ts);
+}
+
 void end_main_thread() {
   ThreadState* ts = current_thread();
   sync::finish_current_thread(ts);
