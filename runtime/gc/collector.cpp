@@ -178,6 +178,7 @@ bool Collector::find_garbage() {
   StopTheWorld stopped;
   memory::drain_all_heaps();
   settle_type_counts();
+  sync::renew_deferrals();
   if (!census()) return false;
   mark_roots();
   subtract();

@@ -14,5 +14,7 @@ constexpr Py_ssize_t kDeferredBias = Py_ssize_t(1) << 58;
 inline bool is_deferred(PyObject* op) { return load_relaxed(op->ob_gc_bits) & kGcBitDeferred; }
 // False: the object is immortal or deferred already.
 bool set_deferred(PyObject* op);
+// World stopped, by the collector: threads may make objects deferred again that they read often.
+void renew_deferrals();
 
 }  // namespace amphis::sync

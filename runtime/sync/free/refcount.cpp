@@ -11,6 +11,7 @@
 #include "platform/raw_mutex.h"
 #include "sync/atomic_field.h"
 #include "sync/deferred.h"
+#include "sync/interpreter_state.h"
 #include "sync/object_lock.h"
 #include "sync/shared_slot.h"
 #include "sync/stop_the_world.h"
@@ -34,7 +35,10 @@ struct RefQueue {
   PtrStack<PyObject*> objects;
   static constexpr size_t kForeign = 64;
   ForeignReads foreign[kForeign];
+  uint32_t deferrals_left;
 };
+
+constexpr uint32_t kDeferralsPerCollection = 1024;
 
 namespace {
 
@@ -144,7 +148,8 @@ void note_foreign_read(PyObject* op) {
       entry = {op, 1};
   } else if (++entry.times >= kOften) {
     entry = {};
-    if (may_wait_for_collector(op)) set_deferred(op);
+    // What many threads share is little; a stream of messages that one thread makes for another must not wait in memory.
+    if (q->deferrals_left != 0 && may_wait_for_collector(op) && set_deferred(op)) --q->deferrals_left;
   }
 }
 
@@ -168,7 +173,7 @@ void register_owner(ThreadState* ts) {
   AMPHIS_ASSERT(!ts->merge_queue);
   void* memory = std::malloc(sizeof(RefQueue));
   AMPHIS_CHECK(memory);
-  auto* q = new (memory) RefQueue{ts, ts->owner_id, nullptr, {}, {}};
+  auto* q = new (memory) RefQueue{ts, ts->owner_id, nullptr, {}, {}, kDeferralsPerCollection};
   ts->merge_queue = q;
   Bucket& b = bucket_of(q->owner);
   platform::RawLock lock(b.lock);
@@ -280,6 +285,12 @@ PyObject* get_ref_stopped(PyObject* const* slot) {
 PyObject* get_ref_locked(PyObject* const* slot, const void* owner) {
   ObjectLock lock(owner);
   return take_ref(slot);
+}
+
+void renew_deferrals() {
+  for_each_thread([](ThreadState* ts) {
+    if (ts->merge_queue != nullptr) ts->merge_queue->deferrals_left = kDeferralsPerCollection;
+  });
 }
 
 bool set_deferred(PyObject* op) {

@@ -7,5 +7,6 @@ namespace amphis::sync {
 
 inline bool is_deferred(PyObject*) { return false; }
 inline bool set_deferred(PyObject*) { return false; }
+inline void renew_deferrals() {}
 
 }  // namespace amphis::sync
