@@ -101,7 +101,7 @@ bool quarantine(void* block) {
   if (current_thread() == nullptr) return false;
   const memory::Page* page = memory::page_of(block);
   // Large memory goes back at once.
-  if (page->state == memory::PageState::kLarge) return false;
+  if (page->block_size == 0) return false;
   auto* op = static_cast<PyObject*>(block);
   const PyTypeObject* type = Py_TYPE(op);
   Entry entry{op, {}, nullptr, nullptr, nullptr};

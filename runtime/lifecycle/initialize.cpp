@@ -48,6 +48,7 @@ PyStatus init_objects() {
   static bool done = false;
   if (done) return status_ok();
   type_cache_init();
+  instance_init();
   if (init_names() < 0 || init_static_types() < 0) return PyStatus_Error("can't initialize types");
   if (init_exceptions() < 0) return PyStatus_Error("failed to initialize an exception type");
   install_root_visitor();

@@ -3,11 +3,14 @@
 #include "objects/instance.h"
 
 #include "gc/gc_bits.h"
+#include "sync/deferred.h"
 #include "sync/mutex.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 namespace amphis {
 
@@ -356,6 +359,32 @@ AMPHIS_ALWAYS_INLINE void dealloc_plain(PyObject* self, PyTypeObject* type) {
 }
 
 }  // namespace
+
+namespace {
+
+// Whether no program can see when the object ends (sync/deferred.h): none of its kind does anything then, nor refers weakly
+// to it.
+bool ends_unseen(PyObject* op) {
+  PyTypeObject* type = Py_TYPE(op);
+  if (!PyType_IS_GC(type) || !gc::is_tracked(op)) return false;
+  if (is_heap_type(type)) {
+    if (type->tp_dealloc != subtype_dealloc || type->tp_finalize != nullptr || type->tp_del != nullptr ||
+        native_base(type, &PyTypeObject::tp_dealloc, static_cast<destructor>(subtype_dealloc)) != &PyBaseObject_Type) {
+      return false;
+    }
+  } else {
+    static PyTypeObject* const kinds[] = {&PyList_Type, &PyTuple_Type,    &PyDict_Type,     &PySet_Type,      &PyFrozenSet_Type,
+                                          &PyCell_Type, &PyFunction_Type, &PyMethod_Type,   &PyProperty_Type, &PyStaticMethod_Type,
+                                          &PyClassMethod_Type};
+    if (std::find(std::begin(kinds), std::end(kinds), type) == std::end(kinds)) return false;
+  }
+  const Py_ssize_t weak = type->tp_weaklistoffset;
+  return weak <= 0 || sync::load_acquire(*reinterpret_cast<PyObject**>(reinterpret_cast<char*>(op) + weak)) == nullptr;
+}
+
+}  // namespace
+
+void instance_init() { sync::set_deferral_policy(ends_unseen); }
 
 void subtype_dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);

@@ -400,7 +400,8 @@ int memoryview_assign(PyObject* o, PyObject* key, PyObject* value) {
     ViewLock lock(self);
     char* p = self->view.readonly ? nullptr : byte_at(self, key);
     if (p != nullptr) {
-      *p = static_cast<char>(byte);
+      // Two getbuffer() of one BytesIO are two owners of the same memory.
+      sync::store_relaxed(*p, static_cast<char>(byte));
       return 0;
     }
   }

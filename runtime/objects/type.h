@@ -239,6 +239,8 @@ PyObject* object_raise_abstract(PyTypeObject* type);
 
 // Class-statement instances' own tp_dealloc/traverse/clear (instance.cpp).
 void subtype_dealloc(PyObject* self);
+// Once, at start-up.
+void instance_init();
 int subtype_traverse(PyObject* self, visitproc visit, void* arg);
 int subtype_clear(PyObject* self);
 

@@ -2,10 +2,11 @@
 // and is the only one to free it. sync::set_deferred(obj) makes a fresh, collector-tracked object so. Meant for what
 // many threads call at once: functions, code objects, modules, classes. GIL build: no object is deferred.
 //
-// Other containers and instances become deferred when a thread that does not own them has counted for them 64 times: two
-// threads that read one object would otherwise write its count in turn, which is slower than all the rest. The collector, not
-// the last reference, then ends their life; so this never happens to objects with a finalizer or a weak reference, whose end
-// a program can see, and a thread makes at most 1024 objects deferred between two collections.
+// Built-in containers and instances of classes made in Python become deferred when a thread that does not own them has
+// counted for them 64 times: two threads that read one object would otherwise write its count in turn, which is slower than
+// all the rest. The collector, not the last reference, then ends their life; so this never happens to objects with a
+// finalizer or a weak reference, whose end a program can see, and a thread makes at most 1024 objects deferred between
+// two collections.
 #pragma once
 
 #include "sync/variant.h"

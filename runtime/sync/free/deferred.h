@@ -14,6 +14,8 @@ constexpr Py_ssize_t kDeferredBias = Py_ssize_t(1) << 58;
 inline bool is_deferred(PyObject* op) { return load_relaxed(op->ob_gc_bits) & kGcBitDeferred; }
 // False: the object is immortal or deferred already.
 bool set_deferred(PyObject* op);
+// At start-up: says of which objects programs cannot see when they end.
+void set_deferral_policy(bool (*policy)(PyObject*));
 // World stopped, by the collector: threads may make objects deferred again that they read often.
 void renew_deferrals();
 

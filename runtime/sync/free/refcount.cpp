@@ -124,14 +124,7 @@ void free_queue(ThreadState* ts) {
   std::free(q);
 }
 
-// Whether nobody will miss the moment of its death: no finalizer, no weak reference.
-bool may_wait_for_collector(PyObject* op) {
-  PyTypeObject* type = Py_TYPE(op);
-  if (!PyType_IS_GC(type) || !PyObject_GC_IsTracked(op) || type->tp_finalize != nullptr || type->tp_del != nullptr) return false;
-  const Py_ssize_t weak = type->tp_weaklistoffset;
-  return weak == 0 ||
-         (weak > 0 && load_relaxed(*reinterpret_cast<PyObject**>(reinterpret_cast<char*>(op) + weak)) == nullptr);
-}
+bool (*ends_unseen)(PyObject*);  // set at start-up
 
 // The caller has counted for another thread's object. What it does so again and again for becomes deferred.
 void note_foreign_read(PyObject* op) {
@@ -149,7 +142,7 @@ void note_foreign_read(PyObject* op) {
   } else if (++entry.times >= kOften) {
     entry = {};
     // What many threads share is little; a stream of messages that one thread makes for another must not wait in memory.
-    if (q->deferrals_left != 0 && may_wait_for_collector(op) && set_deferred(op)) --q->deferrals_left;
+    if (q->deferrals_left != 0 && ends_unseen(op) && set_deferred(op)) --q->deferrals_left;
   }
 }
 
@@ -286,6 +279,8 @@ PyObject* get_ref_locked(PyObject* const* slot, const void* owner) {
   ObjectLock lock(owner);
   return take_ref(slot);
 }
+
+void set_deferral_policy(bool (*policy)(PyObject*)) { ends_unseen = policy; }
 
 void renew_deferrals() {
   for_each_thread([](ThreadState* ts) {

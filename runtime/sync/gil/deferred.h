@@ -8,5 +8,6 @@ namespace amphis::sync {
 inline bool is_deferred(PyObject*) { return false; }
 inline bool set_deferred(PyObject*) { return false; }
 inline void renew_deferrals() {}
+inline void set_deferral_policy(bool (*)(PyObject*)) {}
 
 }  // namespace amphis::sync
