@@ -348,7 +348,7 @@ Py_ssize_t length(PyObject* o) {
 }
 
 PyObject* repr(PyObject* o) {
-  return PyUnicode_FromFormat(as_view(o)->flags & _Py_MEMORYVIEW_RELEASED ? "<released memory at %p>" : "<memory at %p>",
+  return PyUnicode_FromFormat(view_released(as_view(o)) ? "<released memory at %p>" : "<memory at %p>",
                               o);
 }
 

@@ -124,7 +124,7 @@ void free_queue(ThreadState* ts) {
   std::free(q);
 }
 
-bool (*ends_unseen)(PyObject*);  // set at start-up
+bool (*ends_unseen)(PyObject*);  // set at start-up; null: nothing else becomes deferred
 
 // The caller has counted for another thread's object. What it does so again and again for becomes deferred.
 void note_foreign_read(PyObject* op) {
@@ -142,7 +142,7 @@ void note_foreign_read(PyObject* op) {
   } else if (++entry.times >= kOften) {
     entry = {};
     // What many threads share is little; a stream of messages that one thread makes for another must not wait in memory.
-    if (q->deferrals_left != 0 && ends_unseen(op) && set_deferred(op)) --q->deferrals_left;
+    if (q->deferrals_left != 0 && ends_unseen != nullptr && ends_unseen(op) && set_deferred(op)) --q->deferrals_left;
   }
 }
 

@@ -41,7 +41,7 @@ inline void publish(PyObject* op) {
 // True when this thread holds the only reference, so that nobody can notice a change in place.
 AMPHIS_ALWAYS_INLINE bool is_unique(PyObject* op) {
   if (load_relaxed(op->ob_tid) == _Py_ThreadId())
-    return load_relaxed(op->ob_ref_local) == 1 && (load_relaxed(op->ob_ref_shared) >> _Py_REF_SHARED_SHIFT) == 0;
+    return load_relaxed(op->ob_ref_local) == 1 && (load_acquire(op->ob_ref_shared) >> _Py_REF_SHARED_SHIFT) == 0;
   return load_relaxed(op->ob_ref_local) == 0 && load_acquire(op->ob_ref_shared) == _Py_REF_SHARED(1, _Py_REF_MERGED);
 }
 
