@@ -90,6 +90,16 @@ void Assembler::unbox_variables(const std::vector<uint32_t>& object_reads) {
   }
 }
 
+void Assembler::mark_unwanted_results() {
+  for (size_t i = 0; i + 1 < instrs_.size(); ++i) {
+    Instr& call = instrs_[i];
+    const Instr& next = instrs_[i + 1];
+    if ((call.op == Op::CALL || call.op == Op::CALL_KW) && call.c == call.a && next.op == Op::CLEAR && next.a == call.a) {
+      call.flags |= kFused;
+    }
+  }
+}
+
 void Assembler::emit_wide(Op op, uint32_t a, int64_t bc, uint8_t flags) {
   Instr& i = append(op);
   i.a = narrow(a);

@@ -64,6 +64,8 @@ class Assembler {
   void mark_number(uint32_t reg);
   // What is loaded into variables whose objects nobody reads may come as numbers. By variable: reads of the object.
   void unbox_variables(const std::vector<uint32_t>& object_reads);
+  // Tells calls whose result is dropped at once.
+  void mark_unwanted_results();
 
   // The first cache word of an instruction emitted earlier.
   void patch_cache(size_t index, uint64_t cache) { instrs_[index].cache = cache; }

@@ -122,7 +122,7 @@ Operand Compiler::call(Call* e, int dst) {
     }
     return finish_call(base, true, e->args, e->keywords, 0, dst);
   }
-  push_expr(e->func);
+  push_argument(e->func, e->args.empty() && e->keywords.empty());
   return finish_call(base, false, e->args, e->keywords, 0, dst);
 }
 

@@ -258,6 +258,7 @@ Ref<> Compiler::leave_unit() {
   end_generator();
   CodeSpec spec;
   code().unbox_variables(u.other_reads);
+  code().mark_unwanted_results();
   code().finish(spec);
   Ref<> consts = u.consts.tuple();
   Ref<> names = Ref<>::steal(check(PyTuple_New(static_cast<Py_ssize_t>(u.names.size()))));

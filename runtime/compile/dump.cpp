@@ -67,7 +67,7 @@ void add_flags(Op op, uint8_t flags, std::vector<std::string>& operands) {
   if (op >= Op::ADD_IMM && op <= Op::AND_IMM && flags & kInPlace) operands.emplace_back("in place");
   if ((op == Op::IS || op == Op::CONTAINS) && flags & kNegate) operands.emplace_back("negated");
   if (op == Op::LIST_EXTEND && flags & kCallArgs) operands.emplace_back("arguments");
-  if (op >= Op::LT && op <= Op::CONTAINS && flags & kFused) operands.emplace_back("fused");
+  if (((op >= Op::LT && op <= Op::CONTAINS) || is_call(op)) && flags & kFused) operands.emplace_back("fused");
   if ((op == Op::LOAD_SLICE || op == Op::STORE_SLICE) && flags & kSliceStep) operands.emplace_back("step");
 }
 

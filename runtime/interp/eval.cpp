@@ -7,6 +7,7 @@
 #include "interp/ops.h"
 
 #include "interp/arithmetic.h"
+#include "interp/call_forms.h"
 #include "interp/generator.h"
 #include "interp/load.h"
 #include "interp/shortcuts.h"
@@ -193,6 +194,56 @@ KnownCalls known_calls;
     ++pc;                                                        \
     if (truth == (jump_when)) pc += BC;                          \
     DISPATCH();                                                  \
+  }
+
+// The operands of a call for the forms of the instruction.
+#define CALL_OPERANDS()                             \
+  PyObject* const callable = pointer_of(R[A]);      \
+  uint32_t count = B;                               \
+  Value* run = &R[A + 1];                           \
+  if (FLAGS & kMethod) {                            \
+    if (*run != kEmpty) {                           \
+      ++count;                                      \
+    } else {                                        \
+      ++run;                                        \
+    }                                               \
+  }                                                 \
+  f->pc = pc
+// After a call by C: the callable goes last, as what it holds may be what was called. Signals that came meanwhile raise at the
+// call, not somewhere later.
+#define FINISH_CALL(object, skip)                                          \
+  do {                                                                     \
+    PyObject* object_ = (object);                                          \
+    if (object_ == nullptr) [[unlikely]] goto error;                       \
+    KILL(A);                                                               \
+    if (FLAGS & kFused) {                                                  \
+      Py_DECREF(object_);                                                  \
+      POLL();                                                              \
+      NEXT((skip) + 1);                                                    \
+    }                                                                      \
+    SET(C, UNBOX ? unboxed_result(object_) : value_owned(object_));        \
+    POLL();                                                                \
+    NEXT(skip);                                                            \
+  } while (0)
+#define CALL_FORM(NAME, perform)                                                            \
+  L_##NAME : {                                                                              \
+    CALL_OPERANDS();                                                                        \
+    PyObject* object;                                                                       \
+    if (!is_pointer(R[A]) || !(perform)(ts, callable, run, count, &object)) [[unlikely]] {  \
+      goto call_missed;                                                                     \
+    }                                                                                       \
+    FINISH_CALL(object, 2);                                                                 \
+  }
+#define CALL_KW_FORM(NAME, perform)                                                                                  \
+  L_##NAME : {                                                                                                       \
+    CALL_OPERANDS();                                                                                                 \
+    PyObject* object;                                                                                                \
+    if (!is_pointer(R[A]) ||                                                                                         \
+        !(perform)(ts, callable, run, count, pointer_of(K[static_cast<uint32_t>(pc[1])]), &object)) [[unlikely]] {   \
+      call_form_missed(pc);                                                                                          \
+      goto L_CALL_KW;                                                                                                \
+    }                                                                                                                \
+    FINISH_CALL(object, 3);                                                                                          \
   }
 
 PyObject* run_frame(ThreadState* ts, Frame* f) {
@@ -387,6 +438,24 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     POLL();
     DISPATCH();
   }
+  L_LOAD_ATTR_GETSET : {
+    const Value b = R[B];
+    const auto* def = is_pointer(b) ? load_definition<PyGetSetDef>(pointer_of(b), record_of(pc[1])) : nullptr;
+    if (def == nullptr) [[unlikely]] goto L_LOAD_ATTR;
+    f->pc = pc;
+    PyObject* got = call_getter(pointer_of(b), code_extra(f->code)->names[C], def);
+    if (got == nullptr) [[unlikely]] goto error;
+    REPLACE_B(UNBOX ? unboxed_result(got) : value_owned(got));
+    NEXT(3);
+  }
+  L_LOAD_ATTR_MEMBER : {
+    Value b = R[B], v;
+    if (is_pointer(b) && load_attr_member(pointer_of(b), pc[1], &v)) [[likely]] {
+      REPLACE_B(v);
+      NEXT(3);
+    }
+    goto L_LOAD_ATTR;
+  }
   PLAIN(LOAD_ATTR, op_load_attr, 3)
   L_LOAD_METHOD_TYPE : {
     Value b = R[B], v;
@@ -442,6 +511,36 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       NEXT(3);
     }
     goto L_STORE_ATTR;
+  }
+  L_STORE_ATTR_GETSET : {
+    const Value o = R[A];
+    const auto* def = is_pointer(o) ? load_definition<PyGetSetDef>(pointer_of(o), record_of(pc[1])) : nullptr;
+    if (def == nullptr) [[unlikely]] goto L_STORE_ATTR;
+    f->pc = pc;
+    bool stored;
+    {
+      const Operand value(R[B]);
+      stored = value.get() != nullptr && call_setter(pointer_of(o), value, def) == 0;
+    }
+    if (!stored) [[unlikely]] goto error;
+    if (FLAGS & kKillB) KILL(B);
+    if (FLAGS & kKillA) KILL(A);
+    NEXT(3);
+  }
+  L_STORE_ATTR_MEMBER : {
+    const Value o = R[A];
+    auto* def = is_pointer(o) ? load_definition<PyMemberDef>(pointer_of(o), record_of(pc[1])) : nullptr;
+    if (def == nullptr) [[unlikely]] goto L_STORE_ATTR;
+    f->pc = pc;
+    bool stored;
+    {
+      const Operand value(R[B]);
+      stored = value.get() != nullptr && PyMember_SetOne(reinterpret_cast<char*>(pointer_of(o)), def, value) == 0;
+    }
+    if (!stored) [[unlikely]] goto error;
+    if (FLAGS & kKillB) KILL(B);
+    if (FLAGS & kKillA) KILL(A);
+    NEXT(3);
   }
   PLAIN(STORE_ATTR, op_store_attr, 3)
   PLAIN(DELETE_ATTR, op_delete_attr, 1)
@@ -768,6 +867,51 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
 
   // --- calls
+  CALL_FORM(CALL_C_NOARGS, (call_c<METH_NOARGS, false>))
+  CALL_FORM(CALL_C_O, (call_c<METH_O, false>))
+  CALL_FORM(CALL_C_FAST, (call_c<METH_FASTCALL, false>))
+  CALL_FORM(CALL_C_FAST_KEYWORDS, (call_c<METH_FASTCALL | METH_KEYWORDS, false>))
+  CALL_FORM(CALL_METHOD_NOARGS, (call_c<METH_NOARGS, true>))
+  CALL_FORM(CALL_METHOD_O, (call_c<METH_O, true>))
+  CALL_FORM(CALL_METHOD_FAST, (call_c<METH_FASTCALL, true>))
+  CALL_FORM(CALL_METHOD_FAST_KEYWORDS, (call_c<METH_FASTCALL | METH_KEYWORDS, true>))
+  CALL_FORM(CALL_TYPE, call_type)
+  CALL_FORM(CALL_VECTOR, call_vector)
+  CALL_KW_FORM(CALL_KW_C, call_c_keywords)
+  CALL_KW_FORM(CALL_KW_VECTOR, call_vector_keywords)
+  L_CALL_LEN : {
+    CALL_OPERANDS();
+    const Value known = is_pointer(R[A]) ? perform_len(callable, run, count) : kEmpty;
+    if (known == kEmpty) [[unlikely]] goto call_missed;
+    KILL(static_cast<uint32_t>(run - R));
+    KILL(A);
+    SET(C, known);
+    NEXT(2);
+  }
+  L_CALL_ISINSTANCE : {
+    CALL_OPERANDS();
+    const Value known = is_pointer(R[A]) ? perform_isinstance(callable, run, count) : kEmpty;
+    if (known == kEmpty) [[unlikely]] goto call_missed;
+    drop_arguments(run, 2);
+    KILL(A);
+    SET(C, known);
+    NEXT(2);
+  }
+  L_CALL_LIST_APPEND : {
+    CALL_OPERANDS();
+    const int done = is_pointer(R[A]) ? perform_list_append(callable, run, count) : 0;
+    if (done <= 0) [[unlikely]] {
+      if (done < 0) goto error;
+      goto call_missed;
+    }
+    drop_arguments(run, 1);
+    KILL(A);
+    if (FLAGS & kFused) NEXT(3);
+    SET(C, value_none());
+    NEXT(2);
+  }
+call_missed:
+  call_form_missed(pc);
   L_CALL : {
     f->pc = pc;
     callee = R[A];
@@ -827,20 +971,6 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
         ENTER_FRAME();
         POLL();
         DISPATCH();
-      }
-    }
-    if (type != nullptr) {
-      Value known = perform_known_call(pointer_of(callee), type, args, nargs);
-      if (known != kEmpty) {
-        for (uint32_t i = 0; i < nargs; ++i) {
-          Value old = args[i];
-          args[i] = kEmpty;
-          drop(old);
-        }
-        R[A] = kEmpty;
-        drop(callee);
-        SET(C, known);
-        NEXT(2);
       }
     }
     if (!op_call_object(f, pc, args, nargs)) goto error;

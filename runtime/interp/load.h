@@ -6,10 +6,13 @@
 //   LOAD_ATTR_SLOT, STORE_ATTR_SLOT    type version | offset of the slot << 32
 //   LOAD_ATTR_DICT                     type version | entry index << 32
 //   LOAD_*_MODULE, LOAD_GLOBAL_*       keys version | offset of the value from the keys << 32
-//   LOAD_*_CLASS, LOAD_*_TYPE, LOAD_ATTR_PROPERTY  pointer to an AttrRecord, immutable once published
+//   LOAD_ATTR_MEMBER                   type version | offset << 32 | Py_T_* << 56
+//   LOAD_*_CLASS, LOAD_*_TYPE, LOAD_ATTR_PROPERTY, *_GETSET, STORE_ATTR_MEMBER
+//                                      pointer to an AttrRecord, immutable once published
 #pragma once
 
 #include "Python.h"
+#include "checked/checked.h"
 #include "interp/ops.h"
 #include "objects/descriptor_property.h"
 #include "objects/dict.h"
@@ -29,8 +32,9 @@ struct AttrRecord {
   uint8_t key_count;      // SharedKeys::count when the name was not among them
   bool inline_guard;      // instances have inline values: they must be valid and key_count unchanged
   int32_t dict_offset;    // > 0: the instance dict slot there must be null
-  PyObject* value;        // borrowed: lives as long as the version is current
+  PyObject* value;        // borrowed: lives as long as the version is current; *_GETSET, STORE_ATTR_MEMBER: null
   bool lasting = false;   // LOAD_ATTR_PROPERTY: only the collector frees the value, so not before the next safepoint
+  void* definition = nullptr;  // *_GETSET: PyGetSetDef; STORE_ATTR_MEMBER: PyMemberDef. They outlive the instances
 };
 
 AMPHIS_ALWAYS_INLINE Value borrow_value(Value v) { return is_pointer(v) ? v & ~kOwned : v; }
@@ -297,6 +301,71 @@ AMPHIS_ALWAYS_INLINE Value load_property_getter(PyObject* o, const AttrRecord* r
   if (getter == nullptr || !sync::is_deferred(getter) || !PyFunction_Check(getter)) return kEmpty;
   sync::settle_reads();
   return property_getter(record->value) == getter ? value_borrowed(getter) : kEmpty;
+}
+
+// A field of a C struct that holds a number or a truth value.
+AMPHIS_ALWAYS_INLINE bool load_attr_member(PyObject* o, const Word& cache, Value* out) {
+  const uint64_t c = load_cache(cache);
+  if (type_version_now(Py_TYPE(o)) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
+  const char* address = reinterpret_cast<const char*>(o) + (c >> 32 & 0xffffff);
+  const auto field = [address]<typename T>(T) { return sync::load_relaxed(*reinterpret_cast<const T*>(address)); };
+  int64_t number;
+  switch (c >> 56) {
+    case Py_T_BOOL:
+      *out = value_bool(field(char{}) != 0);
+      return true;
+    case Py_T_FLOAT:
+      *out = value_double(static_cast<double>(field(float{})));
+      return true;
+    case Py_T_DOUBLE:
+      *out = value_double(field(double{}));
+      return true;
+    case Py_T_BYTE:
+      number = field(static_cast<signed char>(0));
+      break;
+    case Py_T_UBYTE:
+      number = field(static_cast<unsigned char>(0));
+      break;
+    case Py_T_SHORT:
+      number = field(short{});
+      break;
+    case Py_T_USHORT:
+      number = field(static_cast<unsigned short>(0));
+      break;
+    case Py_T_INT:
+      number = field(int{});
+      break;
+    case Py_T_UINT:
+      number = field(unsigned{});
+      break;
+    case Py_T_LONG:
+    case Py_T_LONGLONG:
+    case Py_T_PYSSIZET:
+      number = field(int64_t{});
+      break;
+    default:
+      return false;
+  }
+  *out = value_int(number);
+  return fits_int(number);
+}
+
+// The definition behind a getter or setter of o's class; null: the guard does not hold. Nothing frees it while o is used.
+template <class Definition>
+AMPHIS_ALWAYS_INLINE Definition* load_definition(PyObject* o, const AttrRecord* record) {
+  if (record == nullptr || type_version_now(Py_TYPE(o)) != record->version) return nullptr;
+  return static_cast<Definition*>(record->definition);
+}
+// What object's own lookup does with them. Null or -1 with an exception.
+AMPHIS_ALWAYS_INLINE PyObject* call_getter(PyObject* o, PyObject* name, const PyGetSetDef* def) {
+  PyTypeObject* type = Py_TYPE(o);
+  PyObject* value = checked::slot_result(o, "tp_getattro", type->tp_getattro, def->get(o, def->closure));
+  if (value == nullptr) [[unlikely]] set_attribute_error_context(o, name);
+  return value;
+}
+AMPHIS_ALWAYS_INLINE int call_setter(PyObject* o, PyObject* value, const PyGetSetDef* def) {
+  PyTypeObject* type = Py_TYPE(o);
+  return checked::slot_status(o, "tp_setattro", type->tp_setattro, def->set(o, value, def->closure));
 }
 
 // The class's __init__ if calling the class is "allocate, then call this Python function", for a register; else kEmpty

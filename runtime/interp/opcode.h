@@ -24,7 +24,7 @@ enum OpFlags : uint8_t {
   kKillA = 1,  // operand A is a temporary that dies here (for instructions that read A)
   kKillB = 2,
   kKillC = 4,
-  kFused = 8,          // comparison: the next word is a conditional jump on the result
+  kFused = 8,          // comparison: the next word is a conditional jump on the result; CALL, CALL_KW: a CLEAR of it
   kInPlace = 16,       // arithmetic: augmented assignment
   kMethod = 16,        // CALL*, LOAD_SUPER_ATTR: a self-or-empty register follows the callable
   kNegate = 32,        // IS, CONTAINS

@@ -28,7 +28,8 @@ uint64_t count_miss(const Word* pc) {
 
 bool holds_record(Op op) {
   return op == Op::LOAD_ATTR_CLASS || op == Op::LOAD_ATTR_TYPE || op == Op::LOAD_ATTR_PROPERTY ||
-         op == Op::LOAD_METHOD_CLASS || op == Op::LOAD_METHOD_TYPE;
+         op == Op::LOAD_METHOD_CLASS || op == Op::LOAD_METHOD_TYPE || op == Op::LOAD_ATTR_GETSET ||
+         op == Op::STORE_ATTR_GETSET || op == Op::STORE_ATTR_MEMBER;
 }
 
 // What the cache word means depends on the form, and another thread reads the two one after the other: while there are
@@ -77,11 +78,51 @@ uint64_t inline_cache(PyObject* o, PyTypeObject* type, PyObject* name, uint32_t 
   return version | static_cast<uint64_t>(type->tp_basicsize) << 32 | static_cast<uint64_t>(index) << 48;
 }
 
-bool is_object_member(PyObject* descriptor, PyTypeObject* type) {
-  if (!Py_IS_TYPE(descriptor, &PyMemberDescr_Type)) return false;
+// The definition of a struct member that type's instances have; null: something else, or one whose reads are audited.
+PyMemberDef* member_definition(PyObject* descriptor, PyTypeObject* type) {
+  if (!Py_IS_TYPE(descriptor, &PyMemberDescr_Type)) return nullptr;
   auto* member = reinterpret_cast<PyMemberDescrObject*>(descriptor);
-  return member->d_member->type == Py_T_OBJECT_EX && (member->d_member->flags & Py_READONLY) == 0 &&
-         PyType_IsSubtype(type, member->d_common.d_type);
+  const bool plain = (member->d_member->flags & (Py_AUDIT_READ | Py_RELATIVE_OFFSET)) == 0;
+  return plain && PyType_IsSubtype(type, member->d_common.d_type) ? member->d_member : nullptr;
+}
+bool holds_object(const PyMemberDef* member) { return member->type == Py_T_OBJECT_EX || member->type == _Py_T_OBJECT; }
+
+PyGetSetDef* getset_definition(PyObject* descriptor, PyTypeObject* type) {
+  if (!Py_IS_TYPE(descriptor, &PyGetSetDescr_Type)) return nullptr;
+  auto* getset = reinterpret_cast<PyGetSetDescrObject*>(descriptor);
+  return PyType_IsSubtype(type, getset->d_common.d_type) ? getset->d_getset : nullptr;
+}
+
+// The cache word for a member that load_attr_member reads; 0: it does not.
+uint64_t member_cache(const PyMemberDef* member, uint32_t version) {
+  size_t size;
+  switch (member->type) {
+    case Py_T_BOOL:
+    case Py_T_BYTE:
+    case Py_T_UBYTE:
+      size = 1;
+      break;
+    case Py_T_SHORT:
+    case Py_T_USHORT:
+      size = sizeof(short);
+      break;
+    case Py_T_INT:
+    case Py_T_UINT:
+    case Py_T_FLOAT:
+      size = sizeof(int);
+      break;
+    case Py_T_LONG:
+    case Py_T_LONGLONG:
+    case Py_T_PYSSIZET:
+    case Py_T_DOUBLE:
+      size = sizeof(int64_t);
+      break;
+    default:
+      return 0;
+  }
+  const auto offset = static_cast<uint64_t>(member->offset);
+  if (offset > 0xffffff || offset % size != 0) return 0;
+  return version | offset << 32 | static_cast<uint64_t>(member->type) << 56;
 }
 
 bool is_data_descriptor(PyObject* descriptor) { return Py_TYPE(descriptor)->tp_descr_set != nullptr; }
@@ -125,9 +166,16 @@ AttrForm form_of_instance(PyObject* o, PyTypeObject* type, PyObject* name, bool 
     if (getter != nullptr && PyFunction_Check(getter)) {
       return {Op::LOAD_ATTR_PROPERTY, 0, AttrRecord{version, 0, false, 0, found.get(), sync::is_deferred(found)}};
     }
-    if (!is_object_member(found, type)) return general;
-    auto* member = reinterpret_cast<PyMemberDescrObject*>(found.get());
-    return {Op::LOAD_ATTR_SLOT, version | static_cast<uint64_t>(member->d_member->offset) << 32, {}};
+    if (PyGetSetDef* getset = getset_definition(found, type); getset != nullptr && getset->get != nullptr) {
+      return {Op::LOAD_ATTR_GETSET, 0, AttrRecord{version, 0, false, 0, nullptr, false, getset}};
+    }
+    const PyMemberDef* member = member_definition(found, type);
+    if (member == nullptr) return general;
+    if (holds_object(member)) {
+      return {Op::LOAD_ATTR_SLOT, version | static_cast<uint64_t>(member->offset) << 32, {}};
+    }
+    const uint64_t word = member_cache(member, version);
+    return word != 0 ? AttrForm{Op::LOAD_ATTR_MEMBER, word, {}} : general;
   }
   // An instance attribute wins over what is left.
   const uint64_t cache = inline_cache(o, type, name, version);
@@ -169,9 +217,15 @@ AttrForm form_of_store(PyObject* o, PyTypeObject* type, PyObject* name, uint32_t
   Ref<> found = Ref<>::steal(type_lookup_versioned(type, name, &found_version));
   if (found_version != version) return general;
   if (found && is_data_descriptor(found)) {
-    if (!is_object_member(found, type)) return general;
-    auto* member = reinterpret_cast<PyMemberDescrObject*>(found.get());
-    return {Op::STORE_ATTR_SLOT, version | static_cast<uint64_t>(member->d_member->offset) << 32, {}};
+    if (PyGetSetDef* getset = getset_definition(found, type); getset != nullptr && getset->set != nullptr) {
+      return {Op::STORE_ATTR_GETSET, 0, AttrRecord{version, 0, false, 0, nullptr, false, getset}};
+    }
+    PyMemberDef* member = member_definition(found, type);
+    if (member == nullptr || (member->flags & Py_READONLY) != 0) return general;
+    if (holds_object(member)) {
+      return {Op::STORE_ATTR_SLOT, version | static_cast<uint64_t>(member->offset) << 32, {}};
+    }
+    return {Op::STORE_ATTR_MEMBER, 0, AttrRecord{version, 0, false, 0, nullptr, false, member}};
   }
   const uint64_t cache = inline_cache(o, type, name, version);
   return cache != 0 ? AttrForm{Op::STORE_ATTR_INLINE, cache, {}} : general;
@@ -236,6 +290,8 @@ bool load_by_form(const AttrForm& form, PyObject* o, PyObject* name, bool unbox,
       return load_attr_inline(o, form.word, unbox, out);
     case Op::LOAD_ATTR_SLOT:
       return load_attr_slot(o, form.word, unbox, out);
+    case Op::LOAD_ATTR_MEMBER:
+      return load_attr_member(o, form.word, out);
     case Op::LOAD_ATTR_DICT:
       return load_attr_dict(o, form.word, name, unbox, out);
     case Op::LOAD_ATTR_TYPE:
@@ -261,6 +317,12 @@ bool op_load_attr(Frame* f, const Word* pc) {
   Value v;
   if (form != nullptr && load_by_form(*form, pointer_of(b), name, x.flag(kUnbox), &v)) {
     x.replace_b(v);
+    return true;
+  }
+  if (form != nullptr && form->op == Op::LOAD_ATTR_GETSET) {
+    PyObject* got = call_getter(pointer_of(b), name, static_cast<PyGetSetDef*>(form->record.definition));
+    if (got == nullptr) return false;
+    x.replace_b(x.flag(kUnbox) ? unboxed_result(got) : value_owned(got));
     return true;
   }
   Operand o(b);
@@ -314,8 +376,12 @@ bool op_store_attr(Frame* f, const Word* pc) {
   Operand o(a);
   Operand value(x.B());
   if (o.get() == nullptr || value.get() == nullptr) return false;
-  if (PyObject_SetAttr(o, name, value) < 0) return false;
-  remember_store(pc, o, name, form != nullptr);
+  if (form != nullptr && form->op == Op::STORE_ATTR_GETSET) {
+    if (call_setter(o, value, static_cast<PyGetSetDef*>(form->record.definition)) < 0) return false;
+  } else {
+    if (PyObject_SetAttr(o, name, value) < 0) return false;
+    remember_store(pc, o, name, form != nullptr);
+  }
   x.kill_b();
   x.kill_a();
   return true;

@@ -1,7 +1,7 @@
-// Calls of anything that is not a Python function, calls with unpacked arguments, and function objects.
-#include "interp/load.h"
+// Calls of anything that is not a Python function and the choice of their forms (interp/call_forms.h), calls with unpacked arguments, and function objects.
+#include "interp/call_forms.h"
 #include "interp/ops.h"
-#include "objects/cfunction.h"
+#include "interp/shortcuts.h"
 #include "objects/function.h"
 #include "objects/method.h"
 #include "sync/recursion.h"
@@ -11,103 +11,71 @@ namespace amphis {
 
 namespace {
 
-// The arguments of a call, made into the array of borrowed pointers that C functions take: right in their registers,
-// by moving the "owned" bits into a mask. Until they are put back or dropped the registers look borrowed, which the
-// collector takes for one more reference, and nobody else reads temporaries.
-class ArgumentRun {
-  Value* regs_;
-  uint32_t count_;
-  uint64_t owned_ = 0;
+// A site takes the form of what it calls when it has called something in the general way twice, and none any more after this
+// many misses. The count lives in the last cache word; races between threads only make it inexact.
+constexpr uint64_t kGiveUpAfter = 16;
 
- public:
-  static constexpr uint32_t kMost = 64;
+Word* miss_count(const Word* pc) {
+  return const_cast<Word*>(&pc[op_info(word_op(__atomic_load_n(pc, __ATOMIC_RELAXED))).cache_words]);
+}
 
-  // False with MemoryError; then the registers are as before.
-  AMPHIS_ALWAYS_INLINE bool prepare(Value* regs, uint32_t count) {
-    regs_ = regs;
-    count_ = count;
-    for (uint32_t i = 0; i < count; ++i) {
-      const Value v = regs[i];
-      if (is_pointer(v)) [[likely]] {
-        owned_ |= (v & kOwned) << i;
-        regs[i] = v & ~kOwned;
-      } else {
-        PyObject* boxed = box_slow(v);
-        if (boxed == nullptr) {
-          count_ = i;
-          restore();
-          return false;
-        }
-        owned_ |= uint64_t{1} << i;
-        regs[i] = value_borrowed(boxed);
-      }
-    }
-    return true;
-  }
-  PyObject** items() const { return reinterpret_cast<PyObject**>(regs_); }
-  void restore() {
-    for (uint32_t i = 0; i < count_; ++i) regs_[i] |= owned_ >> i & 1;
-  }
-  AMPHIS_ALWAYS_INLINE void consume() {
-    for (uint32_t i = 0; i < count_; ++i) {
-      PyObject* o = pointer_of(regs_[i]);
-      regs_[i] = kEmpty;
-      if (owned_ >> i & 1) Py_DECREF(o);
-    }
-  }
-};
+uint64_t count_miss(const Word* pc) {
+  Word* counter = miss_count(pc);
+  const uint64_t count = __atomic_load_n(counter, __ATOMIC_RELAXED);
+  if (count < kGiveUpAfter) __atomic_store_n(counter, count + 1, __ATOMIC_RELAXED);
+  return count;
+}
 
-// A C function without keywords, called with its own convention. False: it has another one, or the arguments are
-// wrong, which its vectorcall function tells. `items` are the arguments after self.
-AMPHIS_ALWAYS_INLINE bool call_definition(PyMethodDef* def, PyObject* self, PyObject** items, uint32_t n,
-                                          PyObject** result) {
-  constexpr int kKinds = METH_VARARGS | METH_FASTCALL | METH_NOARGS | METH_O | METH_KEYWORDS | METH_METHOD;
-  checked::NativeCall call(def);
-  switch (def->ml_flags & kKinds) {
-    case METH_O:
-      if (n != 1) return false;
-      *result = def->ml_meth(self, items[0]);
-      return true;
+Op form_of_convention(int flags, bool method) {
+  switch (flags & kCallConvention) {
     case METH_NOARGS:
-      if (n != 0) return false;
-      *result = def->ml_meth(self, nullptr);
-      return true;
+      return method ? Op::CALL_METHOD_NOARGS : Op::CALL_C_NOARGS;
+    case METH_O:
+      return method ? Op::CALL_METHOD_O : Op::CALL_C_O;
     case METH_FASTCALL:
-      *result = cfunction_detail::target<PyCFunctionFast>(def)(self, items, static_cast<Py_ssize_t>(n));
-      return true;
+      return method ? Op::CALL_METHOD_FAST : Op::CALL_C_FAST;
     case METH_FASTCALL | METH_KEYWORDS:
-      *result = cfunction_detail::target<PyCFunctionFastWithKeywords>(def)(self, items, static_cast<Py_ssize_t>(n), nullptr);
-      return true;
+      return method ? Op::CALL_METHOD_FAST_KEYWORDS : Op::CALL_C_FAST_KEYWORDS;
     default:
-      return false;
+      return Op::CALL_VECTOR;
   }
 }
 
-AMPHIS_ALWAYS_INLINE PyObject* checked(ThreadState* ts, PyObject* callable, PyObject* result) {
-  if ((result == nullptr) == (ts->current_exception != nullptr)) [[likely]] return result;
-  return check_call_result(callable, result);
-}
-
-AMPHIS_ALWAYS_INLINE PyObject* call_positional(PyObject* callable, PyObject** items, uint32_t n) {
+// `first`: the site has not had a form yet. What the loop performs itself is tried once: it serves plain arguments only.
+Op form_of_call(PyObject* callable, const Value* args, uint32_t nargs, bool first) {
   PyTypeObject* type = Py_TYPE(callable);
-  PyObject* result;
-  ThreadState* ts = current_thread();
-  if (!stack_nearly_full(ts)) [[likely]] {
-    if (type == &PyMethodDescr_Type) {
-      auto* descr = reinterpret_cast<PyMethodDescrObject*>(callable);
-      if (n > 0 && (Py_TYPE(items[0]) == descr->d_common.d_type ||
-                    PyType_IsSubtype(Py_TYPE(items[0]), descr->d_common.d_type)) &&
-          call_definition(descr->d_method, items[0], items + 1, n - 1, &result)) {
-        return checked(ts, callable, result);
-      }
-    } else if (type == &PyCFunction_Type) {
-      auto* function = reinterpret_cast<PyCFunctionObject*>(callable);
-      if (call_definition(function->m_ml, PyCFunction_GET_SELF(callable), items, n, &result)) {
-        return checked(ts, callable, result);
-      }
-    }
+  if (nargs >= ArgumentRun::kMost) return Op::CALL;
+  if (type == &PyType_Type) {
+    return reinterpret_cast<PyTypeObject*>(callable)->tp_vectorcall != nullptr ? Op::CALL_TYPE : Op::CALL;
   }
-  return PyObject_Vectorcall(callable, items, n | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
+  PyMethodDef* def = nullptr;
+  PyObject* self = nullptr;
+  if (find_function(callable, &def, &self)) {
+    if (first && perform_len(callable, args, nargs) != kEmpty) return Op::CALL_LEN;
+    if (first && perform_isinstance(callable, args, nargs) != kEmpty) return Op::CALL_ISINSTANCE;
+    return form_of_convention(def->ml_flags, false);
+  }
+  if (find_method(callable, args, nargs, &def, &self)) {
+    if (first && def->ml_meth == known_calls.list_append && PyList_CheckExact(self)) return Op::CALL_LIST_APPEND;
+    return form_of_convention(def->ml_flags, true);
+  }
+  return vectorcall_of(callable) != nullptr && type != &PyMethod_Type ? Op::CALL_VECTOR : Op::CALL;
+}
+
+Op form_of_call_kw(PyObject* callable, const Value* args, uint32_t nargs) {
+  if (nargs >= ArgumentRun::kMost) return Op::CALL_KW;
+  PyMethodDef* def = nullptr;
+  PyObject* self = nullptr;
+  if ((find_function(callable, &def, &self) || find_method(callable, args, nargs, &def, &self)) &&
+      (def->ml_flags & kCallConvention) == (METH_FASTCALL | METH_KEYWORDS)) {
+    return Op::CALL_KW_C;
+  }
+  return vectorcall_of(callable) != nullptr ? Op::CALL_KW_VECTOR : Op::CALL_KW;
+}
+
+void take_form(const Word* pc, Op form) {
+  auto* word = const_cast<Word*>(pc);
+  if (word_op(__atomic_load_n(word, __ATOMIC_RELAXED)) != form) rewrite_op(word, form);
 }
 
 // Calls with more arguments than an ArgumentRun has bits.
@@ -147,12 +115,8 @@ AMPHIS_ALWAYS_INLINE bool call_run(const Regs& x, Value* args, uint32_t nargs, P
   if (nargs <= ArgumentRun::kMost) [[likely]] {
     ArgumentRun run;
     if (!run.prepare(args, nargs)) return false;
-    if (kwnames == nullptr) {
-      result = call_positional(callable, run.items(), nargs);
-    } else {
-      const size_t positional = nargs - static_cast<size_t>(PyTuple_GET_SIZE(kwnames));
-      result = PyObject_Vectorcall(callable, run.items(), positional | PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames);
-    }
+    const size_t keywords = kwnames != nullptr ? static_cast<size_t>(PyTuple_GET_SIZE(kwnames)) : 0;
+    result = PyObject_Vectorcall(callable, run.items(), (nargs - keywords) | PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames);
     if (result == nullptr) {
       run.restore();
       return false;
@@ -169,13 +133,28 @@ AMPHIS_ALWAYS_INLINE bool call_run(const Regs& x, Value* args, uint32_t nargs, P
 
 }  // namespace
 
+void call_form_missed(const Word* pc) {
+  count_miss(pc);
+  take_form(pc, op_info(word_op(__atomic_load_n(pc, __ATOMIC_RELAXED))).general);
+}
+
 bool op_call_object(Frame* f, const Word* pc, Value* args, uint32_t nargs) {
-  return call_run(Regs(f, pc), args, nargs, nullptr);
+  const Regs x(f, pc);
+  const uint64_t misses = count_miss(pc);
+  if (misses != 0 && misses < kGiveUpAfter && is_pointer(x.A())) {
+    take_form(pc, form_of_call(pointer_of(x.A()), args, nargs, misses == 1));
+  }
+  return call_run(x, args, nargs, nullptr);
 }
 
 bool op_call_kw_object(Frame* f, const Word* pc, Value* args, uint32_t nargs) {
   PyObject* kwnames = pointer_of(code_extra(f->code)->constants[static_cast<uint32_t>(pc[1])]);
-  return call_run(Regs(f, pc), args, nargs, kwnames);
+  const Regs x(f, pc);
+  const uint64_t misses = count_miss(pc);
+  if (misses != 0 && misses < kGiveUpAfter && is_pointer(x.A())) {
+    take_form(pc, form_of_call_kw(pointer_of(x.A()), args, nargs));
+  }
+  return call_run(x, args, nargs, kwnames);
 }
 
 bool op_call_ex(Frame* f, const Word* pc) {

@@ -22,38 +22,41 @@ AMPHIS_ALWAYS_INLINE Py_ssize_t plain_length(PyObject* o) {
   return -1;
 }
 
-// Calls of well-known C functions with plain arguments, which run nothing else: the result, or kEmpty with nothing done.
-AMPHIS_ALWAYS_INLINE Value perform_known_call(PyObject* callee, PyTypeObject* type, Value* args, uint32_t nargs) {
-  if (type == &PyMethodDescr_Type) {
-    if (nargs != 2 || !is_pointer(args[0]) || !Py_IS_TYPE(pointer_of(args[0]), &PyList_Type) ||
-        reinterpret_cast<PyMethodDescrObject*>(callee)->d_method->ml_meth != known_calls.list_append) {
-      return kEmpty;
-    }
-    PyObject* item = value_to_object(args[1]);
-    if (item == nullptr || list_append_take(reinterpret_cast<PyListObject*>(pointer_of(args[0])), item) < 0) {
-      PyErr_Clear();
-      return kEmpty;
-    }
-    return value_none();
+AMPHIS_ALWAYS_INLINE bool is_function(PyObject* callee, PyCFunction function) {
+  return Py_IS_TYPE(callee, &PyCFunction_Type) && reinterpret_cast<PyCFunctionObject*>(callee)->m_ml->ml_meth == function;
+}
+
+// len and isinstance with plain arguments, which run nothing else: the result, or kEmpty with nothing done.
+AMPHIS_ALWAYS_INLINE Value perform_len(PyObject* callee, const Value* args, uint32_t nargs) {
+  if (nargs != 1 || !is_pointer(args[0]) || !is_function(callee, known_calls.len)) return kEmpty;
+  const Py_ssize_t n = plain_length(pointer_of(args[0]));
+  return n < 0 ? kEmpty : value_int(n);
+}
+AMPHIS_ALWAYS_INLINE Value perform_isinstance(PyObject* callee, const Value* args, uint32_t nargs) {
+  if (nargs != 2 || !is_pointer(args[1]) || !Py_IS_TYPE(pointer_of(args[1]), &PyType_Type) ||
+      !is_function(callee, known_calls.isinstance)) {
+    return kEmpty;
   }
-  if (type != &PyCFunction_Type) return kEmpty;
-  const PyCFunction function = reinterpret_cast<PyCFunctionObject*>(callee)->m_ml->ml_meth;
-  if (function == known_calls.len) {
-    if (nargs != 1 || !is_pointer(args[0])) return kEmpty;
-    const Py_ssize_t n = plain_length(pointer_of(args[0]));
-    return n < 0 ? kEmpty : value_int(n);
+  auto* cls = reinterpret_cast<PyTypeObject*>(pointer_of(args[1]));
+  PyTypeObject* of = is_int(args[0])      ? &PyLong_Type
+                     : is_double(args[0]) ? &PyFloat_Type
+                                          : Py_TYPE(pointer_of(args[0]));
+  if (of == cls || PyType_IsSubtype(of, cls)) return value_true();
+  // An object may still claim another class by __class__.
+  return of->tp_getattro == PyObject_GenericGetAttr && !is_heap_type(of) ? value_false() : kEmpty;
+}
+
+// list.append on an exact list: 1, 0 with nothing done, or -1 with MemoryError. The item leaves its register.
+AMPHIS_ALWAYS_INLINE int perform_list_append(PyObject* callee, Value* args, uint32_t nargs) {
+  if (nargs != 2 || !Py_IS_TYPE(callee, &PyMethodDescr_Type) || !is_pointer(args[0]) ||
+      !Py_IS_TYPE(pointer_of(args[0]), &PyList_Type) ||
+      reinterpret_cast<PyMethodDescrObject*>(callee)->d_method->ml_meth != known_calls.list_append) {
+    return 0;
   }
-  if (function == known_calls.isinstance) {
-    if (nargs != 2 || !is_pointer(args[1]) || !Py_IS_TYPE(pointer_of(args[1]), &PyType_Type)) return kEmpty;
-    auto* cls = reinterpret_cast<PyTypeObject*>(pointer_of(args[1]));
-    PyTypeObject* of = is_int(args[0])      ? &PyLong_Type
-                       : is_double(args[0]) ? &PyFloat_Type
-                                            : Py_TYPE(pointer_of(args[0]));
-    if (of == cls || PyType_IsSubtype(of, cls)) return value_true();
-    // An object may still claim another class by __class__.
-    return of->tp_getattro == PyObject_GenericGetAttr && !is_heap_type(of) ? value_false() : kEmpty;
-  }
-  return kEmpty;
+  PyObject* item = value_take_object(args[1]);
+  args[1] = kEmpty;
+  if (item == nullptr) return -1;
+  return list_append_take(reinterpret_cast<PyListObject*>(pointer_of(args[0])), item) < 0 ? -1 : 1;
 }
 
 // A step of any iterator. kEmpty: the end, or an exception.
