@@ -165,7 +165,7 @@ const ext::IntConstant resource_constants[] = {
 };
 
 int resource_execute(PyObject* module) {
-  usage_type = PyStructSequence_NewType(&usage_description);
+  if (usage_type == nullptr) usage_type = PyStructSequence_NewType(&usage_description);
   if (usage_type == nullptr || PyModule_AddType(module, usage_type) < 0) return -1;
   if (PyModule_AddObjectRef(module, "error", PyExc_OSError) < 0) return -1;
   return ext::add_constants(module, resource_constants);

@@ -171,11 +171,11 @@ PyStructSequence_Field group_fields[] = {{"gr_name", "group name"},
 PyStructSequence_Desc group_desc = {"grp.struct_group", "An entry of the database of groups.", group_fields, 4};
 
 int execute_pwd(PyObject* module) {
-  passwd_type = PyStructSequence_NewType(&passwd_desc);
+  if (passwd_type == nullptr) passwd_type = PyStructSequence_NewType(&passwd_desc);
   return passwd_type ? PyModule_AddObjectRef(module, "struct_passwd", reinterpret_cast<PyObject*>(passwd_type)) : -1;
 }
 int execute_grp(PyObject* module) {
-  group_type = PyStructSequence_NewType(&group_desc);
+  if (group_type == nullptr) group_type = PyStructSequence_NewType(&group_desc);
   return group_type ? PyModule_AddObjectRef(module, "struct_group", reinterpret_cast<PyObject*>(group_type)) : -1;
 }
 

@@ -202,7 +202,7 @@ AttrForm form_of_instance(PyObject* o, PyTypeObject* type, PyObject* name, bool 
     return {method ? Op::LOAD_METHOD_TYPE : Op::LOAD_ATTR_TYPE, 0, record};
   }
   // Where dicts are replaced while others look this form serves nobody (load_attr_dict).
-  if (!kRaces && !method && type->tp_dictoffset != 0) {
+  if (sync::only_thread() && !method && type->tp_dictoffset != 0) {
     PyObject** slot = instance_dict_slot(o, type);
     if (slot == nullptr || *slot == nullptr || !PyDict_CheckExact(*slot)) return general;
     Py_ssize_t index = dict_lookup_index_str(reinterpret_cast<PyDictObject*>(*slot), name);

@@ -12,8 +12,16 @@ constexpr Py_ssize_t kChunkSize = 8192;
 
 // 1 or 0, or -1 with an exception.
 int closed_below(TextIO* self) {
-  if (is_buffered(self->buffer)) return buffered_closed(self->buffer);
-  return attribute_is_true(self->buffer, AMPHIS_STATIC_NAME("closed"));
+  Ref<> buffer = below(self);
+  if (!buffer) return -1;
+  if (is_buffered(buffer.get())) return buffered_closed(buffer.get());
+  return attribute_is_true(buffer.get(), AMPHIS_STATIC_NAME("closed"));
+}
+
+// The buffer below, for who has not locked the stream; null with an exception.
+Ref<> below_of(PyObject* op) {
+  ObjectLock lock(op);
+  return below(as_text(op));
 }
 
 bool attached(TextIO* self) {
@@ -148,7 +156,8 @@ int ability(PyObject* buffer, PyObject* name) {
 // An encoder that writes a mark at the start must not do so in the middle of a file.
 bool fix_encoder(TextIO* self) {
   if (!self->seekable || self->encoder == nullptr) return true;
-  Ref<> position = Ref<>::steal(PyObject_CallMethodNoArgs(self->buffer, AMPHIS_STATIC_NAME("tell")));
+  Ref<> buffer = Ref<>::share(self->buffer);
+  Ref<> position = Ref<>::steal(PyObject_CallMethodNoArgs(buffer.get(), AMPHIS_STATIC_NAME("tell")));
   if (!position) return false;
   const int nonzero = PyObject_IsTrue(position.get());
   return nonzero == 0 || (nonzero > 0 && encoder_reset(self, false));
@@ -186,8 +195,8 @@ int textio_init(PyObject* op, PyObject* args, PyObject* kwargs) {
   self->pending_size = 0;
   self->bytes_per_char = 0;
   self->chunk_size = kChunkSize;
-  self->line_buffering = line_buffering != 0;
-  self->write_through = write_through != 0;
+  sync::store_relaxed(self->line_buffering, char(line_buffering != 0));
+  sync::store_relaxed(self->write_through, char(write_through != 0));
   const int reads = ability(buffer, AMPHIS_STATIC_NAME("readable"));
   const int writes = reads < 0 ? -1 : ability(buffer, AMPHIS_STATIC_NAME("writable"));
   if (writes < 0) return -1;
@@ -310,14 +319,13 @@ PyObject* text_flush(PyObject* op, PyObject*) {
 }
 
 PyObject* text_close(PyObject* op, PyObject*) {
-  TextIO* self = as_text(op);
-  if (!text_usable(self)) return nullptr;
+  if (!below_of(op)) return nullptr;
   const int closed = attribute_is_true(op, AMPHIS_STATIC_NAME("closed"));
   if (closed < 0) return nullptr;
-  if (closed || self->detached) Py_RETURN_NONE;
-  Ref<> buffer = below(self);
+  if (closed) Py_RETURN_NONE;
+  Ref<> buffer = below_of(op);
   if (!buffer) return nullptr;
-  if (self->finalizing) {
+  if (as_text(op)->finalizing) {
     Ref<> warned = Ref<>::steal(PyObject_CallMethodOneArg(buffer.get(), AMPHIS_STATIC_NAME("_dealloc_warn"), op));
     if (!warned) PyErr_Clear();
   }
@@ -333,7 +341,7 @@ PyObject* text_close(PyObject* op, PyObject*) {
 
 PyObject* text_detach(PyObject* op, PyObject*) {
   TextIO* self = as_text(op);
-  if (!text_usable(self)) return nullptr;
+  if (!below_of(op)) return nullptr;
   Ref<> flushed = Ref<>::steal(PyObject_CallMethodNoArgs(op, AMPHIS_STATIC_NAME("flush")));
   if (!flushed) return nullptr;
   ObjectLock lock(op);
@@ -346,11 +354,9 @@ PyObject* text_detach(PyObject* op, PyObject*) {
 }
 
 PyObject* text_truncate(PyObject* op, PyObject* const* args, Py_ssize_t nargs) {
-  if (!check_positional("truncate", nargs, 0, 1)) return nullptr;
-  TextIO* self = as_text(op);
-  if (!text_usable(self)) return nullptr;
+  if (!check_positional("truncate", nargs, 0, 1) || !below_of(op)) return nullptr;
   Ref<> flushed = Ref<>::steal(PyObject_CallMethodNoArgs(op, AMPHIS_STATIC_NAME("flush")));
-  Ref<> buffer = flushed ? below(self) : nullptr;
+  Ref<> buffer = flushed ? below_of(op) : nullptr;
   if (!buffer) return nullptr;
   return PyObject_CallMethodOneArg(buffer.get(), AMPHIS_STATIC_NAME("truncate"), nargs == 1 ? args[0] : Py_None);
 }
@@ -418,10 +424,8 @@ PyObject* text_reconfigure(PyObject* op, PyObject* args, PyObject* kwargs) {
 
 template <const char* const& Name>
 PyObject* delegate(PyObject* op, PyObject*) {
-  TextIO* self = as_text(op);
-  if (!text_usable(self)) return nullptr;
-  Ref<> buffer = Ref<>::share(self->buffer);
-  return PyObject_CallMethodNoArgs(buffer.get(), AMPHIS_STATIC_NAME(Name));
+  Ref<> buffer = below_of(op);
+  return buffer ? PyObject_CallMethodNoArgs(buffer.get(), AMPHIS_STATIC_NAME(Name)) : nullptr;
 }
 constexpr const char* kSeekable = "seekable";
 constexpr const char* kReadable = "readable";
@@ -430,19 +434,23 @@ constexpr const char* kFileno = "fileno";
 constexpr const char* kIsatty = "isatty";
 
 PyObject* get_name(PyObject* op, void*) {
-  TextIO* self = as_text(op);
-  return text_usable(self) ? PyObject_GetAttr(self->buffer, AMPHIS_STATIC_NAME("name")) : nullptr;
+  Ref<> buffer = below_of(op);
+  return buffer ? PyObject_GetAttr(buffer.get(), AMPHIS_STATIC_NAME("name")) : nullptr;
 }
 PyObject* get_closed(PyObject* op, void*) {
   TextIO* self = as_text(op);
-  // An object that was never initialized has nothing open.
-  if (!self->ok && !self->detached) Py_RETURN_TRUE;
-  if (!attached(self)) return nullptr;
-  return PyObject_GetAttr(self->buffer, AMPHIS_STATIC_NAME("closed"));
+  Ref<> buffer;
+  {
+    ObjectLock lock(op);
+    // An object that was never initialized has nothing open.
+    if (!self->ok && !self->detached) Py_RETURN_TRUE;
+    if (!attached(self)) return nullptr;
+    buffer = Ref<>::share(self->buffer);
+  }
+  return PyObject_GetAttr(buffer.get(), AMPHIS_STATIC_NAME("closed"));
 }
 PyObject* get_buffer(PyObject* op, void*) {
-  TextIO* self = as_text(op);
-  return text_usable(self) ? Py_NewRef(self->buffer) : nullptr;
+  return below_of(op).release();
 }
 PyObject* get_newlines(PyObject* op, void*) {
   TextIO* self = as_text(op);
@@ -466,10 +474,12 @@ PyObject* get_encoding(PyObject* op, void*) {
 }
 PyObject* get_chunk_size(PyObject* op, void*) {
   TextIO* self = as_text(op);
+  ObjectLock lock(op);
   return attached(self) ? PyLong_FromSsize_t(self->chunk_size) : nullptr;
 }
 int set_chunk_size(PyObject* op, PyObject* value, void*) {
   TextIO* self = as_text(op);
+  ObjectLock lock(op);
   if (!attached(self)) return -1;
   if (value == nullptr) {
     PyErr_Format(PyExc_AttributeError, "attribute '_CHUNK_SIZE' of '%.100s' objects cannot be deleted",
@@ -487,11 +497,8 @@ int set_chunk_size(PyObject* op, PyObject* value, void*) {
 }
 
 PyObject* text_repr(PyObject* op) {
-  TextIO* self = as_text(op);
-  if (!self->ok && !self->detached) {
-    PyErr_SetString(PyExc_ValueError, "I/O operation on uninitialized object");
-    return nullptr;
-  }
+  Ref<> encoding = Ref<>::steal(get_errors(op, nullptr)) ? Ref<>::steal(get_encoding(op, nullptr)) : nullptr;
+  if (!encoding) return nullptr;
   const int nested = Py_ReprEnter(op);
   if (nested != 0) {
     if (nested > 0) PyErr_Format(PyExc_RuntimeError, "reentrant call inside %.100s.__repr__", Py_TYPE(op)->tp_name);
@@ -512,7 +519,7 @@ PyObject* text_repr(PyObject* op) {
     Ref<> value = Ref<>::steal(found);
     if (value) text = Ref<>::steal(PyUnicode_FromFormat("%U %s=%R", text.get(), attribute, value.get()));
   }
-  PyObject* result = text ? PyUnicode_FromFormat("%U encoding=%R>", text.get(), self->encoding) : nullptr;
+  PyObject* result = text ? PyUnicode_FromFormat("%U encoding=%R>", text.get(), encoding.get()) : nullptr;
   Py_ReprLeave(op);
   return result;
 }

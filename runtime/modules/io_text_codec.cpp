@@ -93,9 +93,24 @@ bool set_codec(TextIO* self, PyObject* encoding, PyObject* errors) {
 
 namespace {
 
-const char* handler_of(TextIO* self) {
-  const char* name = PyUnicode_AsUTF8(self->errors);
-  return name != nullptr && strcmp(name, "strict") == 0 ? nullptr : name;
+// The name of the error handler, or null for "strict"; it lives as long as this: the handler is Python code that may give
+// the stream another one.
+class Handler {
+ public:
+  explicit Handler(TextIO* self) : errors_(Ref<>::share(self->errors)) {}
+  const char* name() const {
+    const char* text = PyUnicode_AsUTF8(errors_.get());
+    return text != nullptr && strcmp(text, "strict") == 0 ? nullptr : text;
+  }
+
+ private:
+  Ref<> errors_;
+};
+
+// The encoder or decoder object to call; null with an exception: reconfigure() took it away meanwhile.
+Ref<> codec_part(PyObject* part) {
+  if (part == nullptr) PyErr_SetString(PyExc_ValueError, "I/O operation on uninitialized object");
+  return Ref<>::share(part);
 }
 
 PyObject* decode_native(TextIO* self, const char* data, Py_ssize_t n, bool final) {
@@ -103,7 +118,7 @@ PyObject* decode_native(TextIO* self, const char* data, Py_ssize_t n, bool final
     case Codec::kLatin1:
       return PyUnicode_DecodeLatin1(data, n, nullptr);
     case Codec::kAscii:
-      return PyUnicode_DecodeASCII(data, n, handler_of(self));
+      return PyUnicode_DecodeASCII(data, n, Handler(self).name());
     default:
       break;
   }
@@ -123,11 +138,12 @@ PyObject* decode_native(TextIO* self, const char* data, Py_ssize_t n, bool final
     n = PyBytes_GET_SIZE(joined.get());
   }
   Py_ssize_t consumed = n;
-  Ref<> text = Ref<>::steal(PyUnicode_DecodeUTF8Stateful(data, n, handler_of(self), final ? nullptr : &consumed));
+  Ref<> text = Ref<>::steal(PyUnicode_DecodeUTF8Stateful(data, n, Handler(self).name(), final ? nullptr : &consumed));
   if (!text) return nullptr;
   if (consumed < n) {
-    self->undecoded = PyBytes_FromStringAndSize(data + consumed, n - consumed);
-    if (self->undecoded == nullptr) return nullptr;
+    PyObject* rest = PyBytes_FromStringAndSize(data + consumed, n - consumed);
+    if (rest == nullptr) return nullptr;
+    Py_XSETREF(self->undecoded, rest);
   }
   return text.release();
 }
@@ -154,7 +170,8 @@ Ref<> decode(TextIO* self, PyObject* input, bool final) {
     PyBuffer_Release(&view);
     return text;
   }
-  Ref<> decoder = Ref<>::share(self->decoder);
+  Ref<> decoder = codec_part(self->decoder);
+  if (!decoder) return nullptr;
   PyObject* args[] = {decoder.get(), input, final ? Py_True : Py_False};
   Ref<> text = Ref<>::steal(PyObject_VectorcallMethod(AMPHIS_STATIC_NAME("decode"), args, 3, nullptr));
   if (!text) return nullptr;
@@ -169,8 +186,9 @@ bool decoder_reset(TextIO* self) {
   self->line_ends.pending_cr = false;
   self->line_ends.seen = 0;
   Py_CLEAR(self->undecoded);
-  if (self->decoder == nullptr) return true;
-  Ref<> done = Ref<>::steal(PyObject_CallMethodNoArgs(self->decoder, AMPHIS_STATIC_NAME("reset")));
+  Ref<> decoder = Ref<>::share(self->decoder);
+  if (!decoder) return true;
+  Ref<> done = Ref<>::steal(PyObject_CallMethodNoArgs(decoder.get(), AMPHIS_STATIC_NAME("reset")));
   return static_cast<bool>(done);
 }
 
@@ -180,7 +198,8 @@ bool decoder_state(TextIO* self, TextState* state) {
     state->flags = 0;
     if (!state->bytes) return false;
   } else {
-    Ref<> got = Ref<>::steal(PyObject_CallMethodNoArgs(self->decoder, AMPHIS_STATIC_NAME("getstate")));
+    Ref<> decoder = codec_part(self->decoder);
+    Ref<> got = decoder ? Ref<>::steal(PyObject_CallMethodNoArgs(decoder.get(), AMPHIS_STATIC_NAME("getstate"))) : nullptr;
     if (!got) return false;
     PyObject* bytes;
     if (!PyTuple_Check(got.get())) {
@@ -208,29 +227,34 @@ bool set_decoder_state(TextIO* self, PyObject* bytes, unsigned long long flags) 
     Py_XSETREF(self->undecoded, PyBytes_GET_SIZE(bytes) > 0 ? Py_NewRef(bytes) : nullptr);
     return true;
   }
-  Ref<> done = Ref<>::steal(PyObject_CallMethod(self->decoder, "setstate", "((OK))", bytes, flags));
+  Ref<> decoder = codec_part(self->decoder);
+  if (!decoder) return false;
+  Ref<> done = Ref<>::steal(PyObject_CallMethod(decoder.get(), "setstate", "((OK))", bytes, flags));
   return static_cast<bool>(done);
 }
 
 bool encoder_reset(TextIO* self, bool at_start) {
-  if (self->encoder == nullptr) return true;
-  Ref<> done = Ref<>::steal(at_start ? PyObject_CallMethodNoArgs(self->encoder, AMPHIS_STATIC_NAME("reset"))
-                                     : PyObject_CallMethod(self->encoder, "setstate", "i", 0));
+  Ref<> encoder = Ref<>::share(self->encoder);
+  if (!encoder) return true;
+  Ref<> done = Ref<>::steal(at_start ? PyObject_CallMethodNoArgs(encoder.get(), AMPHIS_STATIC_NAME("reset"))
+                                     : PyObject_CallMethod(encoder.get(), "setstate", "i", 0));
   return static_cast<bool>(done);
 }
 
 Ref<> encode(TextIO* self, PyObject* text) {
   switch (self->codec) {
     case Codec::kUtf8:
-      return Ref<>::steal(encode_utf8(text, handler_of(self)));
+      return Ref<>::steal(encode_utf8(text, Handler(self).name()));
     case Codec::kAscii:
-      return Ref<>::steal(encode_ascii(text, handler_of(self)));
+      return Ref<>::steal(encode_ascii(text, Handler(self).name()));
     case Codec::kLatin1:
-      return Ref<>::steal(encode_latin1(text, handler_of(self)));
+      return Ref<>::steal(encode_latin1(text, Handler(self).name()));
     case Codec::kObject:
       break;
   }
-  Ref<> bytes = Ref<>::steal(PyObject_CallMethodOneArg(self->encoder, AMPHIS_STATIC_NAME("encode"), text));
+  Ref<> encoder = codec_part(self->encoder);
+  if (!encoder) return nullptr;
+  Ref<> bytes = Ref<>::steal(PyObject_CallMethodOneArg(encoder.get(), AMPHIS_STATIC_NAME("encode"), text));
   if (bytes && !PyBytes_Check(bytes.get())) {
     PyErr_Format(PyExc_TypeError, "encoder should return a bytes object, not '%.200s'", Py_TYPE(bytes.get())->tp_name);
     return nullptr;

@@ -43,7 +43,8 @@ PyObject* read_input(TextIO* self, Py_ssize_t size) {
 int read_chunk(TextIO* self, Py_ssize_t hint) {
   if (!check_reading(self)) return -1;
   TextState before;
-  if (self->telling && !decoder_state(self, &before)) return -1;
+  const bool telling = self->telling;  // iteration by another thread may switch it while this one waits for input
+  if (telling && !decoder_state(self, &before)) return -1;
   Py_ssize_t size = self->chunk_size;
   if (hint > 0) {
     const double wanted = std::max(self->bytes_per_char, 1.0) * static_cast<double>(hint);
@@ -67,7 +68,7 @@ int read_chunk(TextIO* self, Py_ssize_t hint) {
   Py_XSETREF(self->chars, text.release());
   self->used = 0;
   self->bytes_per_char = n > 0 ? static_cast<double>(bytes) / static_cast<double>(n) : 0.0;
-  if (self->telling) {
+  if (telling) {
     PyObject* next = before.bytes.release();
     if (PyBytes_GET_SIZE(next) == 0 && PyBytes_CheckExact(input.get())) {
       Py_DECREF(next);

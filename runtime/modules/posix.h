@@ -119,7 +119,8 @@ int add_schedule(PyObject* module);
 int add_system(PyObject* module);
 
 PyObject* stat_object(const struct stat& st);
-// The pairs of a structured result type; null with an exception.
-PyTypeObject* new_result_type(PyStructSequence_Desc* desc, PyObject* module, const char* name);
+// Puts a structured result type into the module. It is made once and outlives the module: later lives of the runtime find
+// it in *type. -1 with an exception.
+int add_result_type(PyTypeObject** type, PyStructSequence_Desc* desc, PyObject* module, const char* name);
 
 }  // namespace amphis::posix

@@ -425,8 +425,7 @@ PyMethodDef schedule_methods[] = {
 };
 
 int add_schedule(PyObject* module) {
-  sched_param_type = new_result_type(&sched_param_desc, module, "sched_param");
-  if (sched_param_type == nullptr) return -1;
+  if (add_result_type(&sched_param_type, &sched_param_desc, module, "sched_param") < 0) return -1;
   sched_param_type->tp_new = sched_param_new;
   // Pickled by its constructor, which takes one number and no sequence.
   Ref<> reduce = Ref<>::steal(PyDescr_NewMethod(sched_param_type, &sched_param_reduce_def));

@@ -617,8 +617,7 @@ int add_process(PyObject* module) {
   static bool hooked = false;
   if (!hooked) sync::add_fork_hooks({run_before, run_parent, run_child});
   hooked = true;
-  waitid_type = new_result_type(&waitid_desc, module, "waitid_result");
-  return waitid_type == nullptr ? -1 : 0;
+  return add_result_type(&waitid_type, &waitid_desc, module, "waitid_result");
 }
 
 // The runtime begins again: what register_at_fork was given belongs to the last life.

@@ -109,10 +109,9 @@ PyObject* stat_object(const struct stat& st) {
   return ok ? result.release() : nullptr;
 }
 
-PyTypeObject* new_result_type(PyStructSequence_Desc* desc, PyObject* module, const char* name) {
-  PyTypeObject* type = PyStructSequence_NewType(desc);
-  if (type != nullptr && PyModule_AddObjectRef(module, name, reinterpret_cast<PyObject*>(type)) < 0) return nullptr;
-  return type;
+int add_result_type(PyTypeObject** type, PyStructSequence_Desc* desc, PyObject* module, const char* name) {
+  if (*type == nullptr) *type = PyStructSequence_NewType(desc);
+  return *type == nullptr ? -1 : PyModule_AddObjectRef(module, name, reinterpret_cast<PyObject*>(*type));
 }
 
 namespace {
@@ -476,12 +475,12 @@ PyMethodDef stat_methods[] = {
 
 int add_stat(PyObject* module) {
   for (int i = 7; i <= 9; i++) stat_fields[i].name = PyStructSequence_UnnamedField;
-  stat_type = new_result_type(&stat_desc, module, "stat_result");
-  if (stat_type == nullptr) return -1;
-  structseq_new = stat_type->tp_new;
-  stat_type->tp_new = stat_result_new;
-  statvfs_type = new_result_type(&statvfs_desc, module, "statvfs_result");
-  return statvfs_type == nullptr ? -1 : 0;
+  if (add_result_type(&stat_type, &stat_desc, module, "stat_result") < 0) return -1;
+  if (stat_type->tp_new != stat_result_new) {
+    structseq_new = stat_type->tp_new;
+    stat_type->tp_new = stat_result_new;
+  }
+  return add_result_type(&statvfs_type, &statvfs_desc, module, "statvfs_result");
 }
 
 }  // namespace amphis::posix

@@ -404,12 +404,10 @@ PyMethodDef system_methods[] = {
 };
 
 int add_system(PyObject* module) {
-  uname_type = new_result_type(&uname_desc, module, "uname_result");
-  if (uname_type == nullptr) return -1;
-  times_type = new_result_type(&times_desc, module, "times_result");
-  if (times_type == nullptr) return -1;
-  terminal_size_type = new_result_type(&terminal_size_desc, module, "terminal_size");
-  if (terminal_size_type == nullptr) return -1;
+  if (add_result_type(&uname_type, &uname_desc, module, "uname_result") < 0 ||
+      add_result_type(&times_type, &times_desc, module, "times_result") < 0 ||
+      add_result_type(&terminal_size_type, &terminal_size_desc, module, "terminal_size") < 0)
+    return -1;
   Ref<> variables = Ref<>::steal(make_environ());
   if (!variables || PyModule_AddObjectRef(module, "environ", variables.get()) < 0) return -1;
   if (add_names(module, "sysconf_names", kSystemNames) < 0) return -1;

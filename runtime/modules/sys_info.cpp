@@ -120,7 +120,7 @@ PyModuleDef monitoring_def = {
 }  // namespace
 
 int sys_add_info(PyObject* dict) {
-  asyncgen_hooks_type = make_asyncgen_hooks_type();
+  if (asyncgen_hooks_type == nullptr) asyncgen_hooks_type = make_asyncgen_hooks_type();
   if (asyncgen_hooks_type == nullptr) return -1;
   return put(dict, "float_info", PyFloat_GetInfo()) < 0 || put(dict, "int_info", PyLong_GetInfo()) < 0 ||
                  put(dict, "hash_info", make_hash_info()) < 0 || put(dict, "thread_info", make_thread_info()) < 0

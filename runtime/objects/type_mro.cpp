@@ -105,7 +105,7 @@ PyObject* default_mro(PyTypeObject* type) {
   Py_ssize_t n = PyTuple_GET_SIZE(bases);
   for (Py_ssize_t i = 0; i < n; ++i) {
     auto* base = reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(bases, i));
-    if (base->tp_mro == nullptr) {
+    if (sync::load_acquire(base->tp_mro) == nullptr) {
       PyErr_Format(PyExc_TypeError, "Cannot extend an incomplete type '%.100s'", base->tp_name);
       return nullptr;
     }
@@ -170,9 +170,9 @@ PyObject* custom_mro(PyTypeObject* type) {
 // True if changes to `base` reach `type` through the lists of subclasses.
 bool reaches(PyTypeObject* type, PyTypeObject* base) {
   if (type == base || base == &PyBaseObject_Type) return true;
-  PyObject* bases = type->tp_bases;
-  for (Py_ssize_t i = 0, n = bases == nullptr ? 0 : PyTuple_GET_SIZE(bases); i < n; ++i) {
-    if (reaches(reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(bases, i)), base)) return true;
+  Ref<> bases = sync::get_ref(&type->tp_bases);
+  for (Py_ssize_t i = 0, n = !bases ? 0 : PyTuple_GET_SIZE(bases.get()); i < n; ++i) {
+    if (reaches(reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(bases.get(), i)), base)) return true;
   }
   return false;
 }
@@ -196,7 +196,7 @@ int type_compute_mro(PyTypeObject* type) {
   if (!custom) mro = Ref<>::steal(default_mro(type));
   if (!mro) return -1;
   // mro() has assigned __bases__ itself: what that computed is newer.
-  if (custom && type->tp_mro != before.get()) return 0;
+  if (custom && sync::load_acquire(type->tp_mro) != before.get()) return 0;
   bool versioned = true;
   if (custom) {
     for (Py_ssize_t i = 0, n = PyTuple_GET_SIZE(mro.get()); i < n; ++i) {
@@ -333,9 +333,9 @@ int recompute_hierarchy(PyTypeObject* type, PyObject* undo) {
 // Along the bases as they are assigned now: within a nested assignment the MROs still tell of the old ones.
 bool inherits_from(PyTypeObject* type, PyTypeObject* base) {
   if (type == base) return true;
-  PyObject* bases = type->tp_bases;
-  for (Py_ssize_t i = 0, n = bases == nullptr ? 0 : PyTuple_GET_SIZE(bases); i < n; ++i) {
-    if (inherits_from(reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(bases, i)), base)) return true;
+  Ref<> bases = sync::get_ref(&type->tp_bases);
+  for (Py_ssize_t i = 0, n = !bases ? 0 : PyTuple_GET_SIZE(bases.get()); i < n; ++i) {
+    if (inherits_from(reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(bases.get(), i)), base)) return true;
   }
   return false;
 }

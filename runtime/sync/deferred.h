@@ -1,6 +1,7 @@
 // sync::is_deferred(obj): references to the object from registers are not counted; the collector scans frames for them
-// and is the only one to free it. sync::set_deferred(obj) makes a fresh, collector-tracked object so. Meant for what
-// many threads call at once: functions, code objects, modules, classes. GIL build: no object is deferred.
+// and is the only one to free it. sync::set_deferred(obj) makes a collector-tracked object so, a fresh one or one that
+// the caller holds a reference to. Meant for what many threads call at once: functions, code objects, modules, classes.
+// GIL build: no object is deferred.
 //
 // Built-in containers and instances of classes made in Python become deferred when a thread that does not own them has
 // counted for them 64 times: two threads that read one object would otherwise write its count in turn, which is slower than

@@ -3,6 +3,9 @@
 #include "base/assert.h"
 #include "sync/interpreter_state.h"
 #include "sync/recursion.h"
+#include "sync/stop_the_world.h"
+
+#include <optional>
 
 using namespace amphis;
 
@@ -40,11 +43,14 @@ int _Py_ReachedRecursionLimitWithMargin(PyThreadState* ts, int margin) {
 int Py_GetRecursionLimit(void) { return interpreter()->recursion_limit.load(); }
 
 void Py_SetRecursionLimit(int limit) {
+  // The others count calls against the old limit at this moment.
+  std::optional<StopTheWorld> stopped;
+  if (current_thread() != nullptr) stopped.emplace();
   interpreter()->recursion_limit.store(limit);
   for_each_thread([limit](ThreadState* ts) {
     int used = ts->py_recursion_limit - ts->py_recursion_remaining;
     ts->py_recursion_limit = limit;
-    __atomic_store_n(&ts->py_recursion_remaining, limit - used, __ATOMIC_RELAXED);
+    ts->py_recursion_remaining = limit - used;
   });
 }
 

@@ -74,7 +74,7 @@ void add_thread_hooks(const ThreadHooks& h) {
 namespace sync {
 
 ThreadState* new_thread(int whence) {
-  void* memory = std::calloc(1, sizeof(ThreadState));
+  void* memory = std::aligned_alloc(alignof(ThreadState), sizeof(ThreadState));
   if (!memory) return nullptr;
   auto* ts = new (memory) ThreadState();
   InterpreterState* interp = interpreter();
@@ -152,7 +152,7 @@ void clear_thread(ThreadState* ts) {
   for (int i = hook_count - 1; i >= 0; i--)
     if (hooks[i].clear) hooks[i].clear(ts);
   Py_CLEAR(ts->dict);
-  Py_CLEAR(ts->async_exc);
+  Py_XDECREF(__atomic_exchange_n(&ts->async_exc, nullptr, __ATOMIC_ACQ_REL));  // any thread may set one
   Py_CLEAR(ts->current_exception);
   Py_CLEAR(ts->exc_state.exc_value);
   Py_CLEAR(ts->c_profileobj);

@@ -36,8 +36,9 @@ enum EvalBreaker : uintptr_t {
   kBreakQuiesce = 1 << 7,       // retired memory waits for this thread to pass a safepoint
 };
 
-// PyThreadState is the public layout; what follows it is the runtime's own.
-struct ThreadState : PyThreadState {
+// PyThreadState is the public layout; what follows it is the runtime's own. Written all the time by one thread: no two of
+// them share a cache line.
+struct alignas(64) ThreadState : PyThreadState {
   // The interpreter's stacks: owned by interp/ through ThreadHooks, opaque here.
   uint64_t* reg_base = nullptr;
   uint64_t* reg_top = nullptr;

@@ -5,6 +5,8 @@ import threading
 import unittest
 import weakref
 
+from together import together
+
 READS = 3000  # far more than an object needs to become deferred
 
 
@@ -26,23 +28,6 @@ class Closing:
         Closing.closed += 1
 
 
-def in_threads(function, count=3):
-    errors = []
-
-    def call():
-        try:
-            function()
-        except BaseException as e:
-            errors.append(e)
-    threads = [threading.Thread(target=call) for _ in range(count)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    if errors:
-        raise errors[0]
-
-
 def live_nodes():
     gc.collect()
     return sum(type(o) is Node for o in gc.get_objects())
@@ -50,13 +35,13 @@ def live_nodes():
 
 class Deferred(unittest.TestCase):
     def read_often(self, holder):
-        def read():
+        def read(_):
             for _ in range(READS):
                 holder.value.value
                 holder.children[0]
                 for item in holder.children:
                     item
-        in_threads(read)
+        together(read)
 
     def test_an_instance_that_many_threads_read_is_collected_when_it_is_dropped(self):
         before = live_nodes()
@@ -104,10 +89,10 @@ class Deferred(unittest.TestCase):
     def test_an_object_with_a_finalizer_ends_with_its_last_reference(self):
         holder = Node(Closing())
 
-        def read():
+        def read(_):
             for _ in range(READS):
                 holder.value.part
-        in_threads(read)
+        together(read)
         Closing.closed = 0
         holder.children.clear()
         holder.value = None

@@ -11,28 +11,9 @@ import weakref
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
-THREADS = 4
+from together import THREADS, together
+
 ROUNDS = 2000
-
-
-def together(*functions):
-    """Runs every function in THREADS threads at once and raises what one of them raised."""
-    errors = []
-    barrier = threading.Barrier(THREADS * len(functions))
-
-    def call(f, i):
-        try:
-            barrier.wait()
-            f(i)
-        except BaseException as e:
-            errors.append(e)
-    threads = [threading.Thread(target=call, args=(f, i)) for f in functions for i in range(THREADS)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    if errors:
-        raise errors[0]
 
 
 class Shared(unittest.TestCase):

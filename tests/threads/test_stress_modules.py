@@ -231,8 +231,11 @@ cases = {
     }, flushed),
     "TextIOWrapper": Case(text_file, {
         **text_operations, "reconfigure": lambda o, me: o.reconfigure(line_buffering=True),
+        "detach": lambda o, me: o.detach(), "start again": lambda o, me: o.__init__(
+            io.BytesIO(b"other lines\n" * 9), encoding=me.random.choice(["utf-8", "ascii", "cp1252", "utf-16"])),
+        "below": lambda o, me: (o.buffer, o.closed, o.seekable(), o.name),
         "attributes": lambda o, me: (o.encoding, o.errors, o.newlines, o.line_buffering, repr(o))},
-        allowed=(StopIteration, OSError, ValueError, AssertionError)),
+        allowed=(StopIteration, OSError, ValueError, AssertionError, AttributeError)),
     "lru_cache": Case(lambda: make_cache(maxsize=8), cache_operations, check=check_cache, allowed=TypeError),
     "cache": Case(lambda: make_cache(maxsize=None), cache_operations, check=check_cache, allowed=TypeError),
     "partial": Case(lambda: functools.partial(pow, 2, 3), {

@@ -16,7 +16,7 @@ inline bool is_deferred(PyObject* op) { return load_relaxed(op->ob_gc_bits) & kG
 bool set_deferred(PyObject* op);
 // At start-up: says of which objects programs cannot see when they end.
 void set_deferral_policy(bool (*policy)(PyObject*));
-// World stopped, by the collector: threads may make objects deferred again that they read often.
+// By the collector, at every collection: threads may make objects deferred again that they read often.
 void renew_deferrals();
 
 }  // namespace amphis::sync

@@ -28,17 +28,23 @@ struct ForeignReads {
   uint32_t times;
 };
 
-struct RefQueue {
+// Its thread writes to it all the time: it shares no cache line with another one's.
+struct alignas(64) RefQueue {
   ThreadState* ts;
   uintptr_t owner;
   RefQueue* next;
   PtrStack<PyObject*> objects;
   static constexpr size_t kForeign = 64;
   ForeignReads foreign[kForeign];
-  uint32_t deferrals_left;
+  uint32_t deferrals_left;  // until `deferral_round` is over
+  uint32_t deferral_round;
 };
 
 constexpr uint32_t kDeferralsPerCollection = 1024;
+
+// Counts collections. Queues compare it when they look, since a thread that ends frees its queue while detached, so
+// nobody else may touch it, in a stopped world neither.
+constinit std::atomic<uint32_t> deferral_round{0};
 
 namespace {
 
@@ -142,6 +148,11 @@ void note_foreign_read(PyObject* op) {
   } else if (++entry.times >= kOften) {
     entry = {};
     // What many threads share is little; a stream of messages that one thread makes for another must not wait in memory.
+    uint32_t round = deferral_round.load(std::memory_order_relaxed);
+    if (q->deferral_round != round) {
+      q->deferral_round = round;
+      q->deferrals_left = kDeferralsPerCollection;
+    }
     if (q->deferrals_left != 0 && ends_unseen != nullptr && ends_unseen(op) && set_deferred(op)) --q->deferrals_left;
   }
 }
@@ -164,9 +175,9 @@ Py_ssize_t merge_refcount(PyObject* op, Py_ssize_t extra) {
 
 void register_owner(ThreadState* ts) {
   AMPHIS_ASSERT(!ts->merge_queue);
-  void* memory = std::malloc(sizeof(RefQueue));
+  void* memory = std::aligned_alloc(alignof(RefQueue), sizeof(RefQueue));
   AMPHIS_CHECK(memory);
-  auto* q = new (memory) RefQueue{ts, ts->owner_id, nullptr, {}, {}, kDeferralsPerCollection};
+  auto* q = new (memory) RefQueue{ts, ts->owner_id, nullptr, {}, {}, kDeferralsPerCollection, deferral_round.load()};
   ts->merge_queue = q;
   Bucket& b = bucket_of(q->owner);
   platform::RawLock lock(b.lock);
@@ -282,11 +293,7 @@ PyObject* get_ref_locked(PyObject* const* slot, const void* owner) {
 
 void set_deferral_policy(bool (*policy)(PyObject*)) { ends_unseen = policy; }
 
-void renew_deferrals() {
-  for_each_thread([](ThreadState* ts) {
-    if (ts->merge_queue != nullptr) ts->merge_queue->deferrals_left = kDeferralsPerCollection;
-  });
-}
+void renew_deferrals() { deferral_round.fetch_add(1, std::memory_order_relaxed); }
 
 bool set_deferred(PyObject* op) {
   if (!PyType_IS_GC(Py_TYPE(op)) || _Py_IsImmortal(op)) return false;
