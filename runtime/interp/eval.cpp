@@ -214,7 +214,6 @@ KnownCalls known_calls;
 #define FINISH_CALL(object, skip)                                          \
   do {                                                                     \
     PyObject* object_ = (object);                                          \
-    if (object_ == nullptr) [[unlikely]] goto error;                       \
     KILL(A);                                                               \
     if (FLAGS & kFused) {                                                  \
       Py_DECREF(object_);                                                  \
@@ -228,22 +227,21 @@ KnownCalls known_calls;
 #define CALL_FORM(NAME, perform)                                                            \
   L_##NAME : {                                                                              \
     CALL_OPERANDS();                                                                        \
-    PyObject* object;                                                                       \
-    if (!is_pointer(R[A]) || !(perform)(ts, callable, run, count, &object)) [[unlikely]] {  \
-      goto call_missed;                                                                     \
-    }                                                                                       \
+    PyObject* object = is_pointer(R[A]) ? (perform)(ts, callable, run, count) : nullptr;    \
+    if (object == nullptr) [[unlikely]] goto no_result;                                     \
     FINISH_CALL(object, 2);                                                                 \
   }
-#define CALL_KW_FORM(NAME, perform)                                                                                  \
-  L_##NAME : {                                                                                                       \
-    CALL_OPERANDS();                                                                                                 \
-    PyObject* object;                                                                                                \
-    if (!is_pointer(R[A]) ||                                                                                         \
-        !(perform)(ts, callable, run, count, pointer_of(K[static_cast<uint32_t>(pc[1])]), &object)) [[unlikely]] {   \
-      call_form_missed(pc);                                                                                          \
-      goto L_CALL_KW;                                                                                                \
-    }                                                                                                                \
-    FINISH_CALL(object, 3);                                                                                          \
+#define CALL_KW_FORM(NAME, perform)                                                                    \
+  L_##NAME : {                                                                                         \
+    CALL_OPERANDS();                                                                                   \
+    PyObject* const names = pointer_of(K[static_cast<uint32_t>(pc[1])]);                               \
+    PyObject* object = is_pointer(R[A]) ? (perform)(ts, callable, run, count, names) : nullptr;        \
+    if (object == nullptr) [[unlikely]] {                                                              \
+      if (ts->current_exception != nullptr) goto error;                                                \
+      call_form_missed(pc);                                                                            \
+      goto L_CALL_KW;                                                                                  \
+    }                                                                                                  \
+    FINISH_CALL(object, 3);                                                                            \
   }
 
 PyObject* run_frame(ThreadState* ts, Frame* f) {
@@ -869,12 +867,12 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   // --- calls
   CALL_FORM(CALL_C_NOARGS, (call_c<METH_NOARGS, false>))
   CALL_FORM(CALL_C_O, (call_c<METH_O, false>))
-  CALL_FORM(CALL_C_FAST, (call_c<METH_FASTCALL, false>))
-  CALL_FORM(CALL_C_FAST_KEYWORDS, (call_c<METH_FASTCALL | METH_KEYWORDS, false>))
+  CALL_FORM(CALL_C_FAST, (call_c_array<METH_FASTCALL, false>))
+  CALL_FORM(CALL_C_FAST_KEYWORDS, (call_c_array<METH_FASTCALL | METH_KEYWORDS, false>))
   CALL_FORM(CALL_METHOD_NOARGS, (call_c<METH_NOARGS, true>))
   CALL_FORM(CALL_METHOD_O, (call_c<METH_O, true>))
-  CALL_FORM(CALL_METHOD_FAST, (call_c<METH_FASTCALL, true>))
-  CALL_FORM(CALL_METHOD_FAST_KEYWORDS, (call_c<METH_FASTCALL | METH_KEYWORDS, true>))
+  CALL_FORM(CALL_METHOD_FAST, (call_c_array<METH_FASTCALL, true>))
+  CALL_FORM(CALL_METHOD_FAST_KEYWORDS, (call_c_array<METH_FASTCALL | METH_KEYWORDS, true>))
   CALL_FORM(CALL_TYPE, call_type)
   CALL_FORM(CALL_VECTOR, call_vector)
   CALL_KW_FORM(CALL_KW_C, call_c_keywords)
@@ -910,6 +908,8 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     SET(C, value_none());
     NEXT(2);
   }
+no_result:
+  if (ts->current_exception != nullptr) goto error;
 call_missed:
   call_form_missed(pc);
   L_CALL : {

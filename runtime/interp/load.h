@@ -237,7 +237,7 @@ AMPHIS_ALWAYS_INLINE bool load_attr_class(PyObject* o, const AttrRecord* record,
   if (!sync::only_thread()) {
     // The class may change between the check and the count: count only what can be counted safely.
     PyObject* value = record->value;
-    if (sync::is_deferred(value)) {
+    if (sync::is_deferred(value) || _Py_IsImmortal(value)) {
       *out = value_borrowed(value);
       return true;
     }
@@ -270,7 +270,7 @@ AMPHIS_ALWAYS_INLINE bool load_attr_type(PyObject* o, const AttrRecord* record, 
   }
   if (!sync::only_thread()) {
     PyObject* value = record->value;
-    if (sync::is_deferred(value)) {
+    if (sync::is_deferred(value) || _Py_IsImmortal(value)) {
       *out = value_borrowed(value);
       return true;
     }

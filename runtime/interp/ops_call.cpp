@@ -4,12 +4,56 @@
 #include "interp/shortcuts.h"
 #include "objects/function.h"
 #include "objects/method.h"
-#include "sync/recursion.h"
+#include "objects/type_slots.h"
 #include "sync/ref.h"
 
 namespace amphis {
 
 namespace {
+
+// The arguments of a call, made into the array of borrowed pointers that C functions take: right in their registers,
+// by moving the "owned" bits into a mask. Until they are put back or dropped the registers look borrowed, which the
+// collector takes for one more reference, and nobody else reads temporaries.
+class ArgumentRun {
+  Value* regs_;
+  uint32_t count_;
+  uint64_t owned_ = 0;
+
+ public:
+  // At most kMostArguments. False with MemoryError; then the registers are as before.
+  AMPHIS_ALWAYS_INLINE bool prepare(Value* regs, uint32_t count) {
+    regs_ = regs;
+    count_ = count;
+    for (uint32_t i = 0; i < count; ++i) {
+      const Value v = regs[i];
+      if (is_pointer(v)) [[likely]] {
+        owned_ |= (v & kOwned) << i;
+        regs[i] = v & ~kOwned;
+      } else {
+        PyObject* boxed = box_slow(v);
+        if (boxed == nullptr) {
+          count_ = i;
+          restore();
+          return false;
+        }
+        owned_ |= uint64_t{1} << i;
+        regs[i] = value_borrowed(boxed);
+      }
+    }
+    return true;
+  }
+  PyObject** items() const { return reinterpret_cast<PyObject**>(regs_); }
+  AMPHIS_ALWAYS_INLINE void restore() {
+    for (uint32_t i = 0; i < count_; ++i) regs_[i] |= owned_ >> i & 1;
+  }
+  AMPHIS_ALWAYS_INLINE void consume() {
+    for (uint32_t i = 0; i < count_; ++i) {
+      PyObject* o = pointer_of(regs_[i]);
+      regs_[i] = kEmpty;
+      if (owned_ >> i & 1) Py_DECREF(o);
+    }
+  }
+};
 
 // A site takes the form of what it calls when it has called something in the general way twice, and none any more after this
 // many misses. The count lives in the last cache word; races between threads only make it inexact.
@@ -44,7 +88,7 @@ Op form_of_convention(int flags, bool method) {
 // `first`: the site has not had a form yet. What the loop performs itself is tried once: it serves plain arguments only.
 Op form_of_call(PyObject* callable, const Value* args, uint32_t nargs, bool first) {
   PyTypeObject* type = Py_TYPE(callable);
-  if (nargs >= ArgumentRun::kMost) return Op::CALL;
+  if (nargs >= kMostArguments) return Op::CALL;
   if (type == &PyType_Type) {
     return reinterpret_cast<PyTypeObject*>(callable)->tp_vectorcall != nullptr ? Op::CALL_TYPE : Op::CALL;
   }
@@ -63,7 +107,7 @@ Op form_of_call(PyObject* callable, const Value* args, uint32_t nargs, bool firs
 }
 
 Op form_of_call_kw(PyObject* callable, const Value* args, uint32_t nargs) {
-  if (nargs >= ArgumentRun::kMost) return Op::CALL_KW;
+  if (nargs >= kMostArguments) return Op::CALL_KW;
   PyMethodDef* def = nullptr;
   PyObject* self = nullptr;
   if ((find_function(callable, &def, &self) || find_method(callable, args, nargs, &def, &self)) &&
@@ -112,7 +156,7 @@ AMPHIS_ALWAYS_INLINE bool call_run(const Regs& x, Value* args, uint32_t nargs, P
   Operand callable(x.A());
   if (callable.get() == nullptr) return false;
   PyObject* result;
-  if (nargs <= ArgumentRun::kMost) [[likely]] {
+  if (nargs <= kMostArguments) [[likely]] {
     ArgumentRun run;
     if (!run.prepare(args, nargs)) return false;
     const size_t keywords = kwnames != nullptr ? static_cast<size_t>(PyTuple_GET_SIZE(kwnames)) : 0;
@@ -132,6 +176,120 @@ AMPHIS_ALWAYS_INLINE bool call_run(const Regs& x, Value* args, uint32_t nargs, P
 }
 
 }  // namespace
+
+// --- forms
+
+namespace {
+
+// Calls `function` with the objects in the registers: in an array on the stack, with the free place before it that vectorcall
+// wants, or with many arguments right in their registers.
+template <class F>
+AMPHIS_ALWAYS_INLINE PyObject* call_with_array(ThreadState* ts, PyObject* callable, Value* args, uint32_t nargs, F&& function) {
+  constexpr uint32_t kShort = 6;
+  if (nargs > kShort) [[unlikely]] {
+    ArgumentRun run;
+    if (!run.prepare(args, nargs)) return nullptr;
+    PyObject* result = checked_result(ts, callable, function(run.items()));
+    if (result == nullptr) {
+      run.restore();
+    } else {
+      run.consume();
+    }
+    return result;
+  }
+  PyObject* items[kShort + 1];
+  for (uint32_t i = 0; i < nargs; ++i) {
+    const Value v = args[i];
+    PyObject* item = pointer_of(v);
+    if (!is_pointer(v)) [[unlikely]] {
+      item = box_slow(v);
+      if (item == nullptr) return nullptr;
+      args[i] = value_owned(item);
+    }
+    items[i + 1] = item;
+  }
+  PyObject* result = checked_result(ts, callable, function(items + 1));
+  if (result != nullptr) [[likely]] drop_arguments(args, nargs);
+  return result;
+}
+
+PyObject* call_by_vector(ThreadState* ts, PyObject* callable, vectorcallfunc function, Value* args, uint32_t nargs,
+                         PyObject* kwnames) {
+  const size_t keywords = kwnames != nullptr ? static_cast<size_t>(PyTuple_GET_SIZE(kwnames)) : 0;
+  return call_with_array(ts, callable, args, nargs, [&](PyObject** items) {
+    return function(callable, items, (nargs - keywords) | PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames);
+  });
+}
+
+}  // namespace
+
+template <int kFlags, bool kIsMethod>
+PyObject* call_c_array(ThreadState* ts, PyObject* callable, Value* args, uint32_t nargs) {
+  constexpr uint32_t kSelf = kIsMethod ? 1 : 0;
+  PyMethodDef* def = nullptr;
+  PyObject* self = nullptr;
+  if (kIsMethod ? !find_method(callable, args, nargs, &def, &self) : !find_function(callable, &def, &self)) return nullptr;
+  if ((def->ml_flags & kCallConvention) != kFlags) return nullptr;
+  PyObject* result = call_with_array(ts, callable, args + kSelf, nargs - kSelf, [&](PyObject** items) {
+    checked::NativeCall call(def);
+    const auto n = static_cast<Py_ssize_t>(nargs - kSelf);
+    if constexpr (kFlags == METH_FASTCALL) {
+      return cfunction_detail::target<PyCFunctionFast>(def)(self, items, n);
+    } else {
+      return cfunction_detail::target<PyCFunctionFastWithKeywords>(def)(self, items, n, nullptr);
+    }
+  });
+  if (kIsMethod && result != nullptr) drop_arguments(args, 1);
+  return result;
+}
+template PyObject* call_c_array<METH_FASTCALL, false>(ThreadState*, PyObject*, Value*, uint32_t);
+template PyObject* call_c_array<METH_FASTCALL, true>(ThreadState*, PyObject*, Value*, uint32_t);
+template PyObject* call_c_array<METH_FASTCALL | METH_KEYWORDS, false>(ThreadState*, PyObject*, Value*, uint32_t);
+template PyObject* call_c_array<METH_FASTCALL | METH_KEYWORDS, true>(ThreadState*, PyObject*, Value*, uint32_t);
+
+PyObject* call_c_keywords(ThreadState* ts, PyObject* callable, Value* args, uint32_t nargs, PyObject* kwnames) {
+  PyMethodDef* def = nullptr;
+  PyObject* self = nullptr;
+  uint32_t skip = 0;
+  const auto keywords = static_cast<uint32_t>(PyTuple_GET_SIZE(kwnames));
+  if (!find_function(callable, &def, &self)) {
+    if (nargs <= keywords || !find_method(callable, args, nargs, &def, &self)) return nullptr;
+    skip = 1;
+  }
+  if ((def->ml_flags & kCallConvention) != (METH_FASTCALL | METH_KEYWORDS)) return nullptr;
+  PyObject* result = call_with_array(ts, callable, args + skip, nargs - skip, [&](PyObject** items) {
+    checked::NativeCall call(def);
+    return cfunction_detail::target<PyCFunctionFastWithKeywords>(def)(
+        self, items, static_cast<Py_ssize_t>(nargs - skip - keywords), kwnames);
+  });
+  if (result != nullptr) drop_arguments(args, skip);
+  return result;
+}
+
+PyObject* call_type(ThreadState* ts, PyObject* callable, Value* args, uint32_t nargs) {
+  if (!Py_IS_TYPE(callable, &PyType_Type)) return nullptr;
+  auto* cls = reinterpret_cast<PyTypeObject*>(callable);
+  if (cls == &PyType_Type && nargs == 1 && is_pointer(args[0])) {
+    PyObject* of = Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(pointer_of(args[0]))));
+    drop_arguments(args, 1);
+    return of;
+  }
+  if (sync::load_relaxed(cls->tp_init) == slot_init && sync::load_relaxed(cls->tp_new) == object_new) return nullptr;
+  const vectorcallfunc function = sync::load_relaxed(cls->tp_vectorcall);
+  return function != nullptr ? call_by_vector(ts, callable, function, args, nargs, nullptr) : nullptr;
+}
+
+PyObject* call_vector(ThreadState* ts, PyObject* callable, Value* args, uint32_t nargs) {
+  PyTypeObject* type = Py_TYPE(callable);
+  if (type == &PyFunction_Type || type == &PyMethod_Type || type == &PyType_Type) return nullptr;
+  const vectorcallfunc function = vectorcall_of(callable);
+  return function != nullptr ? call_by_vector(ts, callable, function, args, nargs, nullptr) : nullptr;
+}
+
+PyObject* call_vector_keywords(ThreadState* ts, PyObject* callable, Value* args, uint32_t nargs, PyObject* kwnames) {
+  const vectorcallfunc function = Py_IS_TYPE(callable, &PyFunction_Type) ? nullptr : vectorcall_of(callable);
+  return function != nullptr ? call_by_vector(ts, callable, function, args, nargs, kwnames) : nullptr;
+}
 
 void call_form_missed(const Word* pc) {
   count_miss(pc);

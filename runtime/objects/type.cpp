@@ -4,6 +4,7 @@
 #include "gc/gc_bits.h"
 #include "objects/method.h"
 #include "objects/type_slots.h"
+#include "sync/recursion.h"
 #include "sync/ref.h"
 #include "sync/shared_slot.h"
 
@@ -254,7 +255,19 @@ PyObject* type_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, 
     }
     return obj;
   }
-  return call_with_tuple(self, args, nargs, kwnames);
+  // What type_call does, without going through the metaclass.
+  if (type->tp_new == nullptr) return raise_cannot_create(type);
+  RecursionGuard guard(" while calling a Python object");
+  if (guard.refused()) return nullptr;
+  Ref<> tuple = tuple_of(args, nargs);
+  Ref<> dict;
+  if (!tuple) return nullptr;
+  if (kwnames != nullptr && PyTuple_GET_SIZE(kwnames) != 0) {
+    dict = Ref<>::steal(_PyStack_AsDict(args + nargs, kwnames));
+    if (!dict) return nullptr;
+  }
+  obj = check_call_result(self, type->tp_new(type, tuple.get(), dict.get()));
+  return obj == nullptr ? nullptr : finish_call(type, obj, tuple.get(), dict.get());
 }
 
 namespace {
