@@ -2,6 +2,7 @@
 //
 // Grammar: an item is a unit letter with its modifiers, or a group in (), [] or {}; ',', ':', space and tab between items mean
 // nothing. References taken by "N" are released even when something else fails, so the whole format is always walked.
+#include <array>
 #include <climits>
 #include <cstring>
 
@@ -13,35 +14,24 @@ namespace {
 
 // Items up to the closing bracket; -1 with an exception.
 Py_ssize_t count_items(const char* format, char closing) {
+  enum Kind : uint8_t { kUnit, kNothing, kOpening, kClosing };
+  static constexpr auto kinds = [] {
+    std::array<Kind, 256> table{};
+    for (unsigned char c : {'#', '&', ',', ':', ' ', '\t'}) table[c] = kNothing;
+    for (unsigned char c : {'(', '[', '{'}) table[c] = kOpening;
+    for (unsigned char c : {')', ']', '}'}) table[c] = kClosing;
+    return table;
+  }();
   Py_ssize_t count = 0;
   int level = 0;
-  while (level > 0 || *format != closing) {
-    switch (*format) {
-      case '\0':
-        PyErr_SetString(PyExc_SystemError, "unmatched paren in format");
-        return -1;
-      case '(':
-      case '[':
-      case '{':
-        if (level == 0) ++count;
-        ++level;
-        break;
-      case ')':
-      case ']':
-      case '}':
-        --level;
-        break;
-      case '#':
-      case '&':
-      case ',':
-      case ':':
-      case ' ':
-      case '\t':
-        break;
-      default:
-        if (level == 0) ++count;
+  for (; level > 0 || *format != closing; ++format) {
+    if (*format == '\0') {
+      PyErr_SetString(PyExc_SystemError, "unmatched paren in format");
+      return -1;
     }
-    ++format;
+    const Kind kind = kinds[static_cast<unsigned char>(*format)];
+    count += level == 0 && (kind == kUnit || kind == kOpening);
+    level += (kind == kOpening) - (kind == kClosing);
   }
   return count;
 }
@@ -101,7 +91,7 @@ PyObject* build_dict(const char** format, VarArgs* va, Py_ssize_t count) {
     discard_items(format, va, count);
     return nullptr;
   }
-  auto dict = Ref<>::steal(PyDict_New());
+  auto dict = Ref<>::steal(_PyDict_NewPresized(count / 2));
   if (!dict) {
     discard_items(format, va, count);
     return nullptr;

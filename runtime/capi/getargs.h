@@ -87,8 +87,9 @@ class Cleanup {
 
 // Why a conversion failed: the text (the exception itself when empty), and the path into nested tuples.
 struct ArgumentError {
-  char text[256] = "";
-  int levels[32] = {};
+  char text[256];
+  int levels[32];  // up to a zero
+  ArgumentError() { text[0] = '\0', levels[0] = 0; }
 };
 
 // Converts one argument by the units at *format and moves it on. False when it does not fit: `error` says how.

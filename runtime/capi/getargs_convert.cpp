@@ -36,13 +36,10 @@ bool Cleanup::add(Entry entry) {
 FormatTail format_tail(const char* format) {
   FormatTail tail;
   // A function name stands behind the first ':' or a message behind the first ';'.
-  if (const char* mark = std::strpbrk(format, ":;")) {
-    if (*mark == ':') {
-      tail.function = mark + 1;
-    } else {
-      tail.message = mark + 1;
-    }
-  }
+  const char* mark = format;
+  while (*mark != '\0' && *mark != ':' && *mark != ';') ++mark;
+  if (*mark == ':') tail.function = mark + 1;
+  if (*mark == ';') tail.message = mark + 1;
   return tail;
 }
 

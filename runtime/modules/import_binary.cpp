@@ -8,6 +8,8 @@
 #include <cstring>
 #include <elf.h>
 #include <fcntl.h>
+#include <memory>
+#include <new>
 #include <string_view>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -22,22 +24,29 @@ constexpr const char* kOwnTag = kFree ? "amphis-314t" : "amphis-314";
 
 enum class Abi { kUnknown, kGil, kFree, kStable, kBoth };
 
+// The contents of a file: a small one is read, which costs less than mapping it, touching its pages and giving them back.
 class Mapping {
  public:
   explicit Mapping(const char* path) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat status;
     if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
-      void* address = mmap(nullptr, static_cast<size_t>(status.st_size), PROT_READ, MAP_PRIVATE, fd, 0);
-      if (address != MAP_FAILED) {
+      const auto size = static_cast<size_t>(status.st_size);
+      if (size <= kSmall) {
+        read_.reset(new (std::nothrow) char[size]);
+        if (read_ != nullptr && pread(fd, read_.get(), size, 0) == status.st_size) {
+          data_ = read_.get();
+          size_ = size;
+        }
+      } else if (void* address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0); address != MAP_FAILED) {
         data_ = static_cast<const char*>(address);
-        size_ = static_cast<size_t>(status.st_size);
+        size_ = size;
       }
     }
     if (fd >= 0) close(fd);
   }
   ~Mapping() {
-    if (data_ != nullptr) munmap(const_cast<char*>(data_), size_);
+    if (data_ != nullptr && read_ == nullptr) munmap(const_cast<char*>(data_), size_);
   }
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
@@ -56,6 +65,8 @@ class Mapping {
   }
 
  private:
+  static constexpr size_t kSmall = size_t{64} << 10;
+  std::unique_ptr<char[]> read_;
   const char* data_ = nullptr;
   size_t size_ = 0;
 };

@@ -381,9 +381,10 @@ PyObject* PyObject_CallMethodObjArgs(PyObject* obj, PyObject* name, ...) {
 }
 
 PyObject* _PyStack_AsDict(PyObject* const* values, PyObject* kwnames) {
-  Ref<> dict = Ref<>::steal(PyDict_New());
+  const Py_ssize_t n = PyTuple_GET_SIZE(kwnames);
+  Ref<> dict = Ref<>::steal(_PyDict_NewPresized(n));
   if (!dict) return nullptr;
-  for (Py_ssize_t i = 0, n = PyTuple_GET_SIZE(kwnames); i < n; ++i) {
+  for (Py_ssize_t i = 0; i < n; ++i) {
     if (PyDict_SetItem(dict.get(), PyTuple_GET_ITEM(kwnames, i), values[i]) < 0) return nullptr;
   }
   return dict.release();
