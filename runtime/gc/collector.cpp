@@ -2,10 +2,9 @@
 // Python code are in dispose.cpp.
 #include "gc/collector.h"
 
-#include <mimalloc.h>
-
 #include "gc/gc.h"
 #include "gc/roots.h"
+#include "memory/system.h"
 #include "sync/stop_the_world.h"
 
 namespace amphis::gc {
@@ -38,7 +37,7 @@ void add_root_visitor(RootVisitor visitor) {
   if (g_root_visitor_count < kMaxRootVisitors) g_root_visitors[g_root_visitor_count++] = visitor;
 }
 
-Collector::~Collector() { mi_free(storage_); }
+Collector::~Collector() { memory::system_free(storage_); }
 
 // ---- 1. Census ----
 
@@ -46,7 +45,7 @@ bool Collector::census() {
   size_t entries = 0;
   auto count = [](memory::Page* page, void* arg) { *static_cast<size_t*>(arg) += page->capacity; };
   memory::for_each_gc_page(count, &entries);
-  storage_ = static_cast<Count*>(mi_malloc((entries + 1) * sizeof(Count)));
+  storage_ = static_cast<Count*>(memory::system_malloc((entries + 1) * sizeof(Count)));
   if (!storage_) return false;
   struct Cursor {
     Collector* self;
@@ -170,7 +169,7 @@ int Collector::visit_register(PyObject* op, void* arg) {
 
 int visit_uncounted(PyObject* op, visitproc visit, void* arg) {
   if (visit != Collector::visit_mark && visit != Collector::visit_register) return 0;
-  if (op && is_candidate(op) && sync::is_deferred(op)) static_cast<Collector*>(arg)->mark(op);
+  if (op && is_candidate(op) && (sync::is_deferred(op) || (bits(op) & kGcWasDeferred))) static_cast<Collector*>(arg)->mark(op);
   return 0;
 }
 
@@ -219,6 +218,7 @@ void Collector::separate_legacy_finalizers() {
       continue;
     }
     clear_bits(op, kGcUnreachable);
+    restore(op);
     if (!Py_TYPE(op)->tp_del) Py_DECREF(op);  // not the last reference: what reaches it holds one
   }
   garbage_.shrink(kept);
@@ -244,6 +244,7 @@ void Collector::drop_resurrected() {
         continue;
       }
       clear_bits(op, kGcUnreachable);
+      restore(op);
       if (!alive.push(op)) continue;  // leaks one reference rather than the object's integrity
     }
     garbage_.shrink(kept);

@@ -65,15 +65,37 @@ void Collector::run_finalizers() {
 }
 
 void Collector::break_up() {
-  const bool save = state().debug.load(std::memory_order_relaxed) & kSaveAll;
+  if (state().debug.load(std::memory_order_relaxed) & kSaveAll) {
+    {
+      StopTheWorld stopped;
+      for (PyObject* op : garbage_) {
+        clear_bits(op, kGcUnreachable);
+        restore(op);
+      }
+    }
+    for (PyObject* op : garbage_) {
+      if (PyList_Append(state().garbage, op) < 0) PyErr_Clear();
+      Py_DECREF(op);
+    }
+    garbage_.shrink(0);
+    return;
+  }
+  size_t kept = 0;
   for (PyObject* op : garbage_) {
     clear_bits(op, kGcUnreachable);
-    if (save) {
-      if (PyList_Append(state().garbage, op) < 0) PyErr_Clear();
-    } else if (inquiry clear = Py_TYPE(op)->tp_clear) {
+    if (inquiry clear = Py_TYPE(op)->tp_clear) {
       clear(op);
       if (PyErr_Occurred()) PyErr_FormatUnraisable("Exception ignored in tp_clear of %s", Py_TYPE(op)->tp_name);
     }
+    // Code and functions end last: the frames that refer to them without counting are gone by then.
+    if (bits(op) & kGcWasDeferred)
+      garbage_[kept++] = op;
+    else
+      Py_DECREF(op);
+  }
+  garbage_.shrink(kept);
+  for (PyObject* op : garbage_) {
+    clear_bits(op, kGcWasDeferred);
     Py_DECREF(op);
   }
   garbage_.shrink(0);

@@ -21,6 +21,7 @@ enum GcBit : uint8_t {
   kGcUnreachable = 1 << 2,  // being collected now
   kGcFrozen = 1 << 3,       // gc.freeze(): ignored, and everything it refers to is alive
   kGcOld = 1 << 4,          // has survived a collection
+  kGcWasDeferred = 1 << 5,  // free-threaded: garbage that was deferred until this collection held it
   kGcDeferred = 1 << 6,     // free-threaded: see sync/deferred.h
   kGcUncountedReads = 1 << 7,  // free-threaded, numbers: see sync/free/shared_slot.h
 };
@@ -54,6 +55,8 @@ inline void settle_type_counts() {}
 
 // The collector's own reference to a piece of garbage, taken in a stopped world; Py_DECREF drops it.
 inline void hold(PyObject* op) { Py_INCREF(op); }
+// World stopped: a held object goes back to the living as what it was.
+inline void restore(PyObject*) {}
 
 // A dying object comes back for the time of its finalizer ...
 inline void resurrect_begin(PyObject* op) { Py_SET_REFCNT(op, 1); }
@@ -114,14 +117,21 @@ void settle_type_counts();
 void end_type_counting(PyTypeObject* type);
 
 // Nobody owns garbage: both halves of the count are merged, and a deferred object becomes an ordinary one, so that the
-// last Py_DECREF frees it on the spot.
+// last Py_DECREF frees it on the spot. kGcWasDeferred remembers it: suspended frames, which may come back to life, refer to
+// it without counting.
 inline void hold(PyObject* op) {
   if (PyType_Check(op) && sync::is_deferred(op)) end_type_counting(reinterpret_cast<PyTypeObject*>(op));
   const Py_ssize_t count = reference_count(op) + 1;
   sync::store_relaxed(op->ob_tid, uintptr_t(0));
   sync::store_relaxed(op->ob_ref_local, 0u);
   sync::store_relaxed(op->ob_ref_shared, _Py_REF_SHARED(count, _Py_REF_MERGED));
+  if (sync::is_deferred(op)) set_bits(op, kGcWasDeferred);
   clear_bits(op, kGcDeferred);
+}
+inline void restore(PyObject* op) {
+  if (!(bits(op) & kGcWasDeferred)) return;
+  clear_bits(op, kGcWasDeferred);
+  sync::set_deferred(op);
 }
 
 inline void resurrect_begin(PyObject* op) {

@@ -2,13 +2,13 @@
 // threads freed; heaps that outlive their threads. The invariants stand in heap.h.
 #include "memory/heap.h"
 
-#include <mimalloc.h>
-
+#include <algorithm>
 #include <cstring>
 
 #include "base/assert.h"
 #include "memory/alloc.h"
 #include "memory/heaps.h"
+#include "memory/system.h"
 #include "platform/raw_mutex.h"
 
 namespace amphis::memory {
@@ -359,8 +359,9 @@ Heap* grow_tallies(size_t count) {
   if (!h || h->tally_count >= count) return h;
   size_t size = h->tally_count ? h->tally_count : 64;
   while (size < count) size *= 2;
-  auto* grown = static_cast<int64_t*>(mi_recalloc(h->tallies, size, sizeof(int64_t)));
+  auto* grown = static_cast<int64_t*>(system_realloc(h->tallies, size * sizeof(int64_t)));
   if (!grown) return nullptr;
+  std::fill(grown + h->tally_count, grown + size, 0);
   h->tallies = grown;
   h->tally_count = size;
   return h;

@@ -3,14 +3,13 @@
 // instructions, and the rest from mimalloc. PyObject_* is the object allocator. Whatever an address came from, each of
 // the three Free functions finds out by itself. A domain whose table was replaced is served through it; otherwise calls go straight to
 // the allocator, and the runtime's own inline allocations (alloc.h) never look at the tables.
-#include <mimalloc.h>
-
 #include <atomic>
 #include <cstring>
 #include <cwchar>
 
 #include "Python.h"
 #include "memory/alloc.h"
+#include "memory/system.h"
 #include "platform/os.h"
 
 using namespace amphis;
@@ -24,20 +23,20 @@ bool too_large(size_t count, size_t each) {
   return each != 0 && (count > size_t(PY_SSIZE_T_MAX) / each || too_large(count * each));
 }
 
-void* raw_malloc(void*, size_t size) { return mi_malloc(size ? size : 1); }
+void* raw_malloc(void*, size_t size) { return memory::system_malloc(size ? size : 1); }
 void* raw_calloc(void*, size_t count, size_t each) {
-  return count == 0 || each == 0 ? mi_calloc(1, 1) : mi_calloc(count, each);
+  return count == 0 || each == 0 ? memory::system_calloc(1, 1) : memory::system_calloc(count, each);
 }
 
 // Above this the blocks are few and mimalloc packs them better.
 constexpr size_t kMaxMem = 4096;
 
 void* mem_malloc(void*, size_t size) {
-  return size <= kMaxMem ? memory::alloc_raw(size) : mi_malloc(size);
+  return size <= kMaxMem ? memory::alloc_raw(size) : memory::system_malloc(size);
 }
 void* mem_calloc(void*, size_t count, size_t each) {
   const size_t size = count * each;
-  if (size > kMaxMem) return mi_calloc(count, each);
+  if (size > kMaxMem) return memory::system_calloc(count, each);
   void* p = memory::alloc_raw(size);
   return p ? std::memset(p, 0, size) : nullptr;
 }
@@ -49,18 +48,18 @@ void mem_free(void*, void* p) {
       free_object(p);
     }
   } else {
-    mi_free(p);
+    memory::system_free(p);
   }
 }
 void* mem_realloc(void*, void* p, size_t size) {
   if (!p) return mem_malloc(nullptr, size);
   if (!memory::in_chunk(p)) {
-    if (size > kMaxMem) return mi_realloc(p, size);
+    if (size > kMaxMem) return memory::system_realloc(p, size);
     void* moved = memory::alloc_raw(size);
     if (!moved) return nullptr;
-    const size_t have = mi_usable_size(p);
+    const size_t have = memory::system_usable_size(p);
     std::memcpy(moved, p, size < have ? size : have);
-    mi_free(p);
+    memory::system_free(p);
     return moved;
   }
   const memory::Page* page = memory::page_of(p);
@@ -76,11 +75,11 @@ void* mem_realloc(void*, void* p, size_t size) {
 
 void* raw_realloc(void*, void* p, size_t size) {
   if (memory::in_chunk(p)) [[unlikely]] return mem_realloc(nullptr, p, size);
-  return mi_realloc(p, size ? size : 1);
+  return memory::system_realloc(p, size ? size : 1);
 }
 void raw_free(void*, void* p) {
   if (memory::in_chunk(p)) [[unlikely]] return mem_free(nullptr, p);
-  mi_free(p);
+  memory::system_free(p);
 }
 
 void* object_malloc(void*, size_t size) { return alloc_object(size); }
@@ -107,8 +106,8 @@ bool replaced(PyMemAllocatorDomain domain) { return g_replaced[domain].load(std:
 PyMemAllocatorEx& table(PyMemAllocatorDomain domain) { return g_tables[domain]; }
 
 // Arenas exist for the C API only: object memory comes from chunks.
-void* arena_alloc(void*, size_t size) { return mi_malloc(size); }
-void arena_free(void*, void* p, size_t) { mi_free(p); }
+void* arena_alloc(void*, size_t size) { return memory::system_malloc(size); }
+void arena_free(void*, void* p, size_t) { memory::system_free(p); }
 PyObjectArenaAllocator g_arena = {nullptr, arena_alloc, arena_free};
 
 bool same_table(const PyMemAllocatorEx& a, const PyMemAllocatorEx& b) {

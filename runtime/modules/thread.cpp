@@ -11,6 +11,7 @@
 #include "modules/thread_support.h"
 
 #include <csignal>
+#include <string_view>
 
 namespace amphis::thread_module {
 
@@ -127,16 +128,10 @@ PyObject* set_name(PyObject*, PyObject* args, PyObject* kwargs) {
     return PyErr_Format(PyExc_TypeError, "set_name() argument 'name' must be str, not %T", name);
   Ref<> bytes = steal(PyUnicode_AsEncodedString(name, "utf-8", "replace"));
   if (!bytes) return nullptr;
-  // What is too long is cut, but never inside a character.
-  const char* s = PyBytes_AS_STRING(bytes.get());
-  Py_ssize_t size = PyBytes_GET_SIZE(bytes.get());
-  char buffer[kNameMax + 1];
-  if (size > kNameMax) {
-    size = kNameMax;
-    while (size > 0 && (static_cast<unsigned char>(s[size]) & 0xC0) == 0x80) size--;
-  }
-  for (Py_ssize_t i = 0; i < size; i++) buffer[i] = s[i];
-  buffer[size] = 0;
+  // What is too long is cut, also inside a character.
+  const std::string_view text(PyBytes_AS_STRING(bytes.get()), static_cast<size_t>(PyBytes_GET_SIZE(bytes.get())));
+  char buffer[kNameMax + 1] = {};
+  text.copy(buffer, kNameMax);
   platform::set_thread_name(buffer);
   Py_RETURN_NONE;
 }

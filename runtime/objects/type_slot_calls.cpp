@@ -321,8 +321,11 @@ PyObject* slot_richcompare(PyObject* self, PyObject* other, int op) {
   Method method;
   const int outcome = find(self, methods[op], &method);
   if (outcome > 0) return call(method, args, 2);
-  // A method that cannot be got at does not compare.
-  if (outcome < 0) PyErr_Clear();
+  // A method that is not there after all does not compare.
+  if (outcome < 0) {
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return nullptr;
+    PyErr_Clear();
+  }
   return Py_NewRef(Py_NotImplemented);
 }
 

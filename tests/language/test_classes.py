@@ -29,6 +29,18 @@ class Construction(unittest.TestCase):
             def f(self): return ["D"] + super(D, self).f()
         self.assertEqual(D().f(), ["D", "B", "C", "A"])
 
+    def test_a_comparison_raises_what_its_method_raises_when_it_is_got(self):
+        class Hidden:
+            def __get__(self, instance, owner):
+                raise LookupError(owner.__name__)
+
+        class Compared:
+            __eq__ = Hidden()
+            __lt__ = Hidden()
+        for compare in (lambda a, b: a == b, lambda a, b: a < b, lambda a, b: a > b):
+            with self.assertRaisesRegex(LookupError, "Compared"):
+                compare(Compared(), Compared())
+
     def test_set_name_and_init_subclass_are_called(self):
         log = []
 

@@ -82,6 +82,15 @@ class Processes(unittest.TestCase):
 
 
 class TheSystem(unittest.TestCase):
+    def test_types_names_every_type_that_its_C_module_does(self):
+        import _datetime
+        import _types
+        import types
+        self.assertIs(types.CapsuleType, type(_datetime.datetime_CAPI))
+        for name in dir(_types):
+            if not name.startswith("_"):
+                self.assertIs(getattr(types, name), getattr(_types, name))
+
     def test_resource_limits_round_trip(self):
         soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
         resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

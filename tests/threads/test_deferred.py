@@ -113,6 +113,46 @@ class Deferred(unittest.TestCase):
         finally:
             gc.enable()
 
+    def test_a_generator_that_its_finalizer_brings_back_keeps_its_code_and_function(self):
+        back = []
+        namespace = {"back": back}
+        exec("def make():\n"
+             "    try:\n"
+             "        yield\n"
+             "    except GeneratorExit:\n"
+             "        back.append(g)\n"
+             "        yield_late = lambda: make\n"
+             "        back.append(yield_late)\n"
+             "g = make()\n"
+             "next(g)\n"
+             "namespace = globals()\n", namespace)
+        del namespace
+        for _ in range(3):
+            gc.collect()
+            fill = [compile("x = %d" % i, "fill", "exec") for i in range(200)]
+        self.assertEqual(back[0].gi_code.co_name, "make")
+        self.assertIs(back[1]().__code__, back[0].gi_code)
+        self.assertEqual(back[1]()().gi_code.co_varnames, ("yield_late",))
+        self.assertEqual(len(fill), 200)
+
+    def test_suspended_frames_end_before_the_code_that_they_run(self):
+        for _ in range(20):
+            namespace = {}
+            exec("import sys\n"
+                 "def make(me):\n"
+                 "    kept = [me]\n"
+                 "    yield sys._getframe()\n"
+                 "def use():\n"
+                 "    for i in range(3):\n"
+                 "        g = make(use)\n"
+                 "        frames.append((g, next(g)))\n"
+                 "frames = []\n"
+                 "use()\n"
+                 "frames.append(frames)\n", namespace)
+            self.assertEqual(len(namespace["frames"]), 4)
+            del namespace
+            gc.collect()
+
     def test_objects_change_while_others_read_them_uncounted(self):
         holder = Node(Node(0))
         holder.children = [Node(i) for i in range(8)]

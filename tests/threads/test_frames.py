@@ -231,6 +231,20 @@ class Frames(unittest.TestCase):
             self.assertTrue(b"in busy" in file.read())
 
 
+class Names(unittest.TestCase):
+    def test_the_system_sees_the_first_fifteen_bytes_of_a_name(self):
+        import _thread
+        seen = []
+
+        def look():
+            seen.append(_thread._get_name())
+        for name in ("short", "a name that is too long", "xx\N{SNAKE}\N{SNAKE}\N{SNAKE}\N{SNAKE}"):
+            t = threading.Thread(target=look, name=name)
+            t.start()
+            t.join()
+        self.assertEqual(seen, ["short", "a name that is ", "xx\N{SNAKE}\N{SNAKE}\N{SNAKE}\udcf0"])
+
+
 class EndingFrames(unittest.TestCase):
     def test_a_finalizer_does_not_find_the_frame_whose_variable_it_was(self):
         frames = []

@@ -2,10 +2,9 @@
 // and the next new thread adopts it.
 #include "memory/heaps.h"
 
-#include <mimalloc.h>
-
 #include <new>
 
+#include "memory/system.h"
 #include "platform/raw_mutex.h"
 
 namespace amphis::memory {
@@ -44,7 +43,7 @@ AMPHIS_COLD Heap* adopt_heap() {
     if (h) g_idle = h->idle_next;
   }
   if (!h) {
-    void* memory = mi_malloc_aligned(sizeof(Heap), 64);
+    void* memory = system_aligned(sizeof(Heap), 64);
     if (!memory) return nullptr;
     h = new (memory) Heap(&g_empty_page);
     platform::RawLock lock(g_mutex);
