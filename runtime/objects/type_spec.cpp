@@ -306,7 +306,11 @@ PyObject* from_metaclass(PyTypeObject* metaclass, PyObject* module, PyType_Spec*
   }
   sync::set_deferred(result.get());
 
+  // A type may describe its instances' __module__ itself, by a member or a getter: that stays.
+  int described = PyDict_Contains(type->tp_dict, names.dunder_module);
+  if (described < 0) return nullptr;
   const char* dot = std::strrchr(spec->name, '.');
+  if (described != 0) return result.release();
   if (dot != nullptr) {
     Ref<> module_name = Ref<>::steal(PyUnicode_FromStringAndSize(spec->name, dot - spec->name));
     if (!module_name || PyDict_SetItem(type->tp_dict, names.dunder_module, module_name.get()) < 0) return nullptr;

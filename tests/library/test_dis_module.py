@@ -125,6 +125,13 @@ class Instructions(unittest.TestCase):
         with self.assertRaises(NotImplementedError):
             dis.stack_effect(opcode.opmap["LOAD_CONST"], 0)
 
+    def test_the_other_machines_instructions_have_names_and_numbers_that_occur_in_no_code(self):
+        for name in ("LOAD_FAST", "LOAD_FAST_LOAD_FAST", "POP_TOP", "RESUME", "EXTENDED_ARG", "NOP"):
+            self.assertEqual(dis.opname[dis.opmap[name]], name)
+        self.assertGreater(dis.opmap["LOAD_FAST"], 255)
+        self.assertLess(dis.opmap["NOP"], 256)
+        self.assertEqual(len(set(dis.opmap.values())), len(dis.opmap))
+
     def test_code_info_describes_the_code(self):
         info = dis.code_info(sample)
         for part in ("Name:              sample\n", "VARARGS", "Variable names:\n   0: x\n", "Constants:\n"):
