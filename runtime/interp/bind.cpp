@@ -19,6 +19,21 @@ PyObject* parameter_name(PyCodeObject* code, Py_ssize_t i) {
   return PyTuple_GET_ITEM(code->co_localsplusnames, i);
 }
 
+// Names of keywords may compare and hash by Python code, as their subclasses of str please, and what looks for a misspelled
+// name is Python: such code must take its registers behind those that are being bound.
+class RegistersInUse {
+ public:
+  explicit RegistersInUse(Value* end) : ts_(current_thread()), before_(ts_->reg_top) {
+    if (end > before_) ts_->reg_top = end;
+  }
+  ~RegistersInUse() { ts_->reg_top = before_; }
+  RegistersInUse(const RegistersInUse&) = delete;
+
+ private:
+  ThreadState* ts_;
+  Value* before_;
+};
+
 struct Binding {
   PyFunctionObject* func;
   PyCodeObject* code;
@@ -257,7 +272,7 @@ bool Binding::fill(Value* args, size_t npos, size_t nkw, PyObject* kwnames) {
 }
 
 // A new reference, or null. The dict is borrowed, as long as nothing needs its lock (see Binding::defaults).
-PyObject* keyword_default(PyFunctionObject* func, PyObject* name) {
+PyObject* keyword_default(PyFunctionObject* func, PyObject* name, Value* bound_end) {
   PyObject* values = sync::load_acquire(func->func_kwdefaults);
   if (values == nullptr) return nullptr;
   PyObject* value = nullptr;
@@ -265,6 +280,7 @@ PyObject* keyword_default(PyFunctionObject* func, PyObject* name) {
     return value;
   }
   Ref<> held = sync::get_ref(&func->func_kwdefaults, func);
+  RegistersInUse parameters(bound_end);
   if (held) (void)PyDict_GetItemRef(held.get(), name, &value);
   return value;
 }
@@ -292,7 +308,7 @@ bool Binding::defaults(size_t given) {
   std::vector<PyObject*> absent;
   for (int i = positional; i < positional + keyword_only; ++i) {
     if (regs[i] != kEmpty) continue;
-    PyObject* value = keyword_default(func, parameter_name(code, i));
+    PyObject* value = keyword_default(func, parameter_name(code, i), regs + total());
     if (value == nullptr && PyErr_Occurred()) return false;
     if (value != nullptr) {
       regs[i] = value_owned(value);
@@ -340,7 +356,12 @@ bool bind_arguments(PyFunctionObject* function, PyCodeObject* code, const Value*
     from[i] = kEmpty;
   }
   for (int i = 0; i < total; ++i) regs[i] = kEmpty;
-  if (binding.fill(moved, nargs - nkw, nkw, kwnames)) return true;
+  bool filled;
+  {
+    RegistersInUse parameters(regs + total);
+    filled = binding.fill(moved, nargs - nkw, nkw, kwnames);
+  }
+  if (filled) return true;
   for (size_t i = 0; i < nargs; ++i) drop(moved[i]);
   return clear();
 }

@@ -229,6 +229,9 @@ bool dict_replace_int(PyDictObject* dict, int64_t i, PyObject* value) {
   return true;
 }
 
+int dict_get_ref_hashed(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject** result) {
+  return get_ref(dict, key, hash, result);
+}
 int dict_set_str(PyDictObject* dict, PyObject* key, PyObject* value) { return set(dict, key, str_hash(key), value); }
 
 int dict_set_take(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject* value) {

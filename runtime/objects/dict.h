@@ -258,9 +258,12 @@ bool dict_next_pair(PyObject* iterator, PyObject** key, PyObject** value);
 
 // Puts the next live entry at or after *pos into key and value (new references; either pointer may be null)
 // and moves *pos behind it. Returns 1, or 0 at the end. Each step is atomic; the whole walk is not.
-int dict_next_ref(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, PyObject** value);
+int dict_next_ref(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, PyObject** value, Py_hash_t* hash = nullptr);
 // The same with the hash of the key in place of the value.
 int dict_next_hash(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, Py_hash_t* hash);
+
+// PyDict_GetItemRef() for a key whose hash is known: its own __hash__ is not asked.
+int dict_get_ref_hashed(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject** result);
 
 // ---- for the dict*.cpp files, OrderedDict and the set operations of views; the lock is held ----
 

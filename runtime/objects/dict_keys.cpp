@@ -350,7 +350,7 @@ DictKeys* dict_clone_keys(PyDictObject* dict) {
 }
 
 // Called without the lock.
-int dict_next_ref(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, PyObject** value) {
+int dict_next_ref(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, PyObject** value, Py_hash_t* hash) {
   ObjectLock lock(dict);
   const Py_ssize_t index = dict_first_entry(dict, *pos);
   if (index < 0) return 0;
@@ -358,6 +358,7 @@ int dict_next_ref(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, PyObject*
   *pos = index + 1;
   if (key != nullptr) *key = Py_NewRef(entry->key);
   if (value != nullptr) *value = Py_NewRef(entry->value);
+  if (hash != nullptr) *hash = dict_entry_hash(dict_keys_field(dict), entry);
   return 1;
 }
 

@@ -139,11 +139,12 @@ int dicts_equal(PyObject* a, PyObject* b) {
   if (PyDict_GET_SIZE(a) != PyDict_GET_SIZE(b)) return 0;
   Py_ssize_t pos = 0;
   PyObject *k, *v;
-  while (dict_next_ref(as_dict(a), &pos, &k, &v)) {
+  Py_hash_t hash;
+  while (dict_next_ref(as_dict(a), &pos, &k, &v, &hash)) {
     Ref<> key = Ref<>::steal(k);
     Ref<> value = Ref<>::steal(v);
     PyObject* other;
-    const int found = PyDict_GetItemRef(b, key.get(), &other);
+    const int found = dict_get_ref_hashed(as_dict(b), key.get(), hash, &other);
     if (found <= 0) return found;
     Ref<> hold = Ref<>::steal(other);
     const int equal = PyObject_RichCompareBool(value.get(), other, Py_EQ);

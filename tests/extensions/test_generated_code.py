@@ -1,4 +1,5 @@
 """What the C code that generators of extensions write (Cython, mypyc) relies on, beyond what is written by hand."""
+import threading
 import unittest
 
 from test_loading import LoadingTest, setUpModule, tearDownModule
@@ -32,6 +33,40 @@ static PyModuleDef def = {PyModuleDef_HEAD_INIT, "described", NULL, 0, NULL, mod
 PyMODINIT_FUNC PyInit_described(void) { return PyModuleDef_Init(&def); }
 """
 
+INTERNAL = """
+#define Py_BUILD_CORE
+#include "internal/pycore_frame.h"
+#include "internal/pycore_genobject.h"
+#include "internal/pycore_object.h"
+#include "internal/pycore_pyerrors.h"
+#include "internal/pycore_setobject.h"
+static PyObject* lookup(PyObject* self, PyObject* key) {
+  PyObject* set = PySet_New(NULL);
+  if (set == NULL || _PySet_Update(set, key) < 0) {
+    Py_XDECREF(set);
+    return _PyErr_FormatFromCause(PyExc_RuntimeError, "no keys in %R", key);
+  }
+  Py_DECREF(set);
+  _PyErr_SetKeyError(key);
+  return NULL;
+}
+static PyObject* try_reference(PyObject* self, PyObject* object) {
+#ifdef Py_GIL_DISABLED
+  PyUnstable_EnableTryIncRef(object);
+  int fast = _Py_TryIncrefFast(object);
+  int shared = fast ? 1 : _Py_TryIncRefShared(object);
+  if (shared) return Py_BuildValue("(iN)", fast, object);
+  return PyErr_Format(PyExc_AssertionError, "no reference to a living object");
+#else
+  return Py_BuildValue("(iO)", 1, object);
+#endif
+}
+static PyMethodDef methods[] = {{"lookup", lookup, METH_O, NULL}, {"try_reference", try_reference, METH_O, NULL}, {0}};
+static PyModuleDef_Slot slots[] = {{Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, NULL}};
+static PyModuleDef def = {PyModuleDef_HEAD_INIT, "internals", NULL, 0, methods, slots};
+PyMODINIT_FUNC PyInit_internals(void) { return PyModuleDef_Init(&def); }
+"""
+
 
 class Types(LoadingTest):
     def test_a_spec_whose_members_describe_dunder_module_keeps_them(self):
@@ -40,6 +75,25 @@ class Types(LoadingTest):
         self.assertEqual(described.Thing("elsewhere").__module__, "elsewhere")
         self.assertEqual(described.Plain.__module__, "described")
         self.assertEqual(described.Plain().__module__, "described")
+
+
+class InternalHeaders(LoadingTest):
+    def test_the_headers_that_mypyc_includes_are_there_with_what_it_uses(self):
+        self.build("internals", INTERNAL)
+        import internals
+        with self.assertRaises(KeyError) as caught:
+            internals.lookup((1, 2))
+        self.assertEqual(caught.exception.args, ((1, 2),))
+        with self.assertRaisesRegex(RuntimeError, "no keys in 5") as caught:
+            internals.lookup(5)
+        self.assertIsInstance(caught.exception.__cause__, TypeError)
+        own, others = object(), []
+        thread = threading.Thread(target=lambda: others.append(object()))
+        thread.start()
+        thread.join()
+        self.assertEqual(internals.try_reference(own), (1, own))
+        self.assertIs(internals.try_reference(others[0])[1], others[0])
+        self.assertIs(internals.try_reference(None)[1], None)
 
 
 if __name__ == "__main__":

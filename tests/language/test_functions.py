@@ -1,4 +1,5 @@
 """Calls: binding of arguments, closures, decorators, recursion."""
+import functools
 import unittest
 
 
@@ -157,6 +158,55 @@ class Names(unittest.TestCase):
         namespace = {"__builtins__": {Name(): 42}}
         exec("def f(): return answer", namespace)
         self.assertEqual(namespace["f"](), 42)
+
+
+class OwnHash(str):
+    """A name whose comparison and hash are Python code."""
+    asked = 0
+
+    def __eq__(self, other):
+        return str.__eq__(self, other)
+
+    def __hash__(self):
+        OwnHash.asked += 1
+        unrelated = [self, 1, 2.5, "x"]  # registers of its own
+        return hash(str(len(unrelated)))
+
+
+class KeywordNames(unittest.TestCase):
+    def test_keywords_that_hash_and_compare_by_python_code_leave_the_other_arguments_alone(self):
+        def collect(first, /, *rest, second=2, **others):
+            return first, rest, second, list(others.items())
+
+        class Made:
+            def __new__(cls, *args, **kwargs):
+                return cls, args, list(kwargs.values())
+
+        class Subject:
+            def method(self, a, b=1, **kwargs):
+                return self, a, b, len(kwargs)
+
+        def generator():
+            yield collect(0, **{OwnHash("a"): 1})
+
+        two = {OwnHash("a"): 1, "a": 2}
+        self.assertEqual(collect(0, 5, **two), (0, (5,), 2, [("a", 1), ("a", 2)]))
+        self.assertEqual(collect(0, **{OwnHash("second"): 7, "z": 1}), (0, (), 7, [("z", 1)]))
+        self.assertEqual(Made(3, **two), (Made, (3,), [1, 2]))
+        subject = Subject()
+        self.assertEqual(subject.method(1, **{OwnHash("b"): 2, OwnHash("c"): 3}), (subject, 1, 2, 1))
+        self.assertEqual(next(generator()), (0, (), 2, [("a", 1)]))
+        self.assertEqual(functools.partial(collect, 4, **{OwnHash("q"): 9})(5), (4, (5,), 2, [("q", 9)]))
+        with self.assertRaisesRegex(TypeError, r"got an unexpected keyword argument 'wrong'"):
+            (lambda a, b: 0)(1, **{OwnHash("wrong"): 2})
+
+    def test_comparing_dicts_asks_no_key_for_its_hash(self):
+        one, other = {OwnHash("a"): 1, OwnHash("b"): 2}, {OwnHash("a"): 1, OwnHash("b"): 2}
+        OwnHash.asked = 0
+        self.assertTrue(one == other)
+        self.assertFalse(one != other)
+        self.assertEqual(OwnHash.asked, 0)
+        self.assertFalse(one == {"a": 1, "b": 2})  # equal keys with another hash
 
 
 if __name__ == "__main__":
