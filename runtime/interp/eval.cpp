@@ -1251,7 +1251,7 @@ unwind: {
     }
   }
   // Nobody handles it here: the frame ends.
-  if (f->object != nullptr && op_info(word_op(*f->pc)).general == Op::RERAISE) place_of_raise(f);
+  if (f->object != nullptr && op_info(word_op(__atomic_load_n(f->pc, __ATOMIC_RELAXED))).general == Op::RERAISE) place_of_raise(f);
   Frame* done = f;
   f = done->prev;
   bool entry = done->flags & kFrameEntry;
