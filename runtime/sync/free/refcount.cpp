@@ -11,7 +11,6 @@
 #include "platform/raw_mutex.h"
 #include "sync/atomic_field.h"
 #include "sync/deferred.h"
-#include "sync/interpreter_state.h"
 #include "sync/object_lock.h"
 #include "sync/shared_slot.h"
 #include "sync/stop_the_world.h"
