@@ -174,9 +174,10 @@ int visit_uncounted(PyObject* op, visitproc visit, void* arg) {
 }
 
 bool Collector::find_garbage() {
-  StopTheWorld stopped;
+  StopTheWorld stopped("collection");
   memory::drain_all_heaps();
   settle_type_counts();
+  sync::settle_deferred_counts();
   sync::renew_deferrals();
   if (!census()) return false;
   mark_roots();
@@ -228,7 +229,8 @@ void Collector::separate_legacy_finalizers() {
 void Collector::drop_resurrected() {
   Array<PyObject*> alive;
   {
-    StopTheWorld stopped;
+    StopTheWorld stopped("collection: finalized objects");
+    sync::settle_deferred_counts();
     for (PyObject* op : garbage_) {
       const Py_ssize_t others = reference_count(op) - 1;  // less our own
       *entry(op) = others >= kMaxCount ? kMaxCount : Count(others);

@@ -119,7 +119,7 @@ void Collector::dispose() {
   run_finalizers();
   if (!garbage_.empty()) drop_resurrected();
   if (!garbage_.empty()) {
-    StopTheWorld stopped;
+    StopTheWorld stopped("collection: weak references");
     for (PyObject* op : garbage_)
       if (PyWeakReference** list = weakref_list(op))
         while (*list) weakref_detach(*list);

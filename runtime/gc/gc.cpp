@@ -169,7 +169,7 @@ namespace {
 // Strong references to the tracked objects that `want` selects, taken in a stopped world.
 template <class F>
 bool snapshot(Array<PyObject*>& out, F&& want) {
-  StopTheWorld stopped;
+  StopTheWorld stopped("look at all objects");
   memory::drain_all_heaps();
   bool complete = true;
   each_tracked([&](memory::Page*, uint32_t, PyObject* op) {
@@ -227,7 +227,7 @@ PyObject* list_referrers(PyObject* targets) {
 }
 
 Py_ssize_t freeze() {
-  StopTheWorld stopped;
+  StopTheWorld stopped("gc.freeze");
   Py_ssize_t n = 0;
   each_tracked([&n](memory::Page*, uint32_t, PyObject* op) {
     set_bits(op, kGcFrozen);
@@ -237,7 +237,7 @@ Py_ssize_t freeze() {
 }
 
 void unfreeze() {
-  StopTheWorld stopped;
+  StopTheWorld stopped("gc.unfreeze");
   each_tracked([](memory::Page*, uint32_t, PyObject* op) {
     if (is_frozen(op)) {
       clear_bits(op, kGcFrozen);
@@ -247,7 +247,7 @@ void unfreeze() {
 }
 
 Py_ssize_t frozen_count() {
-  StopTheWorld stopped;
+  StopTheWorld stopped("gc.get_freeze_count");
   Py_ssize_t n = 0;
   each_tracked([&n](memory::Page*, uint32_t, PyObject* op) { n += is_frozen(op); });
   return n;

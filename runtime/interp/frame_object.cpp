@@ -357,7 +357,7 @@ PyFrameObject* PyEval_GetFrame(void) {
 
 PyFrameObject* PyThreadState_GetFrame(PyThreadState* ts) {
   std::optional<StopTheWorld> stopped;
-  if (thread_state(ts) != current_thread()) stopped.emplace();
+  if (thread_state(ts) != current_thread()) stopped.emplace("look at a frame");
   Frame* f = current_frame(thread_state(ts));
   return f == nullptr ? nullptr : reinterpret_cast<PyFrameObject*>(frame_object(f));
 }

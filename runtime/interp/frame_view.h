@@ -39,7 +39,7 @@ class [[nodiscard]] FrameView {
       if (frame_ == &o->kept) {
         lock_.emplace(o);
       } else if (!runs_here(frame_)) {
-        stopped_.emplace();
+        stopped_.emplace("look at a frame");
         frame_ = o->frame;  // it may have ended before the world stood
       }
     }
@@ -47,7 +47,7 @@ class [[nodiscard]] FrameView {
   // The frame of a generator that the caller has a reference to.
   explicit FrameView(Frame* of_generator) : frame_(of_generator) {
     if constexpr (kRaces) {
-      if (!runs_here(frame_)) stopped_.emplace();
+      if (!runs_here(frame_)) stopped_.emplace("look at a frame");
     }
   }
   FrameView(const FrameView&) = delete;

@@ -198,7 +198,7 @@ Ref<> generator_claimed_delegate(GeneratorObject* gen) {
 }
 
 Ref<> generator_watched_delegate(GeneratorObject* gen) {
-  StopTheWorld stopped;
+  StopTheWorld stopped("look at a generator");
   return Ref<>::share(generator_delegate(gen));
 }
 

@@ -3,6 +3,7 @@
 
 #include "modules/running_config.h"
 #include "objects/int.h"
+#include "sync/stop_log.h"
 
 #include <clocale>
 #include <cstdlib>
@@ -168,6 +169,18 @@ constexpr bool free_threaded() {
   return requires(Config c) { c.enable_gil; };
 }
 
+// -X stop_log and PYTHONSTOPLOG. From here on, as threads may soon be started.
+PyStatus read_stop_log(const PyConfig* c) {
+  const wchar_t* option = config_xoption(c, L"stop_log");
+  const char* env = config_env(c, "PYTHONSTOPLOG");
+  if (option == nullptr && env == nullptr) return status_ok();
+  std::string path = option == nullptr ? std::string(env) : encode_bytes(option);
+  if (path.empty() || !sync::open_stop_log(path.c_str())) {
+    return status_error("config_read_stop_log", "PYTHONSTOPLOG / -X stop_log=FILE: the file cannot be written");
+  }
+  return status_ok();
+}
+
 PyStatus read_warnings(PyConfig* c) {
   // In rising priority: what the options imply, the environment, -W, what the application set.
   PyWideStringList given = c->warnoptions;
@@ -289,6 +302,7 @@ PyStatus config_read_environment(PyConfig* c) {
   step(read_tracemalloc(c));
   step(read_import_time(c));
   step(read_gil(c));
+  step(read_stop_log(c));
   step(read_switch(c, &c->thread_inherit_context, "PYTHON_THREAD_INHERIT_CONTEXT", L"thread_inherit_context",
                    "config_init_thread_inherit_context", "PYTHON_THREAD_INHERIT_CONTEXT must be \"0\" or \"1\"",
                    "-X thread_inherit_context must be \"0\" or \"1\"", kFree));

@@ -79,6 +79,7 @@ PYTHONOPTIMIZE  : (-O)
 PYTHONPROFILEIMPORTTIME: (-X importtime)
 PYTHONPYCACHEPREFIX: (-X pycache_prefix)
 PYTHONSAFEPATH  : (-P)
+PYTHONSTOPLOG   : (-X stop_log)
 PYTHON_THREAD_INHERIT_CONTEXT: (-X thread_inherit_context)
 PYTHONTRACEMALLOC: (-X tracemalloc)
 PYTHONUNBUFFERED: (-u)
@@ -99,6 +100,7 @@ constexpr char kXOptions[] = R"(The following implementation-specific options ar
 -X int_max_str_digits=N: limit of int <-> str conversions; 0 for none
 -X no_debug_ranges: leave columns out of code objects
 -X pycache_prefix=PATH: write .pyc files to a tree of their own
+-X stop_log=FILE: append a line whenever one thread stops all others
 -X thread_inherit_context=[0|1]: whether threads start with a copy of the
          context of their creator
 -X tracemalloc[=N]: trace memory with N frames each

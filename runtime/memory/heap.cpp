@@ -377,6 +377,24 @@ void take_tallies(void (*visit)(size_t index, int64_t value, void* arg), void* a
   }
 }
 
+Account* open_accounts() {
+  Heap* h = own_heap();
+  if (h && !h->accounts) h->accounts = static_cast<Account*>(mi_calloc(kAccounts, sizeof(Account)));
+  return h ? h->accounts : nullptr;
+}
+
+void take_accounts(void (*visit)(void* key, int64_t value, void* arg), void* arg) {
+  for (Heap* h = first_heap(); h; h = h->registry_next) {
+    if (!h->accounts) continue;
+    for (size_t i = 0; i < kAccounts; ++i) {
+      if (!h->accounts[i].key) continue;
+      const Account account = h->accounts[i];
+      h->accounts[i] = {};
+      visit(account.key, account.value, arg);
+    }
+  }
+}
+
 void for_each_gc_page(PageVisitor visit, void* arg) {
   // Not under the mutex: the world is stopped, and the visitor may run code that allocates raw memory.
   for (Heap* h = first_heap(); h; h = h->registry_next)

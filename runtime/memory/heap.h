@@ -80,6 +80,13 @@ struct PageQueue {
   Page* last = nullptr;
 };
 
+// What a thread has counted for something of which all threads count.
+struct Account {
+  void* key;
+  int64_t value;
+};
+inline constexpr size_t kAccounts = 1024;  // in sets of two
+
 struct Heap {
   Page* current[kKinds][kClasses] = {};
   PageQueue available[kKinds][kClasses] = {};
@@ -94,6 +101,7 @@ struct Heap {
   // them up with the world stopped. Grown by grow_tallies.
   int64_t* tallies = nullptr;
   size_t tally_count = 0;
+  Account* accounts = nullptr;  // kAccounts of them, or null: the same for what has no number (open_accounts)
   Heap* registry_next = nullptr;
   Heap* idle_next = nullptr;
 
@@ -156,6 +164,11 @@ int64_t gc_growth();
 Heap* grow_tallies(size_t count);
 // Calls visit(index, value, arg) for every tally of every heap that is not zero, and zeroes it. World stopped.
 void take_tallies(void (*visit)(size_t index, int64_t value, void* arg), void* arg);
+
+// This thread's accounts, all of them zero when they are new; null when there is no memory.
+Account* open_accounts();
+// Calls visit(key, value, arg) for every account of every heap that has a key, and closes it. World stopped.
+void take_accounts(void (*visit)(void* key, int64_t value, void* arg), void* arg);
 
 // Every page of kind kGc, large ones and those of exited threads included. World stopped.
 using PageVisitor = void (*)(Page* page, void* arg);

@@ -169,15 +169,23 @@ Data* as_data(PyObject* op) {
 }
 
 void data_dealloc(PyObject* self) {
+  untrack(self);
   as_data(self)->registry.clear();
   as_data(self)->cache.clear();
   as_data(self)->negative.clear();
   Py_TYPE(self)->tp_free(self);
 }
 
+// The weak references in it are part of no cycle.
+int data_traverse(PyObject*, visitproc, void*) { return 0; }
+
+// Every thread asks an abstract class, so that its Data is deferred, as the class is.
 PyObject* data_new(PyTypeObject* type, PyObject*, PyObject*) {
   PyObject* self = type->tp_alloc(type, 0);
-  if (self != nullptr) as_data(self)->negative_version = registrations.load(std::memory_order_relaxed);
+  if (self == nullptr) return nullptr;
+  as_data(self)->negative_version = registrations.load(std::memory_order_relaxed);
+  if (!gc::is_tracked(self)) track(self);
+  sync::set_deferred(self);
   return self;
 }
 
@@ -561,11 +569,12 @@ PyTypeObject AbcData_Type = {
     .tp_basicsize = sizeof(Data),
     .tp_dealloc = data_dealloc,
     .tp_getattro = PyObject_GenericGetAttr,
-    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .tp_doc = "Internal state held by ABC machinery.",
+    .tp_traverse = data_traverse,
     .tp_alloc = PyType_GenericAlloc,
     .tp_new = data_new,
-    .tp_free = PyObject_Free,
+    .tp_free = PyObject_GC_Del,
 };
 
 }  // extern "C"

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "objects/dict.h"
+#include "objects/unseen_end.h"
 
 namespace amphis::collections {
 namespace {
@@ -295,6 +296,7 @@ PyMethodDef module_methods[] = {
 };
 
 int module_exec(PyObject* module) {
+  for (PyTypeObject* type : {&deque_type, &defaultdict_type, &PyODict_Type}) declare_unseen_end(type);
   defaultdict_type.tp_base = &PyDict_Type;
   for (PyTypeObject* type : {&deque_type, &defaultdict_type, &PyODict_Type, &deque_iterator_type,
                              &deque_reverse_iterator_type, &getter_type}) {

@@ -243,7 +243,7 @@ PyObject* dump_traceback(PyObject*, PyObject* args, PyObject* kwargs) {
   if (fd < 0) return nullptr;
   Ref<> keep = Ref<>::steal(kept);
   if (all_threads) {
-    StopTheWorld stopped;
+    StopTheWorld stopped("faulthandler");
     dump_all_threads(fd, current_thread());
   } else {
     dump_stack(fd, current_thread());

@@ -1,5 +1,6 @@
 // The module _functools: reduce and cmp_to_key; partial and lru_cache have files of their own.
 #include "modules/functools.h"
+#include "objects/unseen_end.h"
 
 namespace amphis::functools {
 namespace {
@@ -151,6 +152,7 @@ PyMethodDef methods[] = {
 };
 
 int exec(PyObject* module) {
+  for (PyTypeObject* type : {&partial_type, &lru_cache_type}) declare_unseen_end(type);
   if (PyType_Ready(&key_type) < 0 || PyType_Ready(&lru_link_type) < 0) return -1;
   for (PyTypeObject* type : {&partial_type, &lru_cache_type, &placeholder_type}) {
     if (PyModule_AddType(module, type) < 0) return -1;

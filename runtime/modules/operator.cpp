@@ -2,6 +2,7 @@
 // methodcaller.
 #include "Python.h"
 #include "objects/container_support.h"
+#include "objects/unseen_end.h"
 #include "objects/tuple.h"
 
 namespace amphis {
@@ -470,6 +471,7 @@ PyMethodDef methods[] = {
 };
 
 int exec(PyObject* module) {
+  for (PyTypeObject* type : {&attrgetter_type, &itemgetter_type, &methodcaller_type}) declare_unseen_end(type);
   for (PyTypeObject* type : {&attrgetter_type, &itemgetter_type, &methodcaller_type}) {
     if (PyModule_AddType(module, type) < 0) return -1;
   }

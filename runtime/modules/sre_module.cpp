@@ -3,6 +3,7 @@
 
 #include "modules/sre.h"
 #include "objects/tuple.h"
+#include "objects/unseen_end.h"
 
 namespace amphis::sre {
 
@@ -130,6 +131,7 @@ PyMethodDef methods[] = {
 };
 
 int exec(PyObject* module) {
+  declare_unseen_end(&SrePattern_Type);
   const struct {
     PyTypeObject* type;
     const char* module;

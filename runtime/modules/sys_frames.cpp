@@ -88,7 +88,7 @@ template <class F>
 PyObject* by_thread(F&& object_of) {
   Ref<> result = Ref<>::steal(PyDict_New());
   if (!result) return nullptr;
-  StopTheWorld stopped;
+  StopTheWorld stopped("sys._current_frames");
   std::vector<ThreadTop> tops;
   tops.reserve(64);
   for_each_thread([&](ThreadState* ts) {

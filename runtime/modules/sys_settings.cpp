@@ -1,4 +1,5 @@
 // sys: limits, sizes, names and switches.
+#include "gc/gc_bits.h"
 #include "memory/heap.h"
 #include "modules/builtins.h"
 #include "modules/running_config.h"
@@ -8,6 +9,7 @@
 #include "objects/names.h"
 #include "objects/str_intern.h"
 #include "objects/type.h"
+#include "sync/stop_log.h"
 #include "sync/stop_the_world.h"
 #include "sync/interpreter_state.h"
 #include "sync/ref.h"
@@ -15,6 +17,7 @@
 #include <cmath>
 #include <cstring>
 #include <dlfcn.h>
+#include <memory>
 
 namespace amphis {
 
@@ -83,7 +86,31 @@ PyObject* setswitchinterval(PyObject*, PyObject* arg) {
   Py_RETURN_NONE;
 }
 
-PyObject* getrefcount(PyObject*, PyObject* op) { return PyLong_FromSsize_t(Py_REFCNT(op)); }
+PyObject* getrefcount(PyObject*, PyObject* op) {
+  if (!sync::is_deferred(op)) return PyLong_FromSsize_t(Py_REFCNT(op));
+  // What the threads have counted each for itself belongs to it.
+  StopTheWorld stopped("sys.getrefcount");
+  sync::settle_deferred_counts();
+  gc::settle_type_counts();
+  return PyLong_FromSsize_t(gc::reference_count(op));
+}
+
+// The last stops of the world (sync/stop_log.h), oldest first: a list of dicts. Times are seconds.
+PyObject* stop_log(PyObject*, PyObject*) {
+  const auto stops = std::make_unique<sync::Stop[]>(sync::kStopsKept);
+  const size_t n = sync::recent_stops(stops.get());
+  Ref<> list = Ref<>::steal(PyList_New(0));
+  if (!list) return nullptr;
+  for (size_t i = 0; i < n; ++i) {
+    const sync::Stop& stop = stops[i];
+    Ref<> entry = Ref<>::steal(Py_BuildValue(
+        "{s:K,s:s,s:s,s:d,s:d,s:d,s:k,s:k}", "number", static_cast<unsigned long long>(stop.number), "why", stop.why, "what",
+        stop.what, "time", double(stop.begin_ns) * 1e-9, "waited", double(stop.waited_ns) * 1e-9, "stood",
+        double(stop.stood_ns) * 1e-9, "thread", stop.stopper, "last_thread", stop.last));
+    if (!entry || PyList_Append(list, entry) < 0) return nullptr;
+  }
+  return list.release();
+}
 
 PyObject* getsizeof(PyObject*, PyObject* args, PyObject* kwargs) {
   static const char* const keywords[] = {"object", "default", nullptr};
@@ -124,7 +151,7 @@ PyObject* is_gil_enabled(PyObject*, PyObject*) { return PyBool_FromLong(sync::gi
 PyObject* getallocatedblocks(PyObject*, PyObject*) {
   int64_t blocks;
   {
-    StopTheWorld stopped;
+    StopTheWorld stopped("sys.getallocatedblocks");
     memory::drain_all_heaps();
     blocks = memory::allocated_blocks();
   }
@@ -204,6 +231,8 @@ PyMethodDef sys_settings_methods[] = {
      "_is_gil_enabled($module, /)\n--\n\nReturn True if the GIL is currently enabled."},
     {"_is_immortal", is_immortal, METH_O, "_is_immortal($module, op, /)\n--\n\nReturn True if the given object is \"immortal\" per PEP 683."},
     {"_is_interned", is_interned, METH_O, "_is_interned($module, string, /)\n--\n\nReturn True if the given string is \"interned\"."},
+    {"_stop_log", stop_log, METH_NOARGS,
+     "_stop_log($module, /)\n--\n\nReturn a list of dictionaries that say who stopped the other threads, why and for how long."},
     {"activate_stack_trampoline", no_trampoline, METH_O,
      "activate_stack_trampoline($module, backend, /)\n--\n\nActivate stack profiler trampoline *backend*."},
     {"deactivate_stack_trampoline", nothing, METH_NOARGS,

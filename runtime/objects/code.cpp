@@ -153,7 +153,10 @@ PyCodeObject* code_new(const CodeSpec& spec) {
   code->co_localsplusnames = Py_NewRef(spec.localsplusnames);
   code->co_filename = Py_NewRef(spec.filename);
   code->co_name = Py_NewRef(spec.name);
-  code->co_qualname = Py_NewRef(spec.qualname);
+  PyObject* qualname = Py_NewRef(spec.qualname);
+  // Each function made of the code counts for it: an immortal name is free.
+  if (kRaces && PyUnicode_CheckExact(qualname)) PyUnicode_InternInPlace(&qualname);
+  code->co_qualname = qualname;
   code->co_flags = spec.flags;
   code->co_argcount = spec.argcount;
   code->co_posonlyargcount = spec.posonlyargcount;

@@ -3,6 +3,7 @@
 #include "objects/instance.h"
 
 #include "gc/gc_bits.h"
+#include "objects/unseen_end.h"
 #include "sync/deferred.h"
 #include "sync/mutex.h"
 #include "sync/object_lock.h"
@@ -362,6 +363,9 @@ AMPHIS_ALWAYS_INLINE void dealloc_plain(PyObject* self, PyTypeObject* type) {
 
 namespace {
 
+constexpr size_t kMoreKinds = 16;
+PyTypeObject* more_kinds[kMoreKinds];  // what modules have declared
+
 // Whether no program can see when the object ends (sync/deferred.h): none of its kind does anything then, nor refers weakly
 // to it.
 bool ends_unseen(PyObject* op) {
@@ -375,14 +379,26 @@ bool ends_unseen(PyObject* op) {
   } else {
     static PyTypeObject* const kinds[] = {&PyList_Type, &PyTuple_Type,    &PyDict_Type,     &PySet_Type,      &PyFrozenSet_Type,
                                           &PyCell_Type, &PyFunction_Type, &PyMethod_Type,   &PyProperty_Type, &PyStaticMethod_Type,
-                                          &PyClassMethod_Type};
-    if (std::find(std::begin(kinds), std::end(kinds), type) == std::end(kinds)) return false;
+                                          &PyClassMethod_Type, &PyCFunction_Type, &PyDictProxy_Type};
+    if (std::find(std::begin(kinds), std::end(kinds), type) == std::end(kinds) &&
+        std::none_of(std::begin(more_kinds), std::end(more_kinds),
+                     [type](PyTypeObject* const& kind) { return sync::load_acquire(kind) == type; })) {
+      return false;
+    }
   }
   const Py_ssize_t weak = type->tp_weaklistoffset;
   return weak <= 0 || sync::load_acquire(*reinterpret_cast<PyObject**>(reinterpret_cast<char*>(op) + weak)) == nullptr;
 }
 
 }  // namespace
+
+void declare_unseen_end(PyTypeObject* type) {
+  TypeLock lock;
+  for (PyTypeObject*& kind : more_kinds) {
+    if (kind == type) return;
+    if (kind == nullptr) return sync::store_release(kind, type);
+  }
+}
 
 void instance_init() { sync::set_deferral_policy(ends_unseen); }
 

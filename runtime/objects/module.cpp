@@ -57,9 +57,21 @@ int init_namespace(PyObject* module, PyObject* name, PyObject* doc) {
   return 0;
 }
 
+// All threads read modules, and the functions that they make refer to the namespace.
+void hand_out(PyObject* module) {
+  track(module);
+  sync::set_deferred(module);
+  sync::set_deferred(module_dict(module));
+}
+
 PyObject* module_new(PyTypeObject* type, PyObject*, PyObject*) {
   PyObject* module = module_new_untracked(type);
-  if (module != nullptr) track(module);
+  if (module == nullptr) return nullptr;
+  // A class made in Python may have a finalizer.
+  if (type == &PyModule_Type)
+    hand_out(module);
+  else
+    track(module);
   return module;
 }
 
@@ -469,8 +481,7 @@ PyObject* PyModuleDef_Init(PyModuleDef* def) {
 PyObject* PyModule_NewObject(PyObject* name) {
   Ref<> module = Ref<>::steal(module_new_untracked(&PyModule_Type));
   if (!module || init_namespace(module.get(), name, Py_None) < 0) return nullptr;
-  sync::set_deferred(module.get());
-  track(module.get());
+  hand_out(module.get());
   return module.release();
 }
 

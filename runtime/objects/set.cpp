@@ -10,6 +10,7 @@
 #include "base/compiler.h"
 #include "objects/dict.h"
 #include "objects/int.h"
+#include "sync/retire.h"
 
 using namespace amphis;
 
@@ -35,11 +36,24 @@ inline setentry* probe(setentry* table, size_t mask, Py_hash_t hash, Visit&& vis
   }
 }
 
+// Fills an empty entry that readers may see.
+void fill_entry(setentry* entry, PyObject* key, Py_hash_t hash) {
+  sync::store_relaxed(entry->hash, hash);
+  sync::store_release(entry->key, key);
+}
+void empty_entry(setentry* entry) {
+  sync::store_relaxed(entry->key, set_dummy());
+  sync::store_relaxed(entry->hash, Py_hash_t{-1});
+}
+
+void retire_table(PySetObject* set, setentry* table) {
+  if (table != set->smalltable) sync::retire(set_table_head(table));
+}
+
 // Places a key that is not in the table, which has no dummies.
 void place(setentry* table, size_t mask, PyObject* key, Py_hash_t hash) {
   setentry* entry = probe(table, mask, hash, [](setentry* e) { return e->key == nullptr; });
-  entry->key = key;
-  entry->hash = hash;
+  fill_entry(entry, key, hash);
 }
 
 // Rebuilds the table with room for more than `minimum` elements.
@@ -50,28 +64,28 @@ int resize(PySetObject* set, Py_ssize_t minimum) {
   const size_t old_mask = static_cast<size_t>(set->mask);
   setentry local[PySet_MINSIZE];
   setentry* fresh;
-  if (size == PySet_MINSIZE) {
+  if (size == PySet_MINSIZE && old == set->smalltable && set->fill == set->used) return 0;
+  if (size == PySet_MINSIZE && sync::only_thread()) {
     if (old == set->smalltable) {
-      if (set->fill == set->used) return 0;
       memcpy(local, old, sizeof(local));
       old = local;
     }
     fresh = set->smalltable;
+    memset(fresh, 0, sizeof(set->smalltable));
   } else {
-    fresh = static_cast<setentry*>(PyMem_Malloc(size * sizeof(setentry)));
+    fresh = set_new_table(size);
     if (fresh == nullptr) {
       PyErr_NoMemory();
       return -1;
     }
   }
-  memset(fresh, 0, size * sizeof(setentry));
   for (size_t i = 0; i <= old_mask; i++) {
     if (set_entry_live(&old[i])) place(fresh, size - 1, old[i].key, old[i].hash);
   }
   set->mask = static_cast<Py_ssize_t>(size - 1);
-  set->table = fresh;
+  sync::store_release(set->table, fresh);
   set->fill = set->used;
-  if (old != set->smalltable && old != local) PyMem_Free(old);
+  if (old != local) retire_table(set, old);
   return 0;
 }
 
@@ -104,7 +118,7 @@ int merge_set(PySetObject* set, PySetObject* other) {
       left--;
       Py_INCREF(entry.key);
       if (alike) {
-        to[i] = entry;
+        fill_entry(&to[i], entry.key, entry.hash);
       } else {
         place(to, mask, entry.key, entry.hash);
       }
@@ -142,7 +156,49 @@ bool check_set(PyObject* op, bool ok) {
   return false;
 }
 
+// The same without the lock, where no Python code need run to compare; kUnsure: another thread may interfere, or code must
+// run. A table that is read stays readable until this thread's next safepoint, and there is none in here.
+constexpr int kUnsure = -2;
+int has_without_lock(PySetObject* set, PyObject* key, Py_hash_t hash) {
+  setentry* const table = sync::load_acquire(set->table);
+  const size_t mask = table == set->smalltable ? PySet_MINSIZE - 1 : set_table_head(table)->mask;
+  const bool key_is_str = PyUnicode_CheckExact(key);
+  int64_t number;
+  const bool key_is_number = PyLong_CheckExact(key) && compact_value(key, &number);
+  int result = 0;
+  probe(table, mask, hash, [&](setentry* entry) {
+    PyObject* other = sync::load_acquire(entry->key);
+    if (other == nullptr) return true;
+    if (other != key) {
+      if (sync::load_relaxed(entry->hash) != hash || other == set_dummy()) return false;
+      [[maybe_unused]] UncheckedReads of_a_key_that_may_have_died;
+      int64_t value;
+      if (key_is_str && PyUnicode_CheckExact(other)) {
+        if (!str_equal(other, key)) return false;
+      } else if (key_is_number && PyLong_CheckExact(other) && compact_value(other, &value)) {
+        if (value != number) return false;
+      } else {
+        result = kUnsure;
+        return true;
+      }
+    }
+    // Had it been taken out meanwhile, what was compared may have been something else.
+    result = sync::load_acquire(entry->key) == other && sync::load_acquire(set->table) == table ? 1 : kUnsure;
+    return true;
+  });
+  return result;
+}
+
 }  // namespace
+
+setentry* set_new_table(size_t size) {
+  auto* head = static_cast<SetTableHead*>(PyMem_Malloc(sizeof(SetTableHead) + size * sizeof(setentry)));
+  if (head == nullptr) return nullptr;
+  head->mask = size - 1;
+  auto* table = reinterpret_cast<setentry*>(head + 1);
+  memset(table, 0, size * sizeof(setentry));
+  return table;
+}
 
 Py_hash_t set_hash_element(PyObject* element) {
   if (PyUnicode_CheckExact(element)) return str_hash(element);
@@ -182,8 +238,7 @@ int set_add(PySetObject* set, PyObject* key, Py_hash_t hash) {
   setentry* entry = set_find(set, key, hash);
   if (entry == nullptr) return -1;
   if (entry->key != nullptr) return 0;
-  entry->key = Py_NewRef(key);
-  entry->hash = hash;
+  fill_entry(entry, Py_NewRef(key), hash);
   set->fill++;
   sync::store_relaxed(set->used, set->used + 1);
   return grow_if_full(set) < 0 ? -1 : 1;
@@ -194,16 +249,32 @@ int set_discard(PySetObject* set, PyObject* key, Py_hash_t hash) {
   if (entry == nullptr) return -1;
   if (entry->key == nullptr) return 0;
   PyObject* old = entry->key;
-  entry->key = set_dummy();
-  entry->hash = -1;
+  empty_entry(entry);
   sync::store_relaxed(set->used, set->used - 1);
   Py_DECREF(old);
   return 1;
 }
 
 int set_has(PySetObject* set, PyObject* key, Py_hash_t hash) {
+  if constexpr (kRaces) {
+    const int found = has_without_lock(set, key, hash);
+    if (found != kUnsure) return found;
+  }
+  ObjectLock lock(set);
   setentry* entry = set_find(set, key, hash);
   return entry == nullptr ? -1 : entry->key != nullptr;
+}
+
+// What clearing does where there is no memory for another table.
+static void discard_all(PySetObject* set) {
+  for (size_t i = 0; i <= static_cast<size_t>(set->mask); i++) {
+    setentry* entry = &set->table[i];
+    if (!set_entry_live(entry)) continue;
+    PyObject* key = entry->key;
+    empty_entry(entry);
+    sync::store_relaxed(set->used, set->used - 1);
+    Py_DECREF(key);  // may change the table
+  }
 }
 
 void set_clear(PySetObject* set) {
@@ -211,21 +282,26 @@ void set_clear(PySetObject* set) {
   const size_t n = static_cast<size_t>(set->mask) + 1;
   if (set->fill == 0 && old == set->smalltable) return;
   setentry local[PySet_MINSIZE];
-  const bool was_small = old == set->smalltable;
-  if (was_small) {
-    memcpy(local, old, sizeof(local));
-    old = local;
+  setentry* fresh = set->smalltable;
+  if (sync::only_thread()) {
+    if (old == set->smalltable) {
+      memcpy(local, old, sizeof(local));
+      old = local;
+    }
+    clear_small_table(set);
+  } else {
+    fresh = set_new_table(PySet_MINSIZE);
+    if (fresh == nullptr) return discard_all(set);
   }
-  clear_small_table(set);
   set->fill = 0;
   sync::store_relaxed(set->used, Py_ssize_t{0});
   set->mask = PySet_MINSIZE - 1;
-  set->table = set->smalltable;
-  set->hash = -1;
+  sync::store_release(set->table, fresh);
+  sync::store_relaxed(set->hash, Py_hash_t{-1});
   for (size_t i = 0; i < n; i++) {
     if (set_entry_live(&old[i])) Py_DECREF(old[i].key);
   }
-  if (!was_small) PyMem_Free(old);
+  if (old != local) retire_table(set, old);
 }
 
 bool set_next(PySetObject* set, Py_ssize_t* pos, setentry** entry) {
@@ -244,25 +320,22 @@ int set_has_int(PySetObject* set, int64_t value) {
   // Values within a register: those are their own hashes.
   const Py_hash_t hash = value == -1 ? -2 : static_cast<Py_hash_t>(value);
   int result = 0;
-  const auto look = [&] {
-    probe(set->table, static_cast<size_t>(set->mask), hash, [&](setentry* entry) {
-      if (entry->key == nullptr) return true;
-      if (entry->hash != hash || entry->key == set_dummy()) return false;
-      int64_t there;
-      if (!PyLong_CheckExact(entry->key) || !compact_value(entry->key, &there)) {
-        result = -1;
-        return true;
-      }
-      result = there == value;
-      return result != 0;
-    });
-  };
-  if (PyFrozenSet_CheckExact(set)) {
-    look();
-  } else {
-    ObjectLock lock(set);
-    look();
-  }
+  setentry* const table = sync::load_acquire(set->table);
+  const size_t mask = table == set->smalltable ? PySet_MINSIZE - 1 : set_table_head(table)->mask;
+  probe(table, mask, hash, [&](setentry* entry) {
+    PyObject* other = sync::load_acquire(entry->key);
+    if (other == nullptr) return true;
+    if (sync::load_relaxed(entry->hash) != hash || other == set_dummy()) return false;
+    [[maybe_unused]] UncheckedReads of_a_key_that_may_have_died;
+    int64_t there;
+    if (PyLong_CheckExact(other) && compact_value(other, &there)) {
+      if (there != value) return false;
+      result = sync::load_acquire(entry->key) == other && sync::load_acquire(set->table) == table ? 1 : -1;
+    } else {
+      result = -1;
+    }
+    return true;
+  });
   return result;
 }
 
@@ -337,7 +410,6 @@ int PySet_Contains(PyObject* op, PyObject* key) {
   if (!check_set(op, op != nullptr && PyAnySet_Check(op))) return -1;
   const Py_hash_t hash = set_hash_element(key);
   if (hash == -1) return -1;
-  ObjectLock lock(op);
   return set_has(as_set(op), key, hash);
 }
 
@@ -379,8 +451,7 @@ PyObject* PySet_Pop(PyObject* op) {
   while (!set_entry_live(&set->table[at])) at = (at + 1) & static_cast<size_t>(set->mask);
   setentry* entry = &set->table[at];
   PyObject* key = entry->key;
-  entry->key = set_dummy();
-  entry->hash = -1;
+  empty_entry(entry);
   sync::store_relaxed(set->used, set->used - 1);
   set->finger = static_cast<Py_ssize_t>(at) + 1;
   return key;

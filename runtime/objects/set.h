@@ -4,8 +4,13 @@
 // it jumps. An entry is empty (key null), live, or a dummy (key kSetDummy, hash -1) where one was removed.
 //
 // Invariants, with the set's lock held: used == live entries; fill == live entries + dummies; fill <= 3/5 of
-// the table. All access takes the set's lock; comparisons may suspend it, and a search starts again when the
-// table has changed.
+// the table. Comparisons may suspend the lock; a search starts again when the table has changed.
+//
+// Whether a set has a str or an int that no Python code need compare is asked without the lock (set_has). For these readers
+//  - an entry goes from empty to live (hash first, then key with release) to dummy, and never back;
+//  - a table gets its entries before `table` points to it, and keeps them: it is retired, and the small table inside the set
+//    is used a second time only while one thread runs;
+//  - a table on the heap has its mask before its first entry, so that both come with one load.
 #pragma once
 
 #include "Python.h"
@@ -19,6 +24,14 @@ extern PyObject set_dummy_object[1];
 inline PyObject* set_dummy() {
   return set_dummy_object;
 }
+
+struct SetTableHead {
+  size_t mask;
+  size_t unused;
+};
+inline SetTableHead* set_table_head(setentry* table) { return reinterpret_cast<SetTableHead*>(table) - 1; }
+// Of `size` empty entries, on the heap; null without an exception.
+setentry* set_new_table(size_t size);
 
 inline PySetObject* as_set(PyObject* op) {
   return reinterpret_cast<PySetObject*>(op);
@@ -40,6 +53,9 @@ int set_has_int(PySetObject* set, int64_t value);
 // A new set or frozenset of this (exact or derived) type; `iterable` may be null.
 PyObject* set_make(PyTypeObject* type, PyObject* iterable);
 
+// 1, 0 or -1.
+int set_has(PySetObject* set, PyObject* key, Py_hash_t hash);
+
 // ---- the lock is held ----
 
 // Hash of an element, with the error that a set gives for an unhashable one.
@@ -52,8 +68,6 @@ setentry* set_find(PySetObject* set, PyObject* key, Py_hash_t hash);
 int set_add(PySetObject* set, PyObject* key, Py_hash_t hash);
 // Removes a key: 1 removed, 0 not there, -1.
 int set_discard(PySetObject* set, PyObject* key, Py_hash_t hash);
-// 1, 0 or -1.
-int set_has(PySetObject* set, PyObject* key, Py_hash_t hash);
 
 void set_clear(PySetObject* set);
 
@@ -70,8 +84,8 @@ PyObject* set_intersection(PyObject* set, PyObject* other);
 int set_is_subset(PyObject* set, PyObject* other);
 int set_is_superset(PyObject* set, PyObject* other);
 int set_is_disjoint(PyObject* set, PyObject* other);
-// Exchanges the contents of a set with those of a fresh one.
-void set_swap_contents(PySetObject* a, PySetObject* b);
+// Exchanges the contents of a set with those of one that nobody else sees. 0 or -1; both are locked.
+int set_swap_contents(PySetObject* a, PySetObject* b);
 PyObject* set_copy(PyObject* set);
 
 Py_hash_t frozenset_hash(PyObject* set);

@@ -66,8 +66,7 @@ int for_each_item(PyObject* iterable, HashOf&& hash_of, Visit&& visit) {
   }
 }
 
-int locked_has(PyObject* set, PyObject* key, Py_hash_t hash) {
-  ObjectLock lock(set);
+int set_has_of(PyObject* set, PyObject* key, Py_hash_t hash) {
   return set_has(as_set(set), key, hash);
 }
 
@@ -82,21 +81,38 @@ PyObject* set_copy(PyObject* set) {
   return set_make(base_type(set), set);
 }
 
-void set_swap_contents(PySetObject* a, PySetObject* b) {
-  setentry* a_table = a->table == a->smalltable ? b->smalltable : a->table;
-  setentry* b_table = b->table == b->smalltable ? a->smalltable : b->table;
-  setentry local[PySet_MINSIZE];
-  memcpy(local, a->smalltable, sizeof(local));
-  memcpy(a->smalltable, b->smalltable, sizeof(local));
-  memcpy(b->smalltable, local, sizeof(local));
-  a->table = b_table;
-  b->table = a_table;
+int set_swap_contents(PySetObject* a, PySetObject* b) {
+  // What lies in the small table of the set that others see stays there as it is.
+  setentry* from_a = a->table;
+  setentry* from_b = b->table;
+  setentry small_b[PySet_MINSIZE];
+  memcpy(small_b, b->smalltable, sizeof(small_b));
+  if (from_b == b->smalltable && !sync::only_thread()) {
+    from_b = set_new_table(PySet_MINSIZE);
+    if (from_b == nullptr) {
+      PyErr_NoMemory();
+      return -1;
+    }
+    memcpy(from_b, small_b, sizeof(small_b));
+  }
+  if (from_a == a->smalltable) {
+    memcpy(b->smalltable, from_a, sizeof(b->smalltable));
+    from_a = b->smalltable;
+  }
+  if (from_b == b->smalltable) {
+    from_b = a->smalltable;
+    memcpy(from_b, small_b, sizeof(small_b));
+  }
+  sync::store_release(a->table, from_b);
+  b->table = from_a;
   std::swap(a->fill, b->fill);
   const Py_ssize_t used = a->used;
   sync::store_relaxed(a->used, b->used);
   sync::store_relaxed(b->used, used);
   std::swap(a->mask, b->mask);
-  a->hash = b->hash = -1;
+  sync::store_relaxed(a->hash, Py_hash_t{-1});
+  sync::store_relaxed(b->hash, Py_hash_t{-1});
+  return 0;
 }
 
 int set_difference_update(PySetObject* set, PyObject* other) {
@@ -152,7 +168,7 @@ PyObject* set_difference(PyObject* set, PyObject* other) {
       const Py_ssize_t index = dict_find(reinterpret_cast<PyDictObject*>(other), key, hash);
       present = index == kDictError ? -1 : index >= 0;
     } else {
-      present = locked_has(other, key, hash);
+      present = set_has_of(other, key, hash);
     }
     return present != 0 ? (present < 0 ? -1 : 0) : locked_add(result.get(), key, hash);
   });
@@ -165,7 +181,7 @@ PyObject* set_intersection(PyObject* set, PyObject* other) {
   if (!result) return nullptr;
   if (PyAnySet_Check(other) && PySet_GET_SIZE(other) > PySet_GET_SIZE(set)) std::swap(set, other);
   const int stop = for_each_item(other, PyObject_Hash, [&](PyObject* key, Py_hash_t hash) {
-    const int present = locked_has(set, key, hash);
+    const int present = set_has_of(set, key, hash);
     return present <= 0 ? present : locked_add(result.get(), key, hash);
   });
   return stop < 0 ? nullptr : result.release();
@@ -179,7 +195,7 @@ int set_is_subset(PyObject* set, PyObject* other) {
   }
   if (PySet_GET_SIZE(set) > PySet_GET_SIZE(other)) return 0;
   const int stop = for_each_element(set, [other](PyObject* key, Py_hash_t hash) {
-    const int present = locked_has(other, key, hash);
+    const int present = set_has_of(other, key, hash);
     return present < 0 ? -1 : present == 0 ? 1 : 0;
   });
   return stop < 0 ? -1 : stop == 0;
@@ -188,7 +204,7 @@ int set_is_subset(PyObject* set, PyObject* other) {
 int set_is_superset(PyObject* set, PyObject* other) {
   if (PyAnySet_Check(other)) return set_is_subset(other, set);
   const int stop = for_each_item(other, set_hash_element, [set](PyObject* key, Py_hash_t hash) {
-    const int present = locked_has(set, key, hash);
+    const int present = set_has_of(set, key, hash);
     return present < 0 ? -1 : present == 0 ? 1 : 0;
   });
   return stop < 0 ? -1 : stop == 0;
@@ -198,7 +214,7 @@ int set_is_disjoint(PyObject* set, PyObject* other) {
   if (set == other) return PySet_GET_SIZE(set) == 0;
   if (PyAnySet_CheckExact(other) && PySet_GET_SIZE(other) > PySet_GET_SIZE(set)) std::swap(set, other);
   const int stop = for_each_item(other, set_hash_element,
-                                 [set](PyObject* key, Py_hash_t hash) { return locked_has(set, key, hash); });
+                                 [set](PyObject* key, Py_hash_t hash) { return set_has_of(set, key, hash); });
   return stop < 0 ? -1 : stop == 0;
 }
 

@@ -64,7 +64,7 @@ void set_dealloc(PyObject* self) {
       left--;
       Py_DECREF(table[i].key);
     }
-    if (table != set->smalltable) PyMem_Free(table);
+    if (table != set->smalltable) PyMem_Free(set_table_head(table));
   }
   Py_TYPE(self)->tp_free(self);
   Py_TRASHCAN_END
@@ -102,7 +102,6 @@ Py_hash_t lookup_hash(PyObject* key) {
 int set_contains(PyObject* self, PyObject* key) {
   const Py_hash_t hash = lookup_hash(key);
   if (hash == -1) return -1;
-  ObjectLock lock(self);
   return set_has(as_set(self), key, hash);
 }
 
@@ -203,7 +202,7 @@ int intersection_update(PyObject* self, PyObject* other) {
   Ref<> common = Ref<>::steal(set_intersection(self, other));
   if (!common) return -1;
   ObjectLock2 lock(self, common.get());
-  set_swap_contents(as_set(self), as_set(common.get()));
+  if (set_swap_contents(as_set(self), as_set(common.get())) < 0) return -1;
   return 0;
 }
 
@@ -304,7 +303,7 @@ PyObject* method_intersection_update(PyObject* self, PyObject* const* args, Py_s
   Ref<> common = Ref<>::steal(method_intersection(self, args, nargs));
   if (!common) return nullptr;
   ObjectLock2 lock(self, common.get());
-  set_swap_contents(as_set(self), as_set(common.get()));
+  if (set_swap_contents(as_set(self), as_set(common.get())) < 0) return nullptr;
   Py_RETURN_NONE;
 }
 

@@ -45,7 +45,7 @@ class [[nodiscard]] TypeChange {
   TypeChange(PyTypeObject* type, Kind kind) {
     if (sync::only_thread()) return;
     if (kind == kFills && type_is_fresh(type)) return;
-    stopped_.emplace();
+    stopped_.emplace("class changes", type->tp_name);
   }
   TypeChange(const TypeChange&) = delete;
   TypeChange& operator=(const TypeChange&) = delete;

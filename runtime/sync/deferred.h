@@ -2,6 +2,8 @@
 // and is the only one to free it. sync::set_deferred(obj) makes a collector-tracked object so, a fresh one or one that
 // the caller holds a reference to. Meant for what many threads call at once: functions, code objects, modules, classes.
 // GIL build: no object is deferred.
+// References from other places are counted, but by each thread for itself, and summed up by the collector
+// (settle_deferred_counts): threads that pass a deferred object around write no cache line in turn.
 //
 // Built-in containers and instances of classes made in Python become deferred when a thread that does not own them has
 // counted for them 64 times: two threads that read one object would otherwise write its count in turn, which is slower than

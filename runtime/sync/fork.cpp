@@ -66,7 +66,7 @@ extern "C" {
 void PyOS_BeforeFork(void) {
   for (int i = hook_count - 1; i >= 0; i--)
     if (hooks[i].before) hooks[i].before();
-  stopped = new (stopped_storage) StopTheWorld();
+  stopped = new (stopped_storage) StopTheWorld("fork");
   interpreter()->list_lock.lock();
 }
 

@@ -29,7 +29,7 @@ int _PyEvent_IsSet(PyEvent* e) { return event_of(e)->is_set(); }
 void _PyEvent_Notify(PyEvent* e) { event_of(e)->set(); }
 
 // The stopper is alone, so one place for its guard is enough.
-void _PyEval_StopTheWorld(PyInterpreterState*) { new (stopped) StopTheWorld(); }
+void _PyEval_StopTheWorld(PyInterpreterState*) { new (stopped) StopTheWorld("an extension"); }
 void _PyEval_StartTheWorld(PyInterpreterState*) { reinterpret_cast<StopTheWorld*>(stopped)->~StopTheWorld(); }
 
 int _Py_CheckRecursiveCall(PyThreadState* ts, const char* where) {

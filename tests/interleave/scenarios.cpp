@@ -405,7 +405,9 @@ Scenario object_locks_do_not_deadlock() {
   return {{[=] { nested(a, b); }, [=] { nested(b, a); }, [=] { both(a, b); }, [=] { both(b, a); }}};
 }
 
-struct StopNobody {};
+struct StopNobody {
+  explicit StopNobody(const char*) {}
+};
 
 template <class Stop>
 Scenario world_stands_still() {
@@ -418,7 +420,7 @@ Scenario world_stands_still() {
     Attached attached;
     for (int i = 0; i < 2; ++i) {
       {
-        [[maybe_unused]] Stop stop;
+        [[maybe_unused]] Stop stop("test");
         expect(s->stoppers++ == 0, "two threads have stopped the world");
         s->stopped = true;
         for (int k = 0; k < 5; ++k) point();
@@ -505,7 +507,7 @@ Scenario retired_memory_stays_readable() {
            },
            reader, reader},
           [s] {
-            StopTheWorld stopped;
+            StopTheWorld stopped("test");
             sync::reclaim_all_retired();
             return std::string();
           }};

@@ -315,7 +315,7 @@ void world_stops() {
         Detached d;
       }
       if (r % 300 == 0) {
-        StopTheWorld s;
+        StopTheWorld s("test");
         long before[5];
         for (int k = 0; k < 5; k++) before[k] = counters[k].n;
         for (int spin = 0; spin < 200; spin++) platform::spin_pause();

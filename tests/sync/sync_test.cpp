@@ -123,8 +123,8 @@ TEST_CASE("critical sections nest, also on the same object") {
 
 TEST_CASE("a stopped world nests and locks objects freely") {
   Ref<> a = Ref<>::steal(PyList_New(0));
-  StopTheWorld outer;
-  StopTheWorld inner;
+  StopTheWorld outer("test");
+  StopTheWorld inner("inner");
   ObjectLock lock(a.get());
   REQUIRE(world_stopped());
 }

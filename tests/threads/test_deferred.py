@@ -242,6 +242,78 @@ class Deferred(unittest.TestCase):
                 t.join()
         self.assertLessEqual(seen, set(range(300)))
 
+    def test_references_that_other_threads_count_for_a_function_are_counted(self):
+        def keep_and_drop(function, kept):
+            for i in range(READS):
+                kept.append(function)
+                if i % 3:
+                    kept.pop()
+        namespace = {}
+        exec("def function(): return 'kept'", namespace)
+        function = namespace.pop("function")
+        gone = weakref.ref(function)
+        before = sys.getrefcount(function)
+        kept = []
+        in_threads(lambda: keep_and_drop(function, kept))
+        gc.collect()
+        self.assertEqual(len(kept), 3 * READS // 3)
+        self.assertEqual(sys.getrefcount(function) - before, len(kept))
+        namespace.clear()
+        del function
+        gc.collect()
+        self.assertEqual(kept[0](), "kept")
+        del kept[1:]
+        gc.collect()
+        self.assertEqual(kept[0](), "kept")
+        kept.clear()
+        gc.collect()
+        self.assertIsNone(gone())
+
+    def test_references_to_more_functions_than_a_thread_has_accounts_for_are_counted(self):
+        namespaces = [{} for _ in range(4000)]
+        for i, namespace in enumerate(namespaces):
+            exec(f"def function(): return {i}", namespace)
+        functions = [namespace.pop("function") for namespace in namespaces]
+        gone = [weakref.ref(f) for f in functions]
+        kept = []
+
+        def keep():
+            for _ in range(3):
+                mine = [(f,) for f in functions]
+                mine.reverse()
+                del mine[::2]
+            kept.append(mine)
+        in_threads(keep)
+        numbers = [f() for f in functions]
+        functions.clear()
+        namespaces.clear()
+        gc.collect()
+        for mine in kept:
+            for f, in mine:
+                self.assertIn(f(), numbers)
+        del f, mine
+        kept.clear()
+        gc.collect()
+        self.assertEqual([ref for ref in gone if ref() is not None], [])
+
+    def test_a_thread_hands_its_counts_over_when_it_ends_between_collections(self):
+        holder = Node()
+        namespace = {}
+        exec("def function(): return 'kept'", namespace)
+        holder.value = namespace.pop("function")
+        gone = weakref.ref(holder.value)
+        kept = []
+        for _ in range(20):
+            in_threads(lambda: kept.append([holder.value] * 10))
+            if len(kept) % 5 == 0:
+                gc.collect()
+        holder.value = holder.children = None
+        gc.collect()
+        self.assertEqual({f() for group in kept for f in group}, {"kept"})
+        kept.clear()
+        gc.collect()
+        self.assertIsNone(gone())
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -36,6 +36,61 @@ class Shared(unittest.TestCase):
         together(pop)
         self.assertEqual(sorted(itertools.chain(*got)), list(range(THREADS * ROUNDS)))
 
+    def test_what_stays_in_a_set_is_found_while_it_changes(self):
+        stays = [f"name{i}" for i in range(4)] + [1000, 2000, len]
+        s = set(stays)
+        done = threading.Event()
+
+        def look(i):
+            # Other objects than those in the set.
+            strings = ["".join(["name", str(n)]) for n in range(4)]
+            numbers = [int("1000"), int("2000")]
+            while not done.is_set():
+                for key in strings:
+                    assert key in s
+                for key in numbers:
+                    assert key in s
+                assert len in s
+                assert 1000 in s
+                assert "missing" not in s and 7 not in s and print not in s
+
+        def change(i):
+            try:
+                for n in range(ROUNDS):
+                    s.add(f"other{n % 50} of {i}")
+                    s.add(n + 10_000)
+                    s.discard(n + 9_990)
+                    if n % 20 == 0:
+                        s.intersection_update(stays)
+                    if n % 30 == 0:
+                        s.update(range(5000, 5100))
+                    if n % 50 == 0:
+                        s.difference_update(range(5000, 5100))
+            finally:
+                done.set()
+        together(look, change)
+        s &= set(stays)
+        self.assertEqual(s, set(stays))
+
+    def test_a_set_is_looked_into_while_it_is_cleared_and_filled(self):
+        s = set()
+        found = set()
+
+        def change(i):
+            for n in range(ROUNDS):
+                s.clear()
+                s.add(("first" + str(n % 7))[:5])
+                s.update(["second", n])
+
+        def look(i):
+            for n in range(ROUNDS):
+                found.add("".join(["fi", "rst"]) in s)
+                found.add(n in s)
+                s.isdisjoint(["second"])
+        together(change, look)
+        self.assertLessEqual(found, {True, False})
+        self.assertIn("second", s)
+
     def test_lists_are_read_while_they_change(self):
         l = [0] * 100
 

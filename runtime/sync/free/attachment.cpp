@@ -21,9 +21,11 @@
 #include "sync/interpreter_state.h"
 #include "sync/mutex.h"
 #include "sync/object_lock.h"
+#include "sync/stop_log.h"
 #include "sync/stop_the_world.h"
 
 #include <cerrno>
+#include <cstring>
 
 namespace amphis::sync {
 
@@ -33,6 +35,7 @@ struct World {
   Mutex lock;                            // one stop at a time
   std::atomic<ThreadState*> stopper{nullptr};  // written with the thread list locked
   std::atomic<uint32_t> progress{0};     // changes whenever some thread came to a stand
+  Stop log;                              // of this stop; the stopper's
 };
 constinit World world;
 constinit Gil gil;
@@ -141,7 +144,7 @@ bool gil_enabled() { return use_gil.load(std::memory_order_acquire); }
 
 bool enable_gil(bool on) {
   ThreadState* ts = tls_current;
-  StopTheWorld stopped;
+  StopTheWorld stopped("GIL turned on or off");
   if (on != use_gil.load()) {
     use_gil.store(on, std::memory_order_release);
     if (on)
@@ -185,7 +188,7 @@ bool variant_may_add(ThreadState* ts) {
 }
 
 void variant_prepare_thread(ThreadState* ts) {
-  stop_the_world(ts);
+  stop_the_world(ts, "second thread", nullptr);
   many_threads.store(true, std::memory_order_release);
   start_the_world(ts);
 }
@@ -213,9 +216,15 @@ void variant_after_fork(ThreadState* ts) {
   AMPHIS_CHECK(world.stopper.load() == ts);
 }
 
-void stop_the_world(ThreadState* ts) {
+void stop_the_world(ThreadState* ts, const char* why, const char* what) {
   if (ts->stop_depth++) return;
+  const int64_t begin = platform::now_ns();
   world.lock.lock();
+  world.log = {};
+  world.log.begin_ns = begin;
+  world.log.stopper = ts->thread_id;
+  world.log.why = why;
+  if (what) std::strncpy(world.log.what, what, sizeof world.log.what - 1);
   {
     platform::RawLock lock(interpreter()->list_lock);
     world.stopper.store(ts);
@@ -229,18 +238,24 @@ void stop_the_world(ThreadState* ts) {
       if (state == kSuspended) return;
       if (state == kDetached && thread_status(t).compare_exchange_strong(state, kSuspended)) return;
       all_stand = false;
+      world.log.last = t->thread_id;
       if (!(__atomic_load_n(&t->eval_breaker, __ATOMIC_RELAXED) & kBreakStop)) set_eval_breaker(t, kBreakStop);
       // It may have detached between the look at its state and the bit.
       state = kDetached;
       thread_status(t).compare_exchange_strong(state, kSuspended);
     });
-    if (all_stand) return;
+    if (all_stand) {
+      world.log.waited_ns = platform::now_ns() - begin;
+      return;
+    }
     platform::wait_on(&world.progress, seen, 1000000);
   }
 }
 
 void start_the_world(ThreadState* ts) {
   if (--ts->stop_depth) return;
+  Stop log = world.log;
+  log.stood_ns = platform::now_ns() - log.begin_ns - log.waited_ns;
   {
     platform::RawLock lock(interpreter()->list_lock);
     world.stopper.store(nullptr);
@@ -253,6 +268,7 @@ void start_the_world(ThreadState* ts) {
     }
   }
   world.lock.unlock();
+  log_stop(log);
 }
 
 }  // namespace amphis::sync

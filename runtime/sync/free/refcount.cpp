@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/ptr_stack.h"
+#include "memory/heap.h"
 #include "platform/raw_mutex.h"
 #include "sync/atomic_field.h"
 #include "sync/deferred.h"
@@ -16,6 +17,7 @@
 #include "sync/stop_the_world.h"
 #include "sync/trash.h"
 
+#include <bit>
 #include <cstdlib>
 #include <new>
 
@@ -241,7 +243,67 @@ void reset_owners_after_fork() {
   for (Bucket& b : buckets) b.lock.reset();
 }
 
+namespace {
+
+void add_to_shared(PyObject* op, Py_ssize_t change) {
+  change *= 1 << _Py_REF_SHARED_SHIFT;
+  if (alone())
+    store_relaxed(op->ob_ref_shared, load_relaxed(op->ob_ref_shared) + change);
+  else
+    fetch_add(op->ob_ref_shared, change);
+}
+
+memory::Account* accounts_for(memory::Account* accounts, PyObject* op) {
+  constexpr unsigned kSetBits = std::countr_zero(memory::kAccounts / 2);
+  return accounts + 2 * ((uint64_t(reinterpret_cast<uintptr_t>(op)) * 0x9E3779B97F4A7C15ull) >> (64 - kSetBits));
+}
+
+// The less recent account of the two goes into the object's header.
+AMPHIS_NOINLINE void open_account(PyObject* op, Py_ssize_t change) {
+  memory::Account* accounts = memory::open_accounts();
+  if (!accounts) return add_to_shared(op, change);
+  memory::Account* set = accounts_for(accounts, op);
+  if (set[1].key && set[1].value) add_to_shared(static_cast<PyObject*>(set[1].key), Py_ssize_t(set[1].value));
+  set[1] = set[0];
+  set[0] = {op, change};
+}
+
+void settle(void* key, int64_t value, void*) {
+  auto* op = static_cast<PyObject*>(key);
+  AMPHIS_ASSERT(is_deferred(op));
+  const uint32_t local = load_relaxed(op->ob_ref_local);
+  if (local == _Py_IMMORTAL_REFCNT_LOCAL) return;
+  // Others than the owner count: it does so as they do from here on, for its local half is in their cache line.
+  const Py_ssize_t shared = (load_relaxed(op->ob_ref_shared) >> _Py_REF_SHARED_SHIFT) + Py_ssize_t(local) + Py_ssize_t(value);
+  store_relaxed(op->ob_tid, _Py_UNOWNED_TID);
+  store_relaxed(op->ob_ref_local, 0u);
+  store_relaxed(op->ob_ref_shared, _Py_REF_SHARED(shared, _Py_REF_MERGED));
+}
+
+}  // namespace
+
+void count_deferred(PyObject* op, Py_ssize_t change) {
+  if (memory::Account* accounts = memory::this_heap()->accounts) [[likely]] {
+    memory::Account* set = accounts_for(accounts, op);
+    if (set[0].key == op) [[likely]] {
+      set[0].value += change;
+      return;
+    }
+    if (set[1].key == op) {
+      set[1].value += change;
+      return;
+    }
+  }
+  open_account(op, change);
+}
+
+void settle_deferred_counts() { memory::take_accounts(settle, nullptr); }
+
 bool try_incref_shared(PyObject* op) {
+  if (is_deferred(op)) {
+    count_deferred(op, 1);
+    return true;
+  }
   Py_ssize_t shared = load_relaxed(op->ob_ref_shared);
   do {
     // Zero: the owner would free it without looking. Merged and none left: dead.
@@ -252,7 +314,9 @@ bool try_incref_shared(PyObject* op) {
 }
 
 void incref_foreign(PyObject* op) {
-  Py_INCREF(op);
+  if (is_deferred(op)) return count_deferred(op, 1);
+  if (_Py_IsImmortal(op)) return;
+  add_to_shared(op, 1);
   note_foreign_read(op);
 }
 
@@ -281,7 +345,7 @@ PyObject* take_ref(PyObject* const* slot) {
 }  // namespace
 
 PyObject* get_ref_stopped(PyObject* const* slot) {
-  StopTheWorld stopped;
+  StopTheWorld stopped("first read of an unpublished object");
   return take_ref(slot);
 }
 
@@ -296,9 +360,12 @@ void renew_deferrals() { deferral_round.fetch_add(1, std::memory_order_relaxed);
 
 bool set_deferred(PyObject* op) {
   if (!PyType_IS_GC(Py_TYPE(op)) || _Py_IsImmortal(op)) return false;
-  if (fetch_or(op->ob_gc_bits, kGcBitDeferred) & kGcBitDeferred) return false;
-  fetch_add(op->ob_ref_shared, Py_ssize_t(_Py_REF_SHARED(kDeferredBias, 0)));
-  return true;
+  if (is_deferred(op)) return false;
+  // Whoever sees the bit counts elsewhere than those who do not see it yet: by then the bias must hold the object.
+  add_to_shared(op, kDeferredBias);
+  if (!(fetch_or(op->ob_gc_bits, kGcBitDeferred) & kGcBitDeferred)) return true;
+  add_to_shared(op, -kDeferredBias);
+  return false;
 }
 
 }  // namespace amphis::sync
@@ -308,7 +375,10 @@ using namespace amphis::sync;
 
 extern "C" {
 
+void amphis_incref_foreign(PyObject* op) { incref_foreign(op); }
+
 void _Py_DecRefShared(PyObject* op) {
+  if (is_deferred(op)) return count_deferred(op, -1);
   Py_ssize_t shared = load_relaxed(op->ob_ref_shared);
   Py_ssize_t next;
   bool queue;

@@ -6,7 +6,7 @@
 namespace amphis {
 
 namespace sync {
-void stop_the_world(ThreadState* ts);
+void stop_the_world(ThreadState* ts, const char* why, const char* what);
 void start_the_world(ThreadState* ts);
 }  // namespace sync
 
@@ -14,7 +14,9 @@ class [[nodiscard]] StopTheWorld {
   ThreadState* ts_;
 
  public:
-  StopTheWorld() : ts_(current_thread()) { sync::stop_the_world(ts_); }
+  explicit StopTheWorld(const char* why, const char* what = nullptr) : ts_(current_thread()) {
+    sync::stop_the_world(ts_, why, what);
+  }
   ~StopTheWorld() { sync::start_the_world(ts_); }
   StopTheWorld(const StopTheWorld&) = delete;
   StopTheWorld& operator=(const StopTheWorld&) = delete;

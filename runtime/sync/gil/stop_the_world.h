@@ -5,7 +5,7 @@ namespace amphis {
 
 class [[nodiscard]] StopTheWorld {
  public:
-  StopTheWorld() {}
+  explicit StopTheWorld(const char*, const char* = nullptr) {}
   ~StopTheWorld() {}
   StopTheWorld(const StopTheWorld&) = delete;
   StopTheWorld& operator=(const StopTheWorld&) = delete;
