@@ -62,7 +62,7 @@ PyAPI_FUNC(void) _Py_Dealloc(PyObject*);
 PyAPI_FUNC(void) _Py_DecRefShared(PyObject*);
 PyAPI_FUNC(void) _Py_DecRefSharedDebug(PyObject*, const char*, int);
 PyAPI_FUNC(void) _Py_MergeZeroLocalRefcount(PyObject*);
-#ifdef Py_BUILD_CORE
+#ifdef AMPHIS_GIL  // the runtime itself, and nothing that is built against it
 // The runtime's own slow half of Py_INCREF. What extensions have inline, an atomic addition, comes to the same count, but
 // objects that many threads count for are cheaper to count here.
 __attribute__((visibility("hidden"))) void amphis_incref_foreign(PyObject*);
@@ -122,7 +122,7 @@ static inline Py_ALWAYS_INLINE void Py_INCREF(PyObject* op) {
   if (_Py_IsOwnedByCurrentThread(op)) {
     __atomic_store_n(&op->ob_ref_local, local + 1, __ATOMIC_RELAXED);
   } else {
-#ifdef Py_BUILD_CORE
+#ifdef AMPHIS_GIL  // the runtime itself, and nothing that is built against it
     amphis_incref_foreign(op);
 #else
     __atomic_fetch_add(&op->ob_ref_shared, (Py_ssize_t)1 << _Py_REF_SHARED_SHIFT, __ATOMIC_SEQ_CST);

@@ -34,6 +34,8 @@
 #ifdef AMPHIS_TSAN
 extern "C" void AnnotateIgnoreReadsBegin(const char* file, int line);
 extern "C" void AnnotateIgnoreReadsEnd(const char* file, int line);
+extern "C" void AnnotateIgnoreWritesBegin(const char* file, int line);
+extern "C" void AnnotateIgnoreWritesEnd(const char* file, int line);
 #endif
 namespace amphis {
 struct UncheckedReads {
@@ -45,5 +47,16 @@ struct UncheckedReads {
 #endif
   UncheckedReads(const UncheckedReads&) = delete;
   UncheckedReads& operator=(const UncheckedReads&) = delete;
+};
+// The same for writes: of whole words, where readers that know of no other threads may find the old one or the new one.
+struct UncheckedWrites {
+#ifdef AMPHIS_TSAN
+  UncheckedWrites() { AnnotateIgnoreWritesBegin(__FILE__, __LINE__); }
+  ~UncheckedWrites() { AnnotateIgnoreWritesEnd(__FILE__, __LINE__); }
+#else
+  UncheckedWrites() {}
+#endif
+  UncheckedWrites(const UncheckedWrites&) = delete;
+  UncheckedWrites& operator=(const UncheckedWrites&) = delete;
 };
 }  // namespace amphis

@@ -122,9 +122,8 @@ void Collector::mark_roots() {
 }
 
 void Collector::mark_referenced() {
-  each_tracked([this](memory::Page* page, uint32_t i, PyObject* op) {
-    Count& count = static_cast<Count*>(page->gc_table)[i];
-    if (count <= 0) return;
+  each_in_question([this](PyObject* op, Count& count) {
+    if (count == 0) return;
     count = kAlive;
     if (!marks_.push(op)) out_of_memory_ = true;
     drain_marks();
@@ -149,9 +148,7 @@ int Collector::visit_subtract_garbage(PyObject* op, void*) {
 }
 
 void Collector::subtract() {
-  each_tracked([this](memory::Page* page, uint32_t i, PyObject* op) {
-    if (static_cast<Count*>(page->gc_table)[i] != kAlive) Py_TYPE(op)->tp_traverse(op, visit_subtract, this);
-  });
+  each_in_question([this](PyObject* op, Count&) { Py_TYPE(op)->tp_traverse(op, visit_subtract, this); });
 }
 
 // Whether an address that may be stale is that of an object which is not known to be alive yet.
@@ -184,8 +181,8 @@ bool Collector::find_garbage() {
   subtract();
   mark_referenced();
   if (!out_of_memory_) {
-    each_tracked([this](memory::Page* page, uint32_t i, PyObject* op) {
-      if (static_cast<Count*>(page->gc_table)[i] == 0 && !garbage_.push(op)) out_of_memory_ = true;
+    each_in_question([this](PyObject* op, Count& count) {
+      if (count == 0 && !garbage_.push(op)) out_of_memory_ = true;
     });
   }
   if (out_of_memory_) {

@@ -48,6 +48,22 @@ void each_tracked(F&& f) {
       &f);
 }
 
+// Calls f(object, entry) for each object of the population that is not known to be alive. World stopped, after the census:
+// the tables are small and say it all, so that the headers of the living, most of them far away by now, are not read again.
+template <class F>
+void each_in_question(F&& f) {
+  memory::for_each_gc_page(
+      [](memory::Page* page, void* arg) {
+        auto* table = static_cast<Count*>(page->gc_table);
+        std::byte* const start = page->start();
+        const size_t step = page->block_size;
+        for (uint32_t i = 0, n = page->extent; i < n; ++i) {
+          if (table[i] != kAlive) (*static_cast<F*>(arg))(reinterpret_cast<PyObject*>(start + i * step), table[i]);
+        }
+      },
+      &f);
+}
+
 // A growable array without exceptions.
 template <class T>
 class Array {

@@ -1,6 +1,7 @@
 // The interpreter's stacks: allocation per thread, pushing and popping frames, entering the machine from C.
 #include "interp/frame.h"
 
+#include "base/spares.h"
 #include "interp/attr_table.h"
 
 #include <sys/mman.h>
@@ -17,10 +18,28 @@ namespace amphis {
 
 namespace {
 
-// Reserved address space that the system fills with zero pages when touched: zero is the empty register.
-char* reserve_stack(size_t bytes) {
-  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+// A thread's two stacks: reserved address space that the system fills with zero pages when touched, for zero is the empty
+// register. Registers come first, frames behind them.
+constexpr size_t kStackBytes = kRegisterStackBytes + kFrameStackBytes;
+
+// Stacks of threads that have ended: whoever leaves a frame leaves its registers empty, so they are as good as new.
+Spares<char, 8> spare_stacks;
+
+char* reserve_stacks() {
+  if (char* spare = spare_stacks.take()) return spare;
+  void* p = mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return p == MAP_FAILED ? nullptr : static_cast<char*>(p);
+}
+
+// `unused`: all frames have been left.
+void give_stacks_back(char* stacks, bool unused) {
+  // What a thread that recursed deeply has touched is not kept.
+  constexpr size_t kKept = size_t{128} << 10;
+  if (unused && madvise(stacks + kKept, kRegisterStackBytes - kKept, MADV_DONTNEED) == 0 &&
+      madvise(stacks + kRegisterStackBytes + kKept, kFrameStackBytes - kKept, MADV_DONTNEED) == 0 && spare_stacks.put(stacks)) {
+    return;
+  }
+  munmap(stacks, kStackBytes);
 }
 
 [[gnu::cold]] Frame* raise_stack_exhausted() {
@@ -34,12 +53,9 @@ Value* entry_registers(ThreadState* ts) { return ts->reg_top; }
 }  // namespace
 
 bool interp_thread_created(ThreadState* ts) {
-  char* regs = reserve_stack(kRegisterStackBytes);
-  char* frames = reserve_stack(kFrameStackBytes);
-  if (regs == nullptr || frames == nullptr) {
-    if (regs != nullptr) munmap(regs, kRegisterStackBytes);
-    return false;
-  }
+  char* regs = reserve_stacks();
+  if (regs == nullptr) return false;
+  char* frames = regs + kRegisterStackBytes;
   ts->reg_base = ts->reg_top = reinterpret_cast<uint64_t*>(regs);
   ts->reg_limit = reinterpret_cast<uint64_t*>(regs + kRegisterStackBytes);
   ts->frame_base = ts->frame_top = frames;
@@ -49,8 +65,7 @@ bool interp_thread_created(ThreadState* ts) {
 
 void interp_thread_destroyed(ThreadState* ts) {
   if (ts->reg_base == nullptr) return;
-  munmap(ts->reg_base, kRegisterStackBytes);
-  munmap(ts->frame_base, kFrameStackBytes);
+  give_stacks_back(reinterpret_cast<char*>(ts->reg_base), ts->reg_top == ts->reg_base && ts->frame_top == ts->frame_base);
   ts->reg_base = nullptr;
   ts->frame_base = nullptr;
 }

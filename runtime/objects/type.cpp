@@ -72,12 +72,6 @@ PyObject* type_getattro(PyObject* self, PyObject* name) {
   return result;
 }
 
-bool type_is_fresh(PyTypeObject* type) {
-  return current_thread()->newest_type == type && sync::is_stable(as_object(type)) && is_heap_type(type) &&
-         (type->tp_flags & Py_TPFLAGS_INLINE_VALUES) != 0 && sync::load_acquire(type_extra(type)->inline_capacity) == 0 &&
-         sync::load_acquire(type->tp_subclasses) == nullptr;
-}
-
 int type_setattro(PyObject* self, PyObject* name, PyObject* value) {
   PyTypeObject* type = as_type(self);
   if (!PyUnicode_Check(name)) {

@@ -29,23 +29,31 @@ class TypeLock {
   TypeLock& operator=(const TypeLock&) = delete;
 };
 
-// Whether this thread made the class last and nobody has made an instance or a subclass of it.
-bool type_is_fresh(PyTypeObject* type);
+// With the lock held: the class and its subclasses get other version tags, for what is remembered under these may be wrong.
+void type_forget_version_locked(PyTypeObject* type);
 
-// Around a change of what others read of a class without a lock and more than once (slots, flags, name, base): the world
-// stands meanwhile, so that nobody finds a slot empty that was filled when they looked. Not for the class that this thread
-// made last and that has neither instances nor subclasses (a decorator fills it in): nobody else has a use for that yet, and a slot that is
-// filled is no harm to whoever looks.
+// Around a change of what others read of a class without a lock and more than once (slots, flags, name, base).
+// kReplaces: the world stands meanwhile, so that nobody finds a slot empty that was filled when they looked, or parts of a
+// class that do not fit together. kFills: each slot or flag goes, by itself, from one that could be used to another, and
+// nobody is stopped. Readers may see either for a while, under a version tag that is given up in the end: what they conclude
+// meanwhile is not kept. The slots, which C code reads as plain fields, are words.
 class [[nodiscard]] TypeChange {
   TypeLock lock_;  // first: in a stopped world nobody waits for it
   std::optional<StopTheWorld> stopped_;
+  UncheckedWrites of_words_;
+  PyTypeObject* filled_ = nullptr;
 
  public:
   enum Kind { kFills, kReplaces };
   TypeChange(PyTypeObject* type, Kind kind) {
     if (sync::only_thread()) return;
-    if (kind == kFills && type_is_fresh(type)) return;
-    stopped_.emplace("class changes", type->tp_name);
+    if (kind == kFills)
+      filled_ = type;
+    else
+      stopped_.emplace("class changes", type->tp_name);
+  }
+  ~TypeChange() {
+    if (filled_ != nullptr) type_forget_version_locked(filled_);
   }
   TypeChange(const TypeChange&) = delete;
   TypeChange& operator=(const TypeChange&) = delete;

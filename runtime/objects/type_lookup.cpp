@@ -6,6 +6,8 @@
 // reference with sync::try_incref and then compares the version again, so a value that was dropped
 // in between is never returned.
 #include "objects/type.h"
+
+#include "base/spares.h"
 #include "sync/deferred.h"
 #include "sync/mutex.h"
 #include "sync/ref.h"
@@ -65,12 +67,23 @@ struct MethodCache {
 
 namespace {
 
+// Caches of threads that have ended. What they know is as true for the next thread, as long as the versions are.
+Spares<MethodCache, 8> spare_caches;
+
+void free_cache(MethodCache* cache) {
+  for (CacheEntry& entry : cache->entries) Py_XDECREF(entry.name);
+  std::free(cache);
+}
+
 void drop_cache(ThreadState* ts) {
   MethodCache* cache = ts->method_cache;
   ts->method_cache = nullptr;
-  if (cache == nullptr) return;
-  for (CacheEntry& entry : cache->entries) Py_XDECREF(entry.name);
-  std::free(cache);
+  if (sync::finalizing()) {
+    while (MethodCache* spare = spare_caches.take()) free_cache(spare);
+  } else if (cache != nullptr && spare_caches.put(cache)) {
+    return;
+  }
+  if (cache != nullptr) free_cache(cache);
 }
 
 constexpr int kMaxWatchers = 8;
@@ -136,9 +149,10 @@ uint32_t type_version(PyTypeObject* type) {
   return assign_version(type);
 }
 
-void type_modified_locked(PyTypeObject* type) {
-  if (type->tp_watched != 0) notify_watchers(type);
-  if (type_version_now(type) == 0) return;
+namespace {
+// False: it had no version.
+bool drop_version(PyTypeObject* type) {
+  if (type_version_now(type) == 0) return false;
   sync::store_release(type->tp_version_tag, 0u);
   if (is_heap_type(type)) {
     // Whatever a specialised instruction remembered about this class belongs to the old tag.
@@ -146,7 +160,17 @@ void type_modified_locked(PyTypeObject* type) {
     heap->_spec_cache.getitem = nullptr;
     sync::store_release(heap->_spec_cache.init, static_cast<PyObject*>(nullptr));
   }
-  type_each_subclass_locked(type, type_modified_locked);
+  return true;
+}
+}  // namespace
+
+void type_modified_locked(PyTypeObject* type) {
+  if (type->tp_watched != 0) notify_watchers(type);
+  if (drop_version(type)) type_each_subclass_locked(type, type_modified_locked);
+}
+
+void type_forget_version_locked(PyTypeObject* type) {
+  if (drop_version(type)) type_each_subclass_locked(type, type_forget_version_locked);
 }
 
 namespace {
@@ -189,7 +213,8 @@ Found find_versioned(PyTypeObject* type, PyObject* name, uint32_t* version_out) 
   *version_out = version;
   if (version != 0 && cacheable(name)) {
     if (ts->method_cache == nullptr) {
-      ts->method_cache = static_cast<MethodCache*>(std::calloc(1, sizeof(MethodCache)));
+      ts->method_cache = spare_caches.take();
+      if (ts->method_cache == nullptr) ts->method_cache = static_cast<MethodCache*>(std::calloc(1, sizeof(MethodCache)));
       if (ts->method_cache == nullptr) return Found::counted(value);
     }
     CacheEntry& entry = ts->method_cache->entries[cache_index(version, name)];
@@ -219,7 +244,10 @@ Found type_find(PyTypeObject* type, PyObject* name) {
   return find_versioned(type, name, &version);
 }
 
-void type_cache_clear_thread() { drop_cache(current_thread()); }
+void type_cache_clear_thread() {
+  MethodCache* cache = std::exchange(current_thread()->method_cache, nullptr);
+  if (cache != nullptr) free_cache(cache);
+}
 
 void type_cache_init() { add_thread_hooks({nullptr, nullptr, drop_cache, nullptr, nullptr}); }
 

@@ -578,7 +578,6 @@ PyObject* type_new(PyTypeObject* metatype, PyObject* args, PyObject* kwargs) {
   b.original_namespace = ns;
   b.bases = PyTuple_GET_SIZE(bases) != 0 ? Ref<>::share(bases) : Ref<>::steal(PyTuple_Pack(1, &PyBaseObject_Type));
   if (!b.bases || build(&b) < 0) return nullptr;
-  current_thread()->newest_type = as_type(b.type.get());
   return b.type.release();
 }
 

@@ -135,7 +135,7 @@ void fill_group(PyTypeObject* type, int start) {
   void* value = verdict.specific != nullptr && !verdict.use_generic ? verdict.specific : verdict.generic;
   if (verdict.use_generic && offset == offsetof(PyHeapTypeObject, ht_type.tp_getattro)) value = refine_getattr(type);
   if (offset == offsetof(PyHeapTypeObject, ht_type.tp_call) && verdict.use_generic) {
-    type->tp_flags &= ~Py_TPFLAGS_HAVE_VECTORCALL;
+    sync::store_relaxed(type->tp_flags, type->tp_flags & ~Py_TPFLAGS_HAVE_VECTORCALL);
   }
   sync::store_release(*slot, value);
 }

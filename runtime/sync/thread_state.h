@@ -66,7 +66,6 @@ struct alignas(64) ThreadState : PyThreadState {
 
   MethodCache* method_cache = nullptr;  // objects/type_lookup.cpp
   AttrTable* attr_table = nullptr;      // interp/attr_table.h
-  PyTypeObject* newest_type = nullptr;  // objects/type.h: the class that this thread made last, only for comparing
   PyObject* repr_stack = nullptr;      // Py_ReprEnter's list of objects in progress
   void* local_table = nullptr;         // _thread._local: this thread's values
   ThreadState* previous_bound = nullptr;  // PyGILState's state of this native thread that this one displaced

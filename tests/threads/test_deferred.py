@@ -254,7 +254,7 @@ class Deferred(unittest.TestCase):
         gone = weakref.ref(function)
         before = sys.getrefcount(function)
         kept = []
-        in_threads(lambda: keep_and_drop(function, kept))
+        together(lambda i: keep_and_drop(function, kept), threads=3)
         gc.collect()
         self.assertEqual(len(kept), 3 * READS // 3)
         self.assertEqual(sys.getrefcount(function) - before, len(kept))
@@ -283,7 +283,7 @@ class Deferred(unittest.TestCase):
                 mine.reverse()
                 del mine[::2]
             kept.append(mine)
-        in_threads(keep)
+        together(lambda i: keep(), threads=3)
         numbers = [f() for f in functions]
         functions.clear()
         namespaces.clear()
@@ -304,7 +304,7 @@ class Deferred(unittest.TestCase):
         gone = weakref.ref(holder.value)
         kept = []
         for _ in range(20):
-            in_threads(lambda: kept.append([holder.value] * 10))
+            together(lambda i: kept.append([holder.value] * 10), threads=3)
             if len(kept) % 5 == 0:
                 gc.collect()
         holder.value = holder.children = None

@@ -85,6 +85,132 @@ class Log(unittest.TestCase):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("stop_log", done.stderr)
 
+@unittest.skipUnless(FREE, "with a GIL nobody is stopped")
+class NotStopped(unittest.TestCase):
+    def setUp(self):
+        gc.disable()
+        self.addCleanup(gc.enable)
+
+    def assertStopsNobody(self, function):
+        function()  # what is made once
+        with Running():
+            self.assertEqual([(stop["why"], stop["what"]) for stop in stops_of(function)], [])
+
+    def test_the_definition_of_a_dataclass_stops_nobody(self):
+        import dataclasses
+
+        def define():
+            @dataclasses.dataclass
+            class Data:
+                x: int
+                y: list = dataclasses.field(default_factory=list)
+
+            @dataclasses.dataclass(frozen=True, order=True, slots=True)
+            class Frozen:
+                x: int
+
+            @dataclasses.dataclass(unsafe_hash=True, kw_only=True)
+            class Derived(Data):
+                z: int = 0
+            Derived(x=1)
+        self.assertStopsNobody(define)
+
+    def test_classes_of_the_standard_librarys_metaclasses_stop_nobody(self):
+        import abc, enum, functools, typing
+
+        def define():
+            class Color(enum.Enum):
+                RED = 1
+
+            class Flags(enum.IntFlag):
+                A = 1
+                B = 2
+
+            class Named(typing.Protocol):
+                def name(self): ...
+
+            class Abstract(abc.ABC):
+                @abc.abstractmethod
+                def method(self): ...
+
+            @functools.total_ordering
+            class Ordered:
+                def __lt__(self, other):
+                    return True
+        self.assertStopsNobody(define)
+
+    def test_the_assignment_of_a_class_stops_nobody(self):
+        class First:
+            pass
+
+        class Second:
+            pass
+        instance = First()
+
+        def assign():
+            instance.__class__ = Second
+            instance.__class__ = First
+        self.assertStopsNobody(assign)
+
+    def test_an_import_stops_nobody(self):
+        program = """if True:
+            import gc, sys, threading, time
+            gc.disable()
+            done = False
+            def run():
+                while not done:
+                    pass
+            thread = threading.Thread(target=run)
+            thread.start()
+            log = sys._stop_log()
+            seen = log[-1]["number"] if log else 0
+            import argparse, ast, asyncio, dataclasses, decimal, enum, http.client, inspect, json, logging, pathlib, typing
+            import email.message, statistics, tokenize, unittest, xml.etree.ElementTree
+            print([(stop["why"], stop["what"]) for stop in sys._stop_log() if stop["number"] > seen])
+            done = True
+            thread.join()
+        """
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+        self.assertEqual((done.stdout, done.stderr), ("[]\n", ""))
+
+    def test_a_special_method_set_on_a_class_in_use_counts_at_once(self):
+        class Used:
+            pass
+
+        class Derived(Used):
+            pass
+        used = [Used(), Derived()]
+        done = False
+        seen = set()
+
+        def use():
+            while not done:
+                for one in used:
+                    try:
+                        seen.add(len(one))
+                    except TypeError:
+                        seen.add(None)
+                    seen.add(one == 5)
+                    seen.add(one != 7)
+        threads = [threading.Thread(target=use) for _ in range(3)]
+        for t in threads:
+            t.start()
+        try:
+            for i in range(200):
+                Used.__len__ = lambda self, i=i: i
+                Used.__eq__ = lambda self, other, i=i: i
+                self.assertEqual([len(one) for one in used], [i, i])
+                self.assertEqual([one == 3 for one in used], [i, i])
+                if i % 10 == 9:
+                    del Used.__len__, Used.__eq__
+                    self.assertRaises(TypeError, len, used[1])
+                    self.assertIs(used[1] == 3, False)
+        finally:
+            done = True
+            for t in threads:
+                t.join()
+        self.assertLessEqual(seen, set(range(200)) | {None, True, False})
+
 
 if __name__ == "__main__":
     unittest.main()
