@@ -45,7 +45,7 @@ int Py_GetRecursionLimit(void) { return interpreter()->recursion_limit.load(); }
 void Py_SetRecursionLimit(int limit) {
   // The others count calls against the old limit at this moment.
   std::optional<StopTheWorld> stopped;
-  if (current_thread() != nullptr) stopped.emplace();
+  if (current_thread() != nullptr) stopped.emplace("sys.setrecursionlimit");
   interpreter()->recursion_limit.store(limit);
   for_each_thread([limit](ThreadState* ts) {
     int used = ts->py_recursion_limit - ts->py_recursion_remaining;
