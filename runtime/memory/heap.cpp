@@ -379,7 +379,7 @@ void take_tallies(void (*visit)(size_t index, int64_t value, void* arg), void* a
 
 Account* open_accounts() {
   Heap* h = own_heap();
-  if (h && !h->accounts) h->accounts = static_cast<Account*>(mi_calloc(kAccounts, sizeof(Account)));
+  if (h && !h->accounts) h->accounts = static_cast<Account*>(system_calloc(kAccounts, sizeof(Account)));
   return h ? h->accounts : nullptr;
 }
 

@@ -156,6 +156,31 @@ bool check_set(PyObject* op, bool ok) {
   return false;
 }
 
+// A key that was read from an entry without the lock, kept alive while its contents are compared. False: it may have been
+// taken out and have died.
+class HeldKey {
+  PyObject* counted_ = nullptr;
+  bool good_ = true;
+
+ public:
+  HeldKey(const setentry* entry, PyObject* key) {
+    // Nobody else can free this thread's own objects.
+    if (sync::is_stable(key)) return;
+    if (!_Py_IsImmortal(key)) {
+      if (!sync::try_incref(key)) {
+        good_ = false;
+        return;
+      }
+      counted_ = key;
+    }
+    good_ = sync::load_acquire(entry->key) == key;
+  }
+  ~HeldKey() { Py_XDECREF(counted_); }
+  HeldKey(const HeldKey&) = delete;
+  HeldKey& operator=(const HeldKey&) = delete;
+  explicit operator bool() const { return good_; }
+};
+
 // The same without the lock, where no Python code need run to compare; kUnsure: another thread may interfere, or code must
 // run. A table that is read stays readable until this thread's next safepoint, and there is none in here.
 constexpr int kUnsure = -2;
@@ -171,8 +196,12 @@ int has_without_lock(PySetObject* set, PyObject* key, Py_hash_t hash) {
     if (other == nullptr) return true;
     if (other != key) {
       if (sync::load_relaxed(entry->hash) != hash || other == set_dummy()) return false;
-      [[maybe_unused]] UncheckedReads of_a_key_that_may_have_died;
+      HeldKey held(entry, other);
       int64_t value;
+      if (!held) {
+        result = kUnsure;
+        return true;
+      }
       if (key_is_str && PyUnicode_CheckExact(other)) {
         if (!str_equal(other, key)) return false;
       } else if (key_is_number && PyLong_CheckExact(other) && compact_value(other, &value)) {
@@ -195,6 +224,7 @@ setentry* set_new_table(size_t size) {
   auto* head = static_cast<SetTableHead*>(PyMem_Malloc(sizeof(SetTableHead) + size * sizeof(setentry)));
   if (head == nullptr) return nullptr;
   head->mask = size - 1;
+  head->was_seen = 0;
   auto* table = reinterpret_cast<setentry*>(head + 1);
   memset(table, 0, size * sizeof(setentry));
   return table;
@@ -326,9 +356,9 @@ int set_has_int(PySetObject* set, int64_t value) {
     PyObject* other = sync::load_acquire(entry->key);
     if (other == nullptr) return true;
     if (sync::load_relaxed(entry->hash) != hash || other == set_dummy()) return false;
-    [[maybe_unused]] UncheckedReads of_a_key_that_may_have_died;
+    HeldKey held(entry, other);
     int64_t there;
-    if (PyLong_CheckExact(other) && compact_value(other, &there)) {
+    if (held && PyLong_CheckExact(other) && compact_value(other, &there)) {
       if (there != value) return false;
       result = sync::load_acquire(entry->key) == other && sync::load_acquire(set->table) == table ? 1 : -1;
     } else {

@@ -27,7 +27,7 @@ inline PyObject* set_dummy() {
 
 struct SetTableHead {
   size_t mask;
-  size_t unused;
+  size_t was_seen;  // it was another set's, which others may be looking into: to be retired
 };
 inline SetTableHead* set_table_head(setentry* table) { return reinterpret_cast<SetTableHead*>(table) - 1; }
 // Of `size` empty entries, on the heap; null without an exception.

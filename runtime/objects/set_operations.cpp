@@ -98,6 +98,8 @@ int set_swap_contents(PySetObject* a, PySetObject* b) {
   if (from_a == a->smalltable) {
     memcpy(b->smalltable, from_a, sizeof(b->smalltable));
     from_a = b->smalltable;
+  } else {
+    set_table_head(from_a)->was_seen = 1;
   }
   if (from_b == b->smalltable) {
     from_b = a->smalltable;

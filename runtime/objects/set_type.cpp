@@ -1,6 +1,7 @@
 // The types `set` and `frozenset` and the iterator over both: construction, slots and methods.
 #include "objects/set.h"
 #include "sync/atomic_field.h"
+#include "sync/retire.h"
 
 using namespace amphis;
 
@@ -64,7 +65,13 @@ void set_dealloc(PyObject* self) {
       left--;
       Py_DECREF(table[i].key);
     }
-    if (table != set->smalltable) PyMem_Free(set_table_head(table));
+    if (table != set->smalltable) {
+      SetTableHead* const head = set_table_head(table);
+      if (head->was_seen != 0)
+        sync::retire(head);
+      else
+        PyMem_Free(head);
+    }
   }
   Py_TYPE(self)->tp_free(self);
   Py_TRASHCAN_END

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "platform/os.h"
+#include "sync/atomic_field.h"
 #include "sync/attachment.h"
 #include "sync/interpreter_state.h"
 #include "sync/recursion.h"
@@ -128,7 +129,7 @@ void bind_thread(ThreadState* ts) {
   if (ts->owner_id == here) [[likely]] return;
   if (ts->owner_id != 0) variant_thread_unbound(ts);
   ts->owner_id = here;
-  ts->thread_id = platform::thread_handle();
+  store_relaxed(ts->thread_id, platform::thread_handle());  // whoever stops the world may ask
   ts->native_thread_id = platform::native_thread_id();
   reset_stack_bounds(ts);
   variant_thread_bound(ts);

@@ -15,6 +15,7 @@
 
 #include "base/assert.h"
 #include "platform/os.h"
+#include "sync/atomic_field.h"
 #include "sync/free/epoch.h"
 #include "sync/free/merge.h"
 #include "sync/gil_lock.h"
@@ -238,7 +239,7 @@ void stop_the_world(ThreadState* ts, const char* why, const char* what) {
       if (state == kSuspended) return;
       if (state == kDetached && thread_status(t).compare_exchange_strong(state, kSuspended)) return;
       all_stand = false;
-      world.log.last = t->thread_id;
+      world.log.last = load_relaxed(t->thread_id);
       if (!(__atomic_load_n(&t->eval_breaker, __ATOMIC_RELAXED) & kBreakStop)) set_eval_breaker(t, kBreakStop);
       // It may have detached between the look at its state and the bit.
       state = kDetached;
