@@ -67,7 +67,7 @@ void Collector::run_finalizers() {
 void Collector::break_up() {
   if (state().debug.load(std::memory_order_relaxed) & kSaveAll) {
     {
-      StopTheWorld stopped;
+      StopTheWorld stopped("collection: saved garbage");
       for (PyObject* op : garbage_) {
         clear_bits(op, kGcUnreachable);
         restore(op);
