@@ -87,7 +87,7 @@ struct Account {
 };
 inline constexpr size_t kAccounts = 1024;  // in sets of two
 
-struct Heap {
+struct alignas(64) Heap {
   Page* current[kKinds][kClasses] = {};
   PageQueue available[kKinds][kClasses] = {};
   Page* all[kKinds] = {};

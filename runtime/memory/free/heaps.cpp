@@ -43,7 +43,7 @@ AMPHIS_COLD Heap* adopt_heap() {
     if (h) g_idle = h->idle_next;
   }
   if (!h) {
-    void* memory = system_aligned(sizeof(Heap), 64);
+    void* memory = system_aligned(sizeof(Heap), alignof(Heap));
     if (!memory) return nullptr;
     h = new (memory) Heap(&g_empty_page);
     platform::RawLock lock(g_mutex);
