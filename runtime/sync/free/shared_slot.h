@@ -46,10 +46,11 @@ AMPHIS_ALWAYS_INLINE bool is_unique(PyObject* op) {
 }
 
 // True when this thread may change the object in place: the slot it was read from, whose lock this thread holds, has
-// the only reference, and no other thread can be about to take one (it was never published).
+// the only reference, and no other thread can be about to take one (it was never published). Acquire: what threads did that
+// had references from elsewhere and have given them back is over.
 AMPHIS_ALWAYS_INLINE bool is_private(PyObject* op) {
   return load_relaxed(op->ob_tid) == _Py_ThreadId() && load_relaxed(op->ob_ref_local) == 1 &&
-         load_relaxed(op->ob_ref_shared) == 0;
+         load_acquire(op->ob_ref_shared) == 0;
 }
 // True when no other thread can free the object while this one looks at it without a reference: this thread owns it,
 // so only this thread merges the halves of its count.
