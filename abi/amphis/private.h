@@ -204,6 +204,16 @@ PyAPI_FUNC(int) PyThread_join_thread(PyThread_handle_t);
 PyAPI_FUNC(int) PyThread_detach_thread(PyThread_handle_t);
 PyAPI_FUNC(PyThread_ident_t) PyThread_get_thread_ident_ex(void);
 PyAPI_FUNC(PyLockStatus) PyThread_acquire_lock_timed_with_retries(PyThread_type_lock, long long microseconds);
+// PY_LOCK_ACQUIRED, PY_LOCK_FAILURE when the time in nanoseconds is over (negative: never), PY_LOCK_INTR at a signal: with
+// _PY_LOCK_HANDLE_SIGNALS if its Python handler has raised, with _PY_FAIL_IF_INTERRUPTED for any. Waits detached.
+typedef enum {
+  _Py_LOCK_DONT_DETACH = 0,
+  _PY_LOCK_DETACH = 1,
+  _PY_LOCK_HANDLE_SIGNALS = 2,
+  _PY_FAIL_IF_INTERRUPTED = 4,
+  _PY_LOCK_PYTHONLOCK = 8,
+} _PyLockFlags;
+PyAPI_FUNC(PyLockStatus) _PyMutex_LockTimed(PyMutex* m, PyTime_t timeout, _PyLockFlags flags);
 PyAPI_FUNC(int) PyThread_ParseTimeoutArg(PyObject* arg, int blocking, long long* timeout);
 
 // ---- the operating system: -1 with an exception, or without one for the noraise functions ----

@@ -105,6 +105,13 @@ PyLockStatus PyThread_acquire_lock_timed(PyThread_type_lock lock, long long us, 
   return status_of(sync::mutex_lock_timed(static_cast<PyMutex*>(lock), ns_of_us(us), interruptible != 0));
 }
 
+// A lock of the mutex that gives up after a time (ns; negative: never) or at a signal. A thread that waits is always detached:
+// _PY_LOCK_DETACH says what happens anyway.
+AMPHIS_EXPORT PyLockStatus _PyMutex_LockTimed(PyMutex* m, PyTime_t timeout, _PyLockFlags flags) {
+  if ((flags & _PY_LOCK_HANDLE_SIGNALS) != 0) return status_of(sync::lock_with_retries(m, timeout));
+  return status_of(sync::mutex_lock_timed(m, timeout, (flags & _PY_FAIL_IF_INTERRUPTED) != 0));
+}
+
 int PyThread_acquire_lock(PyThread_type_lock lock, int wait) {
   return PyThread_acquire_lock_timed(lock, wait ? -1 : 0, 0) == PY_LOCK_ACQUIRED;
 }

@@ -37,6 +37,7 @@ INTERNAL = """
 #define Py_BUILD_CORE
 #include "internal/pycore_frame.h"
 #include "internal/pycore_genobject.h"
+#include "internal/pycore_lock.h"
 #include "internal/pycore_object.h"
 #include "internal/pycore_pyerrors.h"
 #include "internal/pycore_setobject.h"
@@ -61,7 +62,19 @@ static PyObject* try_reference(PyObject* self, PyObject* object) {
   return Py_BuildValue("(iO)", 1, object);
 #endif
 }
-static PyMethodDef methods[] = {{"lookup", lookup, METH_O, NULL}, {"try_reference", try_reference, METH_O, NULL}, {0}};
+static PyObject* lock(PyObject* self, PyObject* unused) {
+  PyMutex mutex = {0};
+  int results[5];
+  results[0] = PyMutex_LockFast(&mutex);
+  results[1] = PyMutex_LockFast(&mutex);
+  results[2] = _PyMutex_LockTimed(&mutex, 0, _Py_LOCK_DONT_DETACH);
+  results[3] = _PyMutex_LockTimed(&mutex, 1000, _PY_LOCK_DETACH | _PY_LOCK_HANDLE_SIGNALS);
+  PyMutex_Unlock(&mutex);
+  results[4] = _PyMutex_LockTimed(&mutex, -1, _PY_LOCK_DETACH);
+  PyMutex_Unlock(&mutex);
+  return Py_BuildValue("(iiiii)", results[0], results[1], results[2], results[3], results[4]);
+}
+static PyMethodDef methods[] = {{"lock", lock, METH_NOARGS, NULL}, {"lookup", lookup, METH_O, NULL}, {"try_reference", try_reference, METH_O, NULL}, {0}};
 static PyModuleDef_Slot slots[] = {{Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, NULL}};
 static PyModuleDef def = {PyModuleDef_HEAD_INIT, "internals", NULL, 0, methods, slots};
 PyMODINIT_FUNC PyInit_internals(void) { return PyModuleDef_Init(&def); }
@@ -87,6 +100,8 @@ class InternalHeaders(LoadingTest):
         with self.assertRaisesRegex(RuntimeError, "no keys in 5") as caught:
             internals.lookup(5)
         self.assertIsInstance(caught.exception.__cause__, TypeError)
+        failure, acquired = 0, 1
+        self.assertEqual(internals.lock(), (1, 0, failure, failure, acquired))
         own, others = object(), []
         thread = threading.Thread(target=lambda: others.append(object()))
         thread.start()
