@@ -3,6 +3,9 @@
 // The ABI is told, in this order, by the note that abi/ leaves in every object compiled with it (abi/amphis/abi_tag.h), by
 // the file's name, and by what the file imports: code compiled for free threading calls _Py_DecRefShared and
 // _Py_MergeZeroLocalRefcount where code with the GIL calls _Py_Dealloc.
+//
+// A few modules made for CPython would break the process whatever their ABI: those that move its interpreter's frames
+// themselves. They are known by their init functions and refused; compiled with the headers of abi/ they would be others.
 #include "modules/import_binary.h"
 
 #include <cstring>
@@ -106,20 +109,30 @@ Abi abi_of_name(std::string_view path) {
   return Abi::kUnknown;
 }
 
-Abi abi_of_imports(const Mapping& file, const Elf64_Shdr* sections, const Elf64_Shdr& symbols, unsigned section_count) {
-  if (symbols.sh_link >= section_count) return Abi::kUnknown;
+// greenlet saves and restores CPython's data stack and rewrites the links between its frames when it switches.
+constexpr std::string_view kMovesFrames[] = {"PyInit__greenlet"};
+
+struct Symbols {
+  Abi imported = Abi::kUnknown;
+  bool moves_frames = false;
+};
+
+Symbols symbols_of(const Mapping& file, const Elf64_Shdr* sections, const Elf64_Shdr& symbols, unsigned section_count) {
+  Symbols result;
+  if (symbols.sh_link >= section_count) return result;
   uint64_t count = symbols.sh_size / sizeof(Elf64_Sym);
   const auto* table = file.at<Elf64_Sym>(symbols.sh_offset, count);
   uint64_t strings = sections[symbols.sh_link].sh_offset;
-  bool gil = false;
   for (uint64_t i = 0; table != nullptr && i < count; ++i) {
-    if (table[i].st_shndx != SHN_UNDEF) continue;
     std::string_view name = file.text(strings + table[i].st_name);
-    if (!name.starts_with("_Py_")) continue;
-    if (name == "_Py_DecRefShared" || name == "_Py_MergeZeroLocalRefcount") return Abi::kFree;
-    gil = gil || name == "_Py_Dealloc";
+    if (table[i].st_shndx != SHN_UNDEF) {
+      for (std::string_view init : kMovesFrames) result.moves_frames = result.moves_frames || name == init;
+    } else if (name.starts_with("_Py_")) {
+      if (name == "_Py_DecRefShared" || name == "_Py_MergeZeroLocalRefcount") result.imported = Abi::kFree;
+      if (name == "_Py_Dealloc" && result.imported == Abi::kUnknown) result.imported = Abi::kGil;
+    }
   }
-  return gil ? Abi::kGil : Abi::kUnknown;
+  return result;
 }
 
 const char* tag_of(Abi abi) {
@@ -185,16 +198,21 @@ std::string examine_extension(const std::string& path) {
   }
   if (!whole) return path + ": file too short: its headers promise more than its " + std::to_string(file.size()) + " bytes";
 
-  Abi noted = Abi::kUnknown, imported = Abi::kUnknown;
+  Abi noted = Abi::kUnknown;
+  Symbols symbols;
   for (unsigned i = 0; sections != nullptr && i < header->e_shnum; ++i) {
     if (sections[i].sh_type == SHT_NOTE && noted == Abi::kUnknown) noted = abi_of_note(file, sections[i]);
-    if (sections[i].sh_type == SHT_DYNSYM) imported = abi_of_imports(file, sections, sections[i], header->e_shnum);
+    if (sections[i].sh_type == SHT_DYNSYM) symbols = symbols_of(file, sections, sections[i], header->e_shnum);
+  }
+  if (symbols.moves_frames && noted == Abi::kUnknown) {
+    return path + " was built for CPython 3.14 and moves frames of its interpreter, which " + kOwnTag +
+           " does not have: it cannot be used here";
   }
   Abi abi = noted;
   if (abi == Abi::kUnknown) abi = abi_of_name(path);
-  if (abi == Abi::kUnknown) abi = imported;
+  if (abi == Abi::kUnknown) abi = symbols.imported;
   // Whatever name or note say, code that counts references inline belongs to one variant.
-  if (imported == Abi::kFree && !kFree) abi = imported;
+  if (symbols.imported == Abi::kFree && !kFree) abi = symbols.imported;
   const bool fits = abi == Abi::kUnknown || abi == Abi::kBoth || (kFree ? abi == Abi::kFree : abi != Abi::kFree);
   return fits ? std::string() : refusal(path, abi);
 }

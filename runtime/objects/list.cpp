@@ -233,7 +233,7 @@ int list_replace_range(PyListObject* list, Py_ssize_t low, Py_ssize_t high, PyOb
   if (ok && new_size > list->allocated) ok = change_capacity(list, grown_capacity(new_size)) == 0;
   if (!ok) {
     PyMem_Free(saved);
-    for (Py_ssize_t i = 0; i < n; i++) Py_DECREF(fresh[i]);
+    for (Py_ssize_t i = 0; i < n; i++) Py_XDECREF(fresh[i]);
     return -1;
   }
   PyObject** items = list->ob_item;
@@ -271,6 +271,15 @@ void list_drop_removed(PyObject** removed, Py_ssize_t n) {
 }
 
 namespace {
+
+// The items of a list of which some may be missing: C code fills what PyList_New() makes later.
+PyObject* tuple_of_unfilled(PyListObject* list) {
+  ObjectLock lock(list);
+  const Py_ssize_t n = list->ob_base.ob_size;
+  PyObject* tuple = PyTuple_New(n);
+  for (Py_ssize_t i = 0; tuple != nullptr && i < n; i++) PyTuple_SET_ITEM(tuple, i, Py_XNewRef(list->ob_item[i]));
+  return tuple;
+}
 
 // Appends the items of an exact list or tuple. Both are locked.
 int extend_from_array(PyListObject* list, PyObject* source) {
@@ -506,8 +515,8 @@ int PyList_SetSlice(PyObject* op, Py_ssize_t low, Py_ssize_t high, PyObject* val
   Ref<> sequence;
   Py_ssize_t n = 0;
   if (values != nullptr) {
-    // A copy: the values may be the list itself, or change while the list does.
-    sequence = Ref<>::steal(PySequence_Tuple(values));
+    // A copy: the values may be the list itself, or change while the list does. A list fresh from PyList_New() has no items yet.
+    sequence = Ref<>::steal(PyList_CheckExact(values) ? tuple_of_unfilled(as_list(values)) : PySequence_Tuple(values));
     if (!sequence) {
       if (PyErr_ExceptionMatches(PyExc_TypeError))
         PyErr_SetString(PyExc_TypeError, "can only assign an iterable");
@@ -523,7 +532,7 @@ int PyList_SetSlice(PyObject* op, Py_ssize_t low, Py_ssize_t high, PyObject* val
     low = clamp(low, 0, size);
     high = clamp(high, low, size);
     PyObject** fresh = n == 0 ? nullptr : reinterpret_cast<PyTupleObject*>(sequence.get())->ob_item;
-    for (Py_ssize_t i = 0; i < n; i++) Py_INCREF(fresh[i]);
+    for (Py_ssize_t i = 0; i < n; i++) Py_XINCREF(fresh[i]);
     done = list_replace_range(list, low, high, fresh, n, &removed);
   }
   list_drop_removed(removed, high - low);

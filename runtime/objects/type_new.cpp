@@ -570,6 +570,8 @@ PyObject* type_new(PyTypeObject* metatype, PyObject* args, PyObject* kwargs) {
     if (winner->tp_new != type_new) return winner->tp_new(winner, args, kwargs);
     metatype = winner;
   }
+  // A metaclass in C that overlooked an error meets it here, as in CPython, and not as somebody else's.
+  if (current_thread()->current_exception != nullptr) return nullptr;
   Builder b{};
   b.metatype = metatype;
   b.args = args;

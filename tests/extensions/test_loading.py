@@ -209,6 +209,13 @@ class Refusal(LoadingTest):
         path = self.build("stable", MULTI, ".abi3.so", ["-DPy_LIMITED_API=0x030d0000"], other=True)
         self.assertIn("abi3", self.refused(path, "stable"))
 
+    def test_a_module_that_moves_frames_of_cpythons_interpreter_is_refused_before_it_runs(self):
+        path = self.build("_greenlet", "#include <stdlib.h>\n" + self.MARK + MULTI, ".so", note=False)
+        with self.assertRaisesRegex(ImportError, "moves frames of its interpreter, which amphis-314t? does not have") as caught:
+            self.load(path, "_greenlet")
+        self.assertIn(path, str(caught.exception))
+        self.assertNotIn("AMPHIS_LOADED__greenlet", os.environ)
+
     def test_a_truncated_file_is_an_import_error_at_any_length(self):
         path = self.build("cut", MULTI)
         with open(path, "rb") as file:

@@ -111,6 +111,8 @@ PyObject* object_get_method(PyObject* obj, PyObject* name, bool* unbound) {
   PyTypeObject* type = Py_TYPE(obj);
   *unbound = false;
   if (type->tp_getattro != PyObject_GenericGetAttr || !PyUnicode_CheckExact(name)) return PyObject_GetAttr(obj, name);
+  // Extensions may make instances of a static type that they never ready.
+  if ((type->tp_flags & Py_TPFLAGS_READY) == 0 && PyType_Ready(type) < 0) return nullptr;
   Found descr = type_find(type, name);
   descrgetfunc get = nullptr;
   bool method = false;

@@ -1,0 +1,83 @@
+"""What packages on the registries do beyond what the C API promises, and CPython lets them do."""
+import unittest
+
+from test_loading import LoadingTest, setUpModule, tearDownModule
+
+MODULE = """
+static PyModuleDef_Slot slots[] = {{Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, NULL}};
+static PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", NULL, 0, methods, slots};
+PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
+"""
+
+UNFILLED = """
+// A list given its size first and its items later, by way of another one (hiredis).
+static PyObject* make(PyObject* self, PyObject* unused) {
+  PyObject* list = Py_BuildValue("[i]", 0);
+  PyObject* empty = PyList_New(3);
+  if (list == NULL || empty == NULL || PyList_SetSlice(list, PY_SSIZE_T_MAX, PY_SSIZE_T_MAX, empty) < 0) return NULL;
+  Py_DECREF(empty);
+  for (int i = 1; i <= 3; ++i) PyList_SET_ITEM(list, i, PyLong_FromLong(i * 1000));
+  return list;
+}
+static PyMethodDef methods[] = {{"make", make, METH_NOARGS, NULL}, {0}};
+""" + MODULE
+
+NEVER_READIED = """
+// A static type that nobody readies before its instances are used (pyahocorasick's iterator).
+typedef struct { PyObject_HEAD int left; } Countdown;
+static PyObject* set(PyObject* self, PyObject* value) {
+  ((Countdown*)self)->left = PyLong_AsLong(value);
+  Py_RETURN_NONE;
+}
+static PyObject* next(PyObject* self) { return ((Countdown*)self)->left > 0 ? PyLong_FromLong(((Countdown*)self)->left--) : NULL; }
+static PyMethodDef countdown_methods[] = {{"set", set, METH_O, NULL}, {0}};
+static PyTypeObject type = {PyVarObject_HEAD_INIT(&PyType_Type, 0) "NAME.Countdown", sizeof(Countdown), .tp_getattro = PyObject_GenericGetAttr,
+    .tp_flags = Py_TPFLAGS_DEFAULT, .tp_dealloc = (destructor)PyObject_Free, .tp_methods = countdown_methods,
+    .tp_iter = PyObject_SelfIter, .tp_iternext = next};
+static PyObject* make(PyObject* self, PyObject* unused) {
+  Countdown* made = PyObject_New(Countdown, &type);
+  if (made != NULL) made->left = 2;
+  return (PyObject*)made;
+}
+static PyMethodDef methods[] = {{"make", make, METH_NOARGS, NULL}, {0}};
+""" + MODULE
+
+OVERLOOKS = """
+// A metaclass that goes on after an error of its own (msgspec).
+static PyObject* meta_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+  Py_XDECREF(PyObject_GetAttrString(PyTuple_GetItem(args, 0), "no_such_attribute"));
+  return PyType_Type.tp_new(type, args, kwargs);
+}
+static PyTypeObject meta = {PyVarObject_HEAD_INIT(NULL, 0) "NAME.Meta", .tp_flags = Py_TPFLAGS_DEFAULT, .tp_new = meta_new};
+static PyObject* make(PyObject* self, PyObject* unused) {
+  meta.tp_base = &PyType_Type;
+  return PyType_Ready(&meta) < 0 ? NULL : Py_NewRef((PyObject*)&meta);
+}
+static PyMethodDef methods[] = {{"make", make, METH_NOARGS, NULL}, {0}};
+""" + MODULE
+
+
+class Habits(LoadingTest):
+    def test_a_slice_of_a_list_may_be_set_to_a_list_without_items(self):
+        self.build("unfilled", UNFILLED)
+        import unfilled
+        self.assertEqual(unfilled.make(), [0, 1000, 2000, 3000])
+
+    def test_the_first_method_call_readies_a_type(self):
+        self.build("unready", NEVER_READIED)
+        import unready
+        countdown = unready.make()
+        self.assertEqual(next(countdown), 2)
+        countdown.set(3)
+        self.assertEqual(list(countdown), [3, 2, 1])
+
+    def test_an_error_that_a_metaclass_overlooked_is_raised_when_the_class_is_made(self):
+        self.build("overlooks", OVERLOOKS)
+        import overlooks
+        meta = overlooks.make()
+        with self.assertRaisesRegex(AttributeError, "'str' object has no attribute 'no_such_attribute'"):
+            meta("Name", (), {})
+
+
+if __name__ == "__main__":
+    unittest.main()
