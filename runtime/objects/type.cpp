@@ -286,7 +286,7 @@ PyObject* type_repr(PyObject* self) {
   if (!qualname) return nullptr;
   bool plain = !module || !PyUnicode_Check(module.get()) ||
                PyUnicode_CompareWithASCIIString(module.get(), "builtins") == 0;
-  if (plain) return PyUnicode_FromFormat("<class '%U'>", qualname.get());
+  if (plain) return PyUnicode_FromFormat("<class '%s'>", type->tp_name);
   return PyUnicode_FromFormat("<class '%U.%U'>", module.get(), qualname.get());
 }
 

@@ -80,6 +80,7 @@ struct TypeExtra {
   bool plain_instances;     // instances are object's header, dict and weaklist slots and inline values, nothing else
   bool from_spec;           // made by PyType_FromSpec and its kin
   uint8_t managed_bytes;    // from_spec: what the MANAGED flags ask for, behind tp_basicsize and not counted in it
+  uint8_t folded_bytes;     // from a class statement: the managed_bytes of its base, which its tp_basicsize counts
 };
 
 inline TypeExtra* type_extra(PyTypeObject* type) {

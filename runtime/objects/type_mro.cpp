@@ -220,13 +220,15 @@ PyObject* type_default_mro(PyTypeObject* type) { return default_mro(type); }
 
 namespace {
 
-// The size of the C part and the __slots__ part, without the dict and weak reference slots of class statements.
+// The size of the C part and the __slots__ part, without the dict and weak reference slots of class statements and of MANAGED
+// flags.
 Py_ssize_t solid_size(PyTypeObject* type) {
   Py_ssize_t size = type->tp_basicsize;
   if (!is_heap_type(type) || type_extra(type) == nullptr) return size;
   for (PyTypeObject* t = type; t != nullptr && is_heap_type(t) && type_extra(t) != nullptr; t = t->tp_base) {
     if (type_extra(t)->added_dict) size -= static_cast<Py_ssize_t>(sizeof(PyObject*));
     if (type_extra(t)->added_weaklist) size -= static_cast<Py_ssize_t>(sizeof(PyObject*));
+    size -= type_extra(t)->folded_bytes;
   }
   return size;
 }

@@ -273,7 +273,8 @@ int set_layout(Builder* b) {
   TypeExtra* extra = type_extra(type);
   Py_ssize_t nslots = b->slots ? PyTuple_GET_SIZE(b->slots.get()) : 0;
   constexpr Py_ssize_t kWord = sizeof(PyObject*);
-  Py_ssize_t offset = base->tp_basicsize + static_cast<Py_ssize_t>(type_managed_bytes(base));
+  extra->folded_bytes = static_cast<uint8_t>(type_managed_bytes(base));
+  Py_ssize_t offset = base->tp_basicsize + extra->folded_bytes;
   if (base->tp_itemsize == 0) offset = (offset + kWord - 1) & ~(kWord - 1);
   auto* member = reinterpret_cast<PyMemberDef*>(reinterpret_cast<char*>(type) + b->metatype->tp_basicsize);
   for (Py_ssize_t i = 0; i < nslots; ++i, ++member) {

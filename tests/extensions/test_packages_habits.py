@@ -1,5 +1,7 @@
 """What packages on the registries do beyond what the C API promises, and CPython lets them do."""
+import gc
 import unittest
+import weakref
 
 from test_loading import LoadingTest, setUpModule, tearDownModule
 
@@ -56,6 +58,39 @@ static PyObject* make(PyObject* self, PyObject* unused) {
 static PyMethodDef methods[] = {{"make", make, METH_NOARGS, NULL}, {0}};
 """ + MODULE
 
+MIXED = """
+// Types of which one extends the other, both with managed weak references, mixed with classes in Python (zope.interface).
+typedef struct { PyObject_HEAD PyObject* first; } Base;
+typedef struct { Base base; PyObject* second; } More;
+static int traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(((Base*)self)->first);
+  return 0;
+}
+static void dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  PyObject_ClearWeakRefs(self);
+  Py_XDECREF(((Base*)self)->first);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+static PyMemberDef base_members[] = {{"first", Py_T_OBJECT_EX, offsetof(Base, first), 0, NULL}, {0}};
+static PyMemberDef more_members[] = {{"second", Py_T_OBJECT_EX, offsetof(More, second), 0, NULL}, {"__module__", Py_T_OBJECT_EX, offsetof(More, second), 0, NULL}, {0}};
+static PyType_Slot base_slots[] = {{Py_tp_traverse, traverse}, {Py_tp_dealloc, dealloc}, {Py_tp_members, base_members}, {0, NULL}};
+static PyType_Slot more_slots[] = {{Py_tp_members, more_members}, {0, NULL}};
+#define FLAGS Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC
+static PyType_Spec base_spec = {"NAME.Base", sizeof(Base), 0, FLAGS | Py_TPFLAGS_MANAGED_WEAKREF, base_slots};
+static PyType_Spec more_spec = {"NAME.More", sizeof(More), 0, FLAGS, more_slots};
+static int exec(PyObject* module) {
+  PyObject* base = PyType_FromModuleAndSpec(module, &base_spec, NULL);
+  return base == NULL || PyModule_Add(module, "More", PyType_FromModuleAndSpec(module, &more_spec, base)) < 0 ? -1 : PyModule_Add(module, "Base", base);
+}
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, exec}, {Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, NULL}};
+static PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", NULL, 0, NULL, slots};
+PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
+"""
+
 
 class Habits(LoadingTest):
     def test_a_slice_of_a_list_may_be_set_to_a_list_without_items(self):
@@ -77,6 +112,36 @@ class Habits(LoadingTest):
         meta = overlooks.make()
         with self.assertRaisesRegex(AttributeError, "'str' object has no attribute 'no_such_attribute'"):
             meta("Name", (), {})
+
+    def test_classes_mix_types_of_extensions_that_extend_one_another(self):
+        self.build("mixed", MIXED)
+        import mixed
+        class Empty(mixed.Base):
+            __slots__ = ()
+        class Open(mixed.Base):
+            pass
+        class Slotted(mixed.Base):
+            __slots__ = ("third",)
+        class Other:
+            pass
+        for bases in [(mixed.More, Empty), (mixed.More, Open), (Empty, mixed.More), (mixed.More, Empty, Other), (mixed.More, Open, Other),
+                      (Open, Other), (Open, Empty)]:
+            with self.subTest(bases=bases):
+                made = type("Made", bases, {})()
+                made.first, made.anything = [1], [2]
+                if isinstance(made, mixed.More):
+                    made.second = [3]
+                    self.assertEqual(made.second, [3])
+                self.assertEqual((made.first, made.anything), ([1], [2]))
+                self.assertIs(weakref.ref(made)(), made)
+                gc.collect()
+        with self.assertRaisesRegex(TypeError, "multiple bases have instance lay-out conflict"):
+            type("Made", (mixed.More, Slotted), {})
+
+    def test_a_type_whose_module_is_no_text_is_shown_by_its_full_name(self):
+        self.build("mixed2", MIXED)
+        import mixed2
+        self.assertEqual(repr(mixed2.More), "<class 'mixed2.More'>")
 
 
 if __name__ == "__main__":
