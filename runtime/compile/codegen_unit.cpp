@@ -85,6 +85,8 @@ void Compiler::add_comprehension_registers(Unit& u, Scope* scope, size_t depth,
 void Compiler::assign_registers(Unit& u) {
   Scope* scope = u.scope;
   const bool function_like = scope->is_function_like();
+  // What stands in a finally block is compiled once for each way through it.
+  for (Symbol& symbol : scope->symbols) symbol.reg = symbol.free_reg = -1;
   if (function_like) {
     for (size_t i = 0; i < scope->parameters.size(); ++i) {
       Symbol* symbol = scope->find(scope->parameters[i]);

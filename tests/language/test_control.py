@@ -61,6 +61,45 @@ class Loops(unittest.TestCase):
 
 
 class Exceptions(unittest.TestCase):
+    def test_what_a_finally_block_defines_works_on_every_way_through_it(self):
+        def run(way, out):
+            outer = 10
+            for _ in range(2):
+                try:
+                    if way == "raise":
+                        raise KeyError(1)
+                    if way == "return":
+                        return out
+                    if way == "continue":
+                        continue
+                except ValueError as error:
+                    out.append(error)
+                finally:
+                    def inner(a, *b, c=3):
+                        x = a + 1
+                        y = x + c
+                        z = [i * y for i in b]
+                        return x, y, z, lambda: (outer, a, x)
+
+                    class Holder:
+                        first, second = 1, outer
+                        both = tuple(outer + n for n in range(2))
+
+                    out.append(sorted((k + v, k) for k in range(3) for v in (k, 2 * k) if k))
+                    out.append(inner(1, 2, 3)[:3] + inner(1)[3]())
+                    out.append((lambda p, q=4: (p, q, [p for p in range(q)]))(1))
+                    out.append((Holder.second, Holder.both))
+            return out
+
+        expected = [[(2, 1), (3, 1), (4, 2), (6, 2)], (2, 5, [10, 15], 10, 1, 2), (1, 4, [0, 1, 2, 3]), (10, (10, 11))]
+        for way, times in [("fall", 2), ("return", 1), ("continue", 2)]:
+            with self.subTest(way=way):
+                self.assertEqual(run(way, []), expected * times)
+        out = []
+        with self.assertRaises(KeyError):
+            run("raise", out)
+        self.assertEqual(out, expected)
+
     def test_finally_runs_on_every_way_out(self):
         log = []
         def f(how):
