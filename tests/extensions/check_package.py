@@ -41,6 +41,14 @@ PACKAGES = {package.name: package for package in (
             libraries=["-lstdc++", "-lm"]),
     Package("bitarray", "bitarray>=3", {"bitarray/_bitarray": ["bitarray/_bitarray.c"], "bitarray/_util": ["bitarray/_util.c"]},
             ["-c", "import bitarray, sys; sys.exit(not bitarray.test().wasSuccessful())"], flags=["-Ibitarray"]),
+    Package("hiredis", "hiredis>=3", {"hiredis/hiredis": ["src/*.c", *(f"vendor/hiredis/{name}.c" for name in (
+                "alloc", "async", "hiredis", "net", "read", "sds", "sockcompat"))]},
+            [*PYTEST, "tests"], flags=["-Ivendor", "-D_GNU_SOURCE"], tools=TEST_TOOLS),
+    # Written in Cython; the source distribution has the C code.
+    Package("httptools", "httptools<1", {"httptools/parser/parser": ["httptools/parser/parser.c", "vendor/llhttp/src/*.c"],
+                                         "httptools/parser/url_parser": ["httptools/parser/url_parser.c", "vendor/http-parser/http_parser.c"]},
+            [*PYTEST, "tests"], flags=["-Ivendor/llhttp/include", "-Ivendor/http-parser", "-DCYTHON_FREETHREADING_COMPATIBLE=1"],
+            tools=TEST_TOOLS),
 )}
 
 
@@ -127,7 +135,7 @@ def build(package, source, work, suffix):
         objects, commands = [], []
         for pattern in patterns:
             for path in sorted(glob.glob(pattern, root_dir=source)):
-                target = os.path.join(work, module.replace("/", "_") + "_" + os.path.basename(path) + ".o")
+                target = os.path.join(work, (module + "_" + path).replace("/", "_") + ".o")
                 compiler = "CC" if path.endswith(".c") else "CXX"
                 commands.append([*sysconfig.get_config_var(compiler).split(), *common, "-c", path, "-o", target])
                 objects.append(target)
