@@ -55,6 +55,11 @@ template <class F>
 Py_ssize_t slot_status(PyObject* owner, const char* slot, F* function, Py_ssize_t result) {
   return check_slot_status(owner, slot, reinterpret_cast<const void*>(function), result);
 }
+// A deallocator may look for an object in a dict while an exception is on its way.
+bool is_raising();
+inline Py_hash_t slot_hash(PyObject* owner, hashfunc function) {
+  return is_raising() ? function(owner) : slot_status(owner, "tp_hash", function, function(owner));
+}
 
 #else
 
@@ -71,6 +76,7 @@ template <class F, class R>
 AMPHIS_ALWAYS_INLINE R slot_status(PyObject*, const char*, F*, R result) {
   return result;
 }
+AMPHIS_ALWAYS_INLINE Py_hash_t slot_hash(PyObject* owner, hashfunc function) { return function(owner); }
 
 #endif
 

@@ -143,6 +143,8 @@ bool breaks_promise(PyObject* owner, const char* slot, const void* function, boo
 
 }  // namespace
 
+bool is_raising() { return current_thread()->current_exception != nullptr; }
+
 PyObject* check_slot_result(PyObject* owner, const char* slot, const void* function, PyObject* result) {
   if (!breaks_promise(owner, slot, function, result == nullptr)) return result;
   Py_XDECREF(result);

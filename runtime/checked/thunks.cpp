@@ -71,6 +71,9 @@ constexpr Thief kThieves[] = {
     {"PyStructSequence_SetItem", 2, 0},
 };
 
+// Their first argument is memory, of which they make an object.
+constexpr std::string_view kMakers[] = {"PyObject_Init", "PyObject_InitVar"};
+
 // They look into an object that somebody else may be changing, or change it, and leave locking to the caller.
 constexpr std::string_view kUnlocked[] = {"PyDict_Next", "_PySet_NextEntry", "_PyDict_SetItem_KnownHash_LockHeld"};
 
@@ -280,8 +283,8 @@ struct Thunk<F, I> {
     const Site& site = scope.site();
     if (current_thread() == nullptr) fatal_finding(site, "called without an attached thread state");
     std::string fault;
-    int number = 0;
-    (((void)++number, fault.empty() ? (void)(fault = argument_fault(arguments, number)) : (void)0), ...);
+    [[maybe_unused]] int number = 0;
+    if constexpr (!contains(kMakers, kNames[I])) (((void)++number, fault.empty() ? (void)(fault = argument_fault(arguments, number)) : (void)0), ...);
     if (!fault.empty()) return failure<R>(site, fault);
     if constexpr (contains(kWithoutException, kNames[I])) {
       if (has_exception()) return failure<R>(site, "was called with an exception set");

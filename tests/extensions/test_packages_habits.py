@@ -91,6 +91,45 @@ static PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", NULL, 0, NULL, slots};
 PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
 """
 
+CACHED = """
+// Objects in memory that the module allocates itself, known by a key in a dict that their deallocator takes out (cffi).
+typedef struct { PyObject_HEAD PyObject* key; } Known;
+static PyObject* cache;
+static void dealloc(PyObject* self) {
+  PyObject* key = ((Known*)self)->key;
+  if (key != NULL) {
+    Py_SET_REFCNT(self, 43);
+    PyDict_DelItem(cache, key);
+    Py_DECREF(key);
+  }
+  PyObject_Free(self);
+}
+static PyTypeObject type = {PyVarObject_HEAD_INIT(NULL, 0) "NAME.Known", sizeof(Known), .tp_flags = Py_TPFLAGS_DEFAULT, .tp_dealloc = dealloc};
+static Known* make(PyObject* key) {
+  Known* made = PyObject_Malloc(sizeof(Known));
+  if (made == NULL || PyObject_Init((PyObject*)made, &type) == NULL) return NULL;
+  made->key = Py_XNewRef(key);
+  return made;
+}
+static PyObject* plain(PyObject* self, PyObject* unused) { return (PyObject*)make(NULL); }
+static PyObject* fails(PyObject* self, PyObject* key) {
+  Known* made = make(key);
+  if (made == NULL || PyDict_SetItem(cache, key, Py_None) < 0) return NULL;
+  PyErr_SetString(PyExc_LookupError, "the error that is raised");
+  Py_DECREF(made);
+  return NULL;
+}
+static PyObject* size(PyObject* self, PyObject* unused) { return PyLong_FromSsize_t(PyDict_Size(cache)); }
+static int exec(PyObject* module) {
+  cache = PyDict_New();
+  return PyType_Ready(&type);
+}
+static PyMethodDef methods[] = {{"plain", plain, METH_NOARGS, NULL}, {"fails", fails, METH_O, NULL}, {"size", size, METH_NOARGS, NULL}, {0}};
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, exec}, {Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, NULL}};
+static PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", NULL, 0, methods, slots};
+PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
+"""
+
 
 class Habits(LoadingTest):
     def test_a_slice_of_a_list_may_be_set_to_a_list_without_items(self):
@@ -142,6 +181,21 @@ class Habits(LoadingTest):
         self.build("mixed2", MIXED)
         import mixed2
         self.assertEqual(repr(mixed2.More), "<class 'mixed2.More'>")
+
+    def test_memory_of_a_dead_object_becomes_another_one(self):
+        self.build("cached", CACHED)
+        import cached
+        for _ in range(3):
+            made = [cached.plain() for _ in range(5000)]
+            del made
+
+    def test_a_deallocator_may_change_a_dict_while_an_exception_is_on_its_way(self):
+        self.build("cached2", CACHED)
+        import cached2
+        for key in (b"key" * 9, ("a", b"tuple"), 2 ** 70):
+            with self.subTest(key=key), self.assertRaisesRegex(LookupError, "the error that is raised"):
+                cached2.fails(key)
+        self.assertEqual(cached2.size(), 0)
 
 
 if __name__ == "__main__":

@@ -131,11 +131,11 @@ Py_hash_t PyObject_HashNotImplemented(PyObject* obj) {
 
 Py_hash_t PyObject_Hash(PyObject* obj) {
   PyTypeObject* type = Py_TYPE(obj);
-  if (type->tp_hash != nullptr) return checked::slot_status(obj, "tp_hash", type->tp_hash, type->tp_hash(obj));
+  if (type->tp_hash != nullptr) return checked::slot_hash(obj, type->tp_hash);
   // Extensions may make instances of a static type before they ready it.
   if ((type->tp_flags & Py_TPFLAGS_READY) == 0) {
     if (PyType_Ready(type) < 0) return -1;
-    if (type->tp_hash != nullptr) return checked::slot_status(obj, "tp_hash", type->tp_hash, type->tp_hash(obj));
+    if (type->tp_hash != nullptr) return checked::slot_hash(obj, type->tp_hash);
   }
   return PyObject_HashNotImplemented(obj);
 }
