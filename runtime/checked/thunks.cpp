@@ -74,6 +74,9 @@ constexpr Thief kThieves[] = {
 // Their first argument is memory, of which they make an object.
 constexpr std::string_view kMakers[] = {"PyObject_Init", "PyObject_InitVar"};
 
+// Extensions call them where they have no thread state (NumPy, while it parses without the GIL), and they touch no count.
+constexpr std::string_view kDetachedToo[] = {"PyCapsule_GetPointer"};
+
 // They look into an object that somebody else may be changing, or change it, and leave locking to the caller.
 constexpr std::string_view kUnlocked[] = {"PyDict_Next", "_PySet_NextEntry", "_PyDict_SetItem_KnownHash_LockHeld"};
 
@@ -281,7 +284,10 @@ struct Thunk<F, I> {
   AMPHIS_NOINLINE static R call(A... arguments) {
     SiteScope scope(kNames[I], __builtin_return_address(0));
     const Site& site = scope.site();
-    if (current_thread() == nullptr) fatal_finding(site, "called without an attached thread state");
+    if (current_thread() == nullptr) {
+      if constexpr (contains(kDetachedToo, kNames[I])) return F(arguments...);
+      fatal_finding(site, "called without an attached thread state");
+    }
     std::string fault;
     [[maybe_unused]] int number = 0;
     if constexpr (!contains(kMakers, kNames[I])) (((void)++number, fault.empty() ? (void)(fault = argument_fault(arguments, number)) : (void)0), ...);

@@ -356,8 +356,11 @@ bool op_load_method(Frame* f, const Word* pc) {
   PyObject* method = object_get_method(o, name, &unbound);
   if (method == nullptr) return false;
   remember_load(pc, o, name, true, form != nullptr);
-  const Value self = unbound ? value_held(o.get()) : kEmpty;
-  const Value from = x.flag(kKillB) ? x.B() : kEmpty;
+  // Moved or lent here too, so that the method sees as many references to its object as in every later execution.
+  const Value now = x.B();
+  const bool passed_on = unbound && is_pointer(now) && pointer_of(now) == o.get();
+  const Value self = !unbound ? kEmpty : !passed_on ? value_held(o.get()) : x.flag(kKillB) ? now : borrow_value(now);
+  const Value from = x.flag(kKillB) && !passed_on ? now : kEmpty;
   if (x.flag(kKillB)) x.r[x.b()] = kEmpty;
   x.set_pair(x.a(), value_owned(method), self);
   drop(from);

@@ -81,9 +81,13 @@ static PyType_Slot base_slots[] = {{Py_tp_traverse, traverse}, {Py_tp_dealloc, d
 static PyType_Slot more_slots[] = {{Py_tp_members, more_members}, {0, NULL}};
 #define FLAGS Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC
 static PyType_Spec base_spec = {"NAME.Base", sizeof(Base), 0, FLAGS | Py_TPFLAGS_MANAGED_WEAKREF, base_slots};
-static PyType_Spec more_spec = {"NAME.More", sizeof(More), 0, FLAGS, more_slots};
+static PyType_Spec more_spec = {"NAME.More", sizeof(More), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, more_slots};
+static PyType_Spec untraversed_spec = {"NAME.Untraversed", sizeof(More), 0, FLAGS, more_slots};
 static int exec(PyObject* module) {
   PyObject* base = PyType_FromModuleAndSpec(module, &base_spec, NULL);
+  PyObject* untraversed = base != NULL ? PyType_FromModuleAndSpec(module, &untraversed_spec, base) : NULL;
+  PyModule_Add(module, "error", PyErr_GetRaisedException());
+  Py_XDECREF(untraversed);
   return base == NULL || PyModule_Add(module, "More", PyType_FromModuleAndSpec(module, &more_spec, base)) < 0 ? -1 : PyModule_Add(module, "Base", base);
 }
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, exec}, {Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, NULL}};
@@ -125,6 +129,31 @@ static int exec(PyObject* module) {
   return PyType_Ready(&type);
 }
 static PyMethodDef methods[] = {{"plain", plain, METH_NOARGS, NULL}, {"fails", fails, METH_O, NULL}, {"size", size, METH_NOARGS, NULL}, {0}};
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, exec}, {Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, NULL}};
+static PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", NULL, 0, methods, slots};
+PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
+"""
+
+REFERENCES = """
+// Looks at its own number of references before it changes in place (NumPy's resize), and at a capsule without the GIL.
+typedef struct { PyObject_HEAD } Thing;
+static PyObject* references(PyObject* self, PyObject* args, PyObject* kwargs) { return PyLong_FromSsize_t(Py_REFCNT(self)); }
+static PyMethodDef thing_methods[] = {{"references", (PyCFunction)(void*)references, METH_VARARGS | METH_KEYWORDS, NULL}, {0}};
+static PyTypeObject type = {PyVarObject_HEAD_INIT(NULL, 0) "NAME.Thing", sizeof(Thing), .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_methods = thing_methods, .tp_new = PyType_GenericNew};
+static int value = 42;
+static PyObject* detached(PyObject* self, PyObject* unused) {
+  PyObject* capsule = PyCapsule_New(&value, "NAME.value", NULL);
+  if (capsule == NULL) return NULL;
+  int* found;
+  Py_BEGIN_ALLOW_THREADS
+  found = PyCapsule_GetPointer(capsule, "NAME.value");
+  Py_END_ALLOW_THREADS
+  Py_DECREF(capsule);
+  return PyLong_FromLong(*found);
+}
+static int exec(PyObject* module) { return PyModule_AddType(module, &type); }
+static PyMethodDef methods[] = {{"detached", detached, METH_NOARGS, NULL}, {0}};
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, exec}, {Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, NULL}};
 static PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", NULL, 0, methods, slots};
 PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
@@ -177,6 +206,12 @@ class Habits(LoadingTest):
         with self.assertRaisesRegex(TypeError, "multiple bases have instance lay-out conflict"):
             type("Made", (mixed.More, Slotted), {})
 
+    def test_who_asks_for_collection_says_how_to_traverse_whatever_the_base_does(self):
+        self.build("mixed3", MIXED)
+        import mixed3
+        self.assertIsInstance(mixed3.error, SystemError)
+        self.assertEqual(str(mixed3.error), "type mixed3.Untraversed has the Py_TPFLAGS_HAVE_GC flag but has no traverse function")
+
     def test_a_type_whose_module_is_no_text_is_shown_by_its_full_name(self):
         self.build("mixed2", MIXED)
         import mixed2
@@ -196,6 +231,24 @@ class Habits(LoadingTest):
             with self.subTest(key=key), self.assertRaisesRegex(LookupError, "the error that is raised"):
                 cached2.fails(key)
         self.assertEqual(cached2.size(), 0)
+
+    def test_a_method_sees_the_one_reference_of_a_local_variable_from_the_first_call(self):
+        self.build("counted", REFERENCES)
+        import counted
+
+        def kept():
+            thing = counted.Thing()
+            seen = [thing.references(), thing.references(key=1)]
+            return seen, thing
+
+        def passed(): return counted.Thing().references()
+        for _ in range(6):
+            self.assertEqual((kept()[0], passed()), ([1, 1], 1))
+
+    def test_a_capsule_gives_its_pointer_without_a_thread_state(self):
+        self.build("detached", REFERENCES)
+        import detached
+        self.assertEqual(detached.detached(), 42)
 
 
 if __name__ == "__main__":
