@@ -16,6 +16,16 @@ static inline int _Py_TryIncrefFast(PyObject* op) {
 }
 // 1 and a new reference if another thread's object is alive and may be read like this (PyUnstable_EnableTryIncRef()); else 0.
 static inline int _Py_TryIncRefShared(PyObject* op) { return PyUnstable_TryIncRef(op); }
+// A new reference to a living object, after which the above work on it; the caller holds the lock that keeps it alive.
+static inline PyObject* _Py_NewRefWithLock(PyObject* op) {
+  if (_Py_TryIncrefFast(op)) return op;
+  PyUnstable_EnableTryIncRef(op);
+  return Py_NewRef(op);
+}
+static inline PyObject* _Py_XNewRefWithLock(PyObject* op) { return op != _Py_NULL ? _Py_NewRefWithLock(op) : op; }
+#elif !defined(Py_LIMITED_API)
+#define _Py_NewRefWithLock(op) Py_NewRef(op)
+#define _Py_XNewRefWithLock(op) Py_XNewRef(op)
 #endif
 
 #endif

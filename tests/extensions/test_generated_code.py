@@ -52,8 +52,9 @@ static PyObject* lookup(PyObject* self, PyObject* key) {
   return NULL;
 }
 static PyObject* try_reference(PyObject* self, PyObject* object) {
+  if (_Py_XNewRefWithLock(NULL) != NULL || _Py_XNewRefWithLock(object) != object) return NULL;
+  Py_DECREF(object);
 #ifdef Py_GIL_DISABLED
-  PyUnstable_EnableTryIncRef(object);
   int fast = _Py_TryIncrefFast(object);
   int shared = fast ? 1 : _Py_TryIncRefShared(object);
   if (shared) return Py_BuildValue("(iN)", fast, object);

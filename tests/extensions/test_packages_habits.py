@@ -135,7 +135,7 @@ PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
 """
 
 REFERENCES = """
-// Looks at its own number of references before it changes in place (NumPy's resize), and at a capsule without the GIL.
+// Looks at its own number of references before it changes in place (NumPy's resize), and parses without the GIL.
 typedef struct { PyObject_HEAD } Thing;
 static PyObject* references(PyObject* self, PyObject* args, PyObject* kwargs) { return PyLong_FromSsize_t(Py_REFCNT(self)); }
 static PyMethodDef thing_methods[] = {{"references", (PyCFunction)(void*)references, METH_VARARGS | METH_KEYWORDS, NULL}, {0}};
@@ -146,11 +146,13 @@ static PyObject* detached(PyObject* self, PyObject* unused) {
   PyObject* capsule = PyCapsule_New(&value, "NAME.value", NULL);
   if (capsule == NULL) return NULL;
   int* found;
+  long number;
   Py_BEGIN_ALLOW_THREADS
   found = PyCapsule_GetPointer(capsule, "NAME.value");
+  number = PyOS_strtol("-5", NULL, 10) + (long)PyOS_strtoul("0x10", NULL, 16);
   Py_END_ALLOW_THREADS
   Py_DECREF(capsule);
-  return PyLong_FromLong(*found);
+  return PyLong_FromLong(*found + number);
 }
 static int exec(PyObject* module) { return PyModule_AddType(module, &type); }
 static PyMethodDef methods[] = {{"detached", detached, METH_NOARGS, NULL}, {0}};
@@ -245,10 +247,10 @@ class Habits(LoadingTest):
         for _ in range(6):
             self.assertEqual((kept()[0], passed()), ([1, 1], 1))
 
-    def test_a_capsule_gives_its_pointer_without_a_thread_state(self):
+    def test_capsules_give_their_pointers_and_texts_their_numbers_without_a_thread_state(self):
         self.build("detached", REFERENCES)
         import detached
-        self.assertEqual(detached.detached(), 42)
+        self.assertEqual(detached.detached(), 53)
 
 
 if __name__ == "__main__":
