@@ -18,8 +18,9 @@ struct Errors {
 };
 extern Errors errors;
 
-// Raises what OpenSSL's queue of errors says, and empties the queue; null.
-PyObject* raise_queue();
+// Raises what OpenSSL's queue of errors says, and empties the queue; null. Its errno is `number` (what SSL_get_error() said, where
+// it was a connection's), or the number of the reason.
+PyObject* raise_queue(int number = -1);
 PyObject* raise_text(PyObject* type, int code, const char* text);
 
 // A certificate as the dictionary of getpeercert(), or in DER.

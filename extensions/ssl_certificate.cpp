@@ -188,7 +188,7 @@ PyObject* raise_text(PyObject* type, int code, const char* text) {
   return nullptr;
 }
 
-PyObject* raise_queue() {
+PyObject* raise_queue(int number) {
   const unsigned long code = ERR_peek_last_error();
   ERR_clear_error();
   if (code == 0) return raise_text(errors.base, 0, "unknown error");
@@ -197,7 +197,7 @@ PyObject* raise_queue() {
   Ref message(library != nullptr && text != nullptr
                   ? PyUnicode_FromFormat("[%s: %s] %s", library, reason.c_str(), text)
                   : PyUnicode_FromString(text != nullptr ? text : "unknown error"));
-  Ref error(message ? PyObject_CallFunction(errors.base, "iO", static_cast<int>(ERR_GET_REASON(code)), message.get()) : nullptr);
+  Ref error(message ? PyObject_CallFunction(errors.base, "iO", number >= 0 ? number : static_cast<int>(ERR_GET_REASON(code)), message.get()) : nullptr);
   Ref reason_object(text != nullptr ? PyUnicode_FromString(reason.c_str()) : Py_NewRef(Py_None));
   Ref library_object(library != nullptr ? PyUnicode_FromString(library) : Py_NewRef(Py_None));
   if (!error || !reason_object || !library_object || PyObject_SetAttrString(error.get(), "reason", reason_object.get()) < 0 ||

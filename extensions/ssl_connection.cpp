@@ -137,7 +137,7 @@ PyObject* raise_outcome(Connection* self, const Outcome& outcome) {
       return raise_text(errors.base, outcome.error, "The operation did not complete (X509 lookup)");
     case SSL_ERROR_WANT_CONNECT: return raise_text(errors.base, outcome.error, "The operation did not complete (connect)");
     case SSL_ERROR_SYSCALL:
-      if (ERR_peek_last_error() != 0) return raise_queue();
+      if (ERR_peek_last_error() != 0) return raise_queue(outcome.error);
       if (outcome.result == 0 || self->over_bio || outcome.system_error == 0)
         return raise_text(errors.eof, kEofError, "EOF occurred in violation of protocol");
       errno = outcome.system_error;
@@ -152,7 +152,7 @@ PyObject* raise_outcome(Connection* self, const Outcome& outcome) {
         return raise_text(errors.eof, kEofError, "EOF occurred in violation of protocol");
       }
 #endif
-      return raise_queue();
+      return raise_queue(outcome.error);
     }
     default: return raise_text(errors.base, outcome.error, "Invalid error code");
   }

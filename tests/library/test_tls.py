@@ -67,6 +67,18 @@ class Sockets(unittest.TestCase):
         with self.assertRaisesRegex(ssl.SSLCertVerificationError, "self-signed certificate"):
             self.talk(ssl.create_default_context(cafile=None, cadata=None), "localhost")
 
+    def test_an_error_of_the_connection_has_the_number_by_which_programs_know_it(self):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        connection = client_context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+        with self.assertRaises(ssl.SSLWantReadError) as caught:
+            connection.do_handshake()
+        self.assertEqual(caught.exception.args[0], ssl.SSL_ERROR_WANT_READ)
+        incoming.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        with self.assertRaisesRegex(ssl.SSLError, "WRONG_VERSION_NUMBER") as caught:
+            connection.do_handshake()
+        self.assertEqual((caught.exception.errno, caught.exception.args[0]), (ssl.SSL_ERROR_SSL,) * 2)
+        self.assertEqual((caught.exception.library, caught.exception.reason), ("SSL", "WRONG_VERSION_NUMBER"))
+
     def test_one_thread_reads_while_another_writes(self):
         with self.talk(client_context, "localhost") as connection:
             connection.settimeout(None)
