@@ -23,7 +23,7 @@ enum GcBit : uint8_t {
   kGcOld = 1 << 4,          // has survived a collection
   kGcWasDeferred = 1 << 5,  // free-threaded: garbage that was deferred until this collection held it
   kGcDeferred = 1 << 6,     // free-threaded: see sync/deferred.h
-  kGcUncountedReads = 1 << 7,  // free-threaded, numbers: see sync/free/shared_slot.h
+  kGcUncountedReads = 1 << 7,  // free-threaded, numbers and strings: see sync/free/shared_slot.h
 };
 
 namespace gc {

@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "objects/int.h"
-#include "objects/number_memory.h"
+#include "objects/immutable_memory.h"
 #include "sync/ref.h"
 
 namespace amphis {
@@ -202,7 +202,7 @@ PyObject* vectorcall(PyObject* type, PyObject* const* args, size_t nargsf, PyObj
 
 void dealloc(PyObject* self) {
   if (PyFloat_CheckExact(self)) {
-    free_number(self);
+    free_immutable(self);
   } else {
     Py_TYPE(self)->tp_free(self);
   }

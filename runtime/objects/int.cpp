@@ -8,7 +8,7 @@
 #include "gc/object_new.h"
 #include "objects/float.h"
 #include "objects/int_detail.h"
-#include "objects/number_memory.h"
+#include "objects/immutable_memory.h"
 
 namespace amphis {
 namespace {
@@ -320,7 +320,7 @@ PyObject* int_vectorcall(PyObject* type, PyObject* const* args, size_t nargsf, P
 
 void int_dealloc(PyObject* self) {
   if (PyLong_CheckExact(self)) {
-    free_number(self);
+    free_immutable(self);
   } else {
     Py_TYPE(self)->tp_free(self);
   }

@@ -157,7 +157,8 @@ bool check_set(PyObject* op, bool ok) {
 }
 
 // A key that was read from an entry without the lock, kept alive while its contents are compared. False: it may have been
-// taken out and have died.
+// taken out and have died. A string or number of another thread is counted for once: then lookups read it uncounted, so that
+// threads that find one key do not write its count in turn.
 class HeldKey {
   PyObject* counted_ = nullptr;
   bool good_ = true;
@@ -166,12 +167,13 @@ class HeldKey {
   HeldKey(const setentry* entry, PyObject* key) {
     // Nobody else can free this thread's own objects.
     if (sync::is_stable(key)) return;
-    if (!_Py_IsImmortal(key)) {
+    if (!_Py_IsImmortal(key) && !sync::has_uncounted_reads(key)) {
       if (!sync::try_incref(key)) {
         good_ = false;
         return;
       }
       counted_ = key;
+      if (PyLong_CheckExact(key) || (PyUnicode_CheckExact(key) && PyUnicode_IS_COMPACT(key))) sync::allow_uncounted_reads(key);
     }
     good_ = sync::load_acquire(entry->key) == key;
   }

@@ -3,6 +3,7 @@
 
 #include "gc/object_new.h"
 #include "memory/alloc.h"
+#include "objects/immutable_memory.h"
 #include "objects/str_intern.h"
 #include "sync/shared_slot.h"
 
@@ -313,7 +314,7 @@ void str_dealloc(PyObject* s) {
     if (!PyUnicode_IS_COMPACT(s) && legacy_head(s)->data.any) PyMem_Free(legacy_head(s)->data.any);
   }
   if (PyUnicode_CheckExact(s)) {
-    free_object(s);
+    free_immutable(s);
   } else {
     Py_TYPE(s)->tp_free(s);
   }

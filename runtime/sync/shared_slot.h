@@ -6,7 +6,7 @@
 //   sync::exchange_slot_locked(&slot, ref)  the same under the owner's lock, where every reader names the owner
 //   sync::try_incref(op)             a strong reference to an object that may be dying; false: it is dead
 //   sync::publish(op)                from here on try_incref works from every thread (PyUnstable_EnableTryIncRef)
-//   sync::allow_uncounted_reads(num) from here on threads read the number from slots without counting
+//   sync::allow_uncounted_reads(op)  from here on threads read the number or str from slots without counting
 // get_ref(&slot) without an owner is always right, but the first read of an object that was never published by
 // set_slot, exchange_slot or publish stops the world: slots read this way are written with these functions.
 #pragma once

@@ -63,15 +63,16 @@ AMPHIS_ALWAYS_INLINE void incref_stable(PyObject* op) {
   if (local != 0) store_relaxed(op->ob_ref_local, local);
 }
 
-// Numbers that many threads read from one slot would have a count that all of them write. After allow_uncounted_reads a
-// number's memory is not used again before every thread has passed a safepoint (its deallocation looks at the bit), so a
-// reader that sees the bit may read the value, and has a value of the slot if the object is still there afterwards: no
-// other object can have come to that address meanwhile. One load tells that the object is a number and that it stays.
+// Numbers and strings that many threads read from one slot would have a count that all of them write. After
+// allow_uncounted_reads their memory is not used again before every thread has passed a safepoint (their deallocation looks
+// at the bit), so a reader that sees the bit may read the value, and has a value of the slot if the object is still there
+// afterwards: no other object can have come to that address meanwhile. One load tells that the object is one of these and
+// that it stays.
 constexpr uint8_t kGcBitUncountedReads = 1 << 7;  // agrees with gc/gc_bits.h
 inline bool has_uncounted_reads(PyObject* op) { return load_acquire(op->ob_gc_bits) & kGcBitUncountedReads; }
-// The caller has a reference to the number, an exact int or float.
-inline void allow_uncounted_reads(PyObject* number) {
-  if (!has_uncounted_reads(number) && !_Py_IsImmortal(number)) fetch_or(number->ob_gc_bits, kGcBitUncountedReads);
+// The caller has a reference to the object, an exact int or float or a compact exact str.
+inline void allow_uncounted_reads(PyObject* op) {
+  if (!has_uncounted_reads(op) && !_Py_IsImmortal(op)) fetch_or(op->ob_gc_bits, kGcBitUncountedReads);
 }
 
 // False: try again under the owner's lock.
