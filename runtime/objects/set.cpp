@@ -157,13 +157,17 @@ bool check_set(PyObject* op, bool ok) {
 }
 
 // A key that was read from an entry without the lock, kept alive while its contents are compared. False: it may have been
-// taken out and have died. A string or number of another thread is counted for once: then lookups read it uncounted, so that
-// threads that find one key do not write its count in turn.
+// taken out and have died. A string or number of another thread is counted for once, or found under the lock if its owner
+// has shown it to nobody yet: then lookups read it uncounted, so that threads that find one key do not write its count in turn.
 class HeldKey {
   PyObject* counted_ = nullptr;
   bool good_ = true;
 
  public:
+  // From here on this key need not be counted. The caller has a reference, or the lock of a set that has one.
+  static void read_uncounted(PyObject* key) {
+    if (PyLong_CheckExact(key) || (PyUnicode_CheckExact(key) && PyUnicode_IS_COMPACT(key))) sync::allow_uncounted_reads(key);
+  }
   HeldKey(const setentry* entry, PyObject* key) {
     // Nobody else can free this thread's own objects.
     if (sync::is_stable(key)) return;
@@ -173,7 +177,7 @@ class HeldKey {
         return;
       }
       counted_ = key;
-      if (PyLong_CheckExact(key) || (PyUnicode_CheckExact(key) && PyUnicode_IS_COMPACT(key))) sync::allow_uncounted_reads(key);
+      read_uncounted(key);
     }
     good_ = sync::load_acquire(entry->key) == key;
   }
@@ -294,7 +298,10 @@ int set_has(PySetObject* set, PyObject* key, Py_hash_t hash) {
   }
   ObjectLock lock(set);
   setentry* entry = set_find(set, key, hash);
-  return entry == nullptr ? -1 : entry->key != nullptr;
+  if (entry == nullptr) return -1;
+  if (entry->key == nullptr) return 0;
+  if (kRaces && !sync::is_stable(entry->key)) HeldKey::read_uncounted(entry->key);
+  return 1;
 }
 
 // What clearing does where there is no memory for another table.
