@@ -101,7 +101,7 @@ static inline void Py_SET_REFCNT(PyObject* op, Py_ssize_t refcnt) {
     op->ob_tid = _Py_UNOWNED_TID;
     op->ob_ref_local = 0;
     op->ob_ref_shared = _Py_REF_SHARED(refcnt, _Py_REF_MERGED);
-  } else if ((size_t)refcnt > (size_t)UINT32_MAX) {  // past the local count's range: give up counting
+  } else if ((size_t)refcnt >= (size_t)UINT32_MAX) {  // past the local count's range: give up counting
     op->ob_tid = _Py_UNOWNED_TID;
     op->ob_ref_local = _Py_IMMORTAL_REFCNT_LOCAL;
     op->ob_ref_shared = 0;

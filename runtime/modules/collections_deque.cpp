@@ -204,7 +204,7 @@ void clear_items(PyObject* op) {
 
 // A new reference, or null without an error where there is no such item.
 PyObject* get_ref(PyObject* op, Py_ssize_t i) {
-  ObjectLock lock(op);
+  LeafLock lock(op);
   Deque* self = as_deque(op);
   return i >= 0 && i < self->size ? Py_NewRef(item_at(self, i)) : nullptr;
 }
@@ -475,29 +475,24 @@ PyObject* none_or_error(int done) {
 
 PyObject* method_append(PyObject* op, PyObject* item) {
   Ref<> dropped;
-  ObjectLock lock(op);
+  LeafLock lock(op);
   return none_or_error(push_right(as_deque(op), Py_NewRef(item), dropped.out()));
 }
 
 PyObject* method_appendleft(PyObject* op, PyObject* item) {
   Ref<> dropped;
-  ObjectLock lock(op);
+  LeafLock lock(op);
   return none_or_error(push_left(as_deque(op), Py_NewRef(item), dropped.out()));
 }
 
-PyObject* empty_error() {
+template <PyObject* (*kTake)(Deque*)>
+PyObject* method_take(PyObject* op, PyObject*) {
+  {
+    LeafLock lock(op);
+    if (as_deque(op)->size != 0) return kTake(as_deque(op));
+  }
   PyErr_SetString(PyExc_IndexError, "pop from an empty deque");
   return nullptr;
-}
-
-PyObject* method_pop(PyObject* op, PyObject*) {
-  ObjectLock lock(op);
-  return as_deque(op)->size == 0 ? empty_error() : pop_right(as_deque(op));
-}
-
-PyObject* method_popleft(PyObject* op, PyObject*) {
-  ObjectLock lock(op);
-  return as_deque(op)->size == 0 ? empty_error() : pop_left(as_deque(op));
 }
 
 PyObject* method_clear(PyObject* op, PyObject*) {
@@ -733,8 +728,8 @@ PyMethodDef methods[] = {
      "The index of the first item equal to value; ValueError if there is none."},
     {"insert", AMPHIS_METHOD(method_insert), METH_FASTCALL,
      "insert($self, index, value, /)\n--\n\nInsert value before index."},
-    {"pop", method_pop, METH_NOARGS, "pop($self, /)\n--\n\nRemove and return the rightmost element."},
-    {"popleft", method_popleft, METH_NOARGS,
+    {"pop", method_take<pop_right>, METH_NOARGS, "pop($self, /)\n--\n\nRemove and return the rightmost element."},
+    {"popleft", method_take<pop_left>, METH_NOARGS,
      "popleft($self, /)\n--\n\nRemove and return the leftmost element."},
     {"__reduce__", method_reduce, METH_NOARGS,
      "__reduce__($self, /)\n--\n\nReturn state information for pickling."},
