@@ -157,9 +157,7 @@ PyObject* builtin_round(PyObject*, PyObject* args, PyObject* kwargs) {
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:round", const_cast<char**>(keywords), &number, &digits)) {
     return nullptr;
   }
-  Ref<> name = Ref<>::steal(PyUnicode_InternFromString("__round__"));
-  if (!name) return nullptr;
-  Ref<> method = Ref<>::steal(_PyObject_LookupSpecial(number, name));
+  Ref<> method = Ref<>::steal(_PyObject_LookupSpecial(number, names.dunder_round));
   if (!method) {
     if (!PyErr_Occurred()) {
       PyErr_Format(PyExc_TypeError, "type %.100s doesn't define __round__ method", Py_TYPE(number)->tp_name);
