@@ -7,8 +7,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "objects/int.h"
 #include "objects/immutable_memory.h"
+#include "objects/int.h"
 #include "sync/ref.h"
 
 namespace amphis {

@@ -7,8 +7,8 @@
 
 #include "gc/object_new.h"
 #include "objects/float.h"
-#include "objects/int_detail.h"
 #include "objects/immutable_memory.h"
+#include "objects/int_detail.h"
 
 namespace amphis {
 namespace {

@@ -187,7 +187,7 @@ class HeldKey {
   explicit operator bool() const { return good_; }
 };
 
-// The same without the lock, where no Python code need run to compare; kUnsure: another thread may interfere, or code must
+// set_has() without the lock, where no Python code need run to compare; kUnsure: another thread may interfere, or code must
 // run. A table that is read stays readable until this thread's next safepoint, and there is none in here.
 constexpr int kUnsure = -2;
 int has_without_lock(PySetObject* set, PyObject* key, Py_hash_t hash) {
