@@ -2,9 +2,11 @@
 // getargs_keywords.cpp, the format units in getargs_convert.cpp.
 #include "capi/getargs.h"
 
+#include <array>
 #include <climits>
 #include <cstring>
 
+#include "base/compiler.h"
 #include "sync/ref.h"
 
 namespace amphis {
@@ -16,31 +18,31 @@ struct FormatCount {
   int total;
 };
 
+// 1 for the letters of units.
+constexpr auto kLetters = [] {
+  std::array<uint8_t, 256> table{};
+  for (int c = 'a'; c <= 'z'; ++c) table[c] = table[c - 'a' + 'A'] = 1;
+  return table;
+}();
+
 bool count_arguments(const char* format, FormatCount* count) {
   int level = 0, total = 0, required = -1;
-  for (const char* p = format; *p != '\0'; ++p) {
-    switch (*p) {
-      case '(':
-        if (level++ == 0) ++total;
-        break;
-      case ')':
-        if (level-- == 0) {
-          PyErr_SetString(PyExc_SystemError, "excess ')' in getargs format");
-          return false;
-        }
-        break;
-      case ':':
-      case ';':
-        p += std::strlen(p) - 1;
-        break;
-      case '|':
-        if (level == 0) required = total;
-        break;
-      default:
-        if (level == 0 && Py_ISALPHA(*p)) {
-          ++total;
-          if (*p == 'e' && (p[1] == 's' || p[1] == 't')) ++p;
-        }
+  for (const char* p = format;; ++p) {
+    const char c = *p;
+    if (kLetters[static_cast<unsigned char>(c)]) {
+      total += level == 0;
+      if (c == 'e' && (p[1] == 's' || p[1] == 't')) ++p;
+    } else if (c == '\0' || c == ':' || c == ';') {
+      break;
+    } else if (c == '|') {
+      if (level == 0) required = total;
+    } else if (c == '(') {
+      if (level++ == 0) ++total;
+    } else if (c == ')') {
+      if (level-- == 0) {
+        PyErr_SetString(PyExc_SystemError, "excess ')' in getargs format");
+        return false;
+      }
     }
   }
   if (level != 0) {
@@ -51,35 +53,41 @@ bool count_arguments(const char* format, FormatCount* count) {
   return true;
 }
 
-bool convert_all(PyObject* const* args, Py_ssize_t nargs, const char* format, VarArgs* va) {
+AMPHIS_COLD void raise_wrong_count(const char* format, const FormatCount& count, Py_ssize_t nargs) {
   const FormatTail tail = format_tail(format);
+  if (tail.message != nullptr) {
+    PyErr_SetString(PyExc_TypeError, tail.message);
+    return;
+  }
+  const bool too_few = nargs < count.required;
+  const int bound = too_few ? count.required : count.total;
+  PyErr_Format(PyExc_TypeError, "%.150s%s takes %s %d argument%s (%zd given)",
+               tail.function == nullptr ? "function" : tail.function, tail.function == nullptr ? "" : "()",
+               count.required == count.total ? "exactly"
+               : too_few                     ? "at least"
+                                             : "at most",
+               bound, bound == 1 ? "" : "s", nargs);
+}
+
+bool convert_all(PyObject* const* args, Py_ssize_t nargs, const char* format, VarArgs* va) {
   FormatCount count;
   if (!count_arguments(format, &count)) return false;
   if (nargs < count.required || nargs > count.total) {
-    if (tail.message != nullptr) {
-      PyErr_SetString(PyExc_TypeError, tail.message);
-    } else {
-      const bool too_few = nargs < count.required;
-      const int bound = too_few ? count.required : count.total;
-      PyErr_Format(PyExc_TypeError, "%.150s%s takes %s %d argument%s (%zd given)",
-                   tail.function == nullptr ? "function" : tail.function, tail.function == nullptr ? "" : "()",
-                   count.required == count.total ? "exactly"
-                   : too_few                     ? "at least"
-                                                 : "at most",
-                   bound, bound == 1 ? "" : "s", nargs);
-    }
+    raise_wrong_count(format, count, nargs);
     return false;
   }
   Cleanup cleanup;
   ArgumentError error;
+  const char* at = format;
   for (Py_ssize_t i = 0; i < nargs; ++i) {
-    if (*format == '|') ++format;
-    if (!convert_argument(args[i], &format, va, &cleanup, &error)) {
+    if (*at == '|') ++at;
+    if (!convert_argument(args[i], &at, va, &cleanup, &error)) [[unlikely]] {
+      const FormatTail tail = format_tail(format);
       raise_argument_error(i + 1, error, tail.function, tail.message);
       return false;
     }
   }
-  if (*format != '\0' && !Py_ISALPHA(*format) && *format != '(' && *format != '|' && *format != ':' && *format != ';') {
+  if (*at != '\0' && !Py_ISALPHA(*at) && *at != '(' && *at != '|' && *at != ':' && *at != ';') {
     PyErr_Format(PyExc_SystemError, "bad format string: %.200s", format);
     return false;
   }

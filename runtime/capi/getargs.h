@@ -39,8 +39,8 @@ struct CallArguments {
   PyObject* const* kwvalues = nullptr;
 
   Py_ssize_t keyword_count() const;
-  // Borrowed, null when not given. `*failed` is set when the look-up raised.
-  PyObject* keyword(const char* name, bool* failed) const;
+  // Borrowed, null when not given.
+  PyObject* keyword(const char* name) const;
 };
 
 // "... got an unexpected keyword argument ...": looks for the culprit among those given and raises.
@@ -57,7 +57,9 @@ using Converter = int (*)(PyObject*, void*);  // of "O&"
 class Cleanup {
  public:
   Cleanup() = default;
-  ~Cleanup();
+  ~Cleanup() {
+    if (count_ != 0 || entries_ != inline_) undo_all();
+  }
   Cleanup(const Cleanup&) = delete;
   Cleanup& operator=(const Cleanup&) = delete;
   bool add(void* item, void (*destroy)(void*)) { return add(Entry{item, destroy, nullptr}); }
@@ -78,6 +80,7 @@ class Cleanup {
     }
   };
   bool add(Entry entry);
+  void undo_all();
   static constexpr int kInline = 12;
   Entry inline_[kInline];
   Entry* entries_ = inline_;
@@ -100,10 +103,10 @@ bool skip_argument(const char** format, VarArgs* va);
 // Raises what `error` says about argument number `index` (0: the only one).
 void raise_argument_error(Py_ssize_t index, const ArgumentError& error, const char* function, const char* message);
 
-// Names of functions and messages behind a format.
+// What errors say, mostly behind the format itself: looked for only when there is one.
 struct FormatTail {
-  const char* function = nullptr;  // behind ':'
-  const char* message = nullptr;   // behind ';'
+  const char* function = nullptr;  // behind the first ':'
+  const char* message = nullptr;   // behind the first ';'
 };
 FormatTail format_tail(const char* format);
 

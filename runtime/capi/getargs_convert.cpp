@@ -6,12 +6,14 @@
 #include <climits>
 #include <cstring>
 
+#include "base/compiler.h"
 #include "capi/getargs.h"
+#include "objects/int.h"
 #include "sync/ref.h"
 
 namespace amphis {
 
-Cleanup::~Cleanup() {
+void Cleanup::undo_all() {
   for (int i = 0; i < count_; ++i) entries_[i].undo();
   if (entries_ != inline_) PyMem_Free(entries_);
 }
@@ -65,14 +67,14 @@ void raise_argument_error(Py_ssize_t index, const ArgumentError& error, const ch
     append(" %.256s", error.text);
     message = text;
   }
-  PyErr_SetString(message[0] == '(' ? PyExc_SystemError : PyExc_TypeError, message);
+  PyErr_SetString(error.text[0] == '(' ? PyExc_SystemError : PyExc_TypeError, message);
 }
 
 namespace {
 
 const char* type_name_of(PyObject* arg) { return arg == Py_None ? "None" : Py_TYPE(arg)->tp_name; }
 
-bool wrong_type(ArgumentError* error, const char* expected, PyObject* arg) {
+AMPHIS_COLD bool wrong_type(ArgumentError* error, const char* expected, PyObject* arg) {
   if (expected[0] == '(') {
     PyOS_snprintf(error->text, sizeof(error->text), "%.100s", expected);
   } else {
@@ -81,18 +83,18 @@ bool wrong_type(ArgumentError* error, const char* expected, PyObject* arg) {
   return false;
 }
 
-bool wrong_length(ArgumentError* error, const char* expected, const char* got, Py_ssize_t length) {
+AMPHIS_COLD bool wrong_length(ArgumentError* error, const char* expected, const char* got, Py_ssize_t length) {
   PyOS_snprintf(error->text, sizeof(error->text), "must be %s, not %s of length %zd", expected, got, length);
   return false;
 }
 
 // A wrong format string: reported as SystemError because of its parenthesis.
-bool bad_format(ArgumentError* error, const char* text) {
+AMPHIS_COLD bool bad_format(ArgumentError* error, const char* text) {
   PyOS_snprintf(error->text, sizeof(error->text), "%s", text);
   return false;
 }
 
-bool raise(PyObject* exception, const char* text) {
+AMPHIS_COLD bool raise(PyObject* exception, const char* text) {
   PyErr_SetString(exception, text);
   return false;
 }
@@ -108,10 +110,17 @@ void store(VarArgs* va, T value) {
   *va_arg(va->list, T*) = value;
 }
 
+// What PyLong_AsLong gives; most arguments are small ints.
+AMPHIS_ALWAYS_INLINE bool read_long(PyObject* arg, int64_t* value) {
+  if (PyLong_Check(arg) && compact_value(arg, value)) [[likely]] return true;
+  *value = PyLong_AsLong(arg);
+  return *value != -1 || !PyErr_Occurred();
+}
+
 template <typename T>
-bool store_checked(PyObject* arg, VarArgs* va, long low, long high, const char* below, const char* above) {
-  const long value = PyLong_AsLong(arg);
-  if (value == -1 && PyErr_Occurred()) return false;
+bool store_checked(PyObject* arg, VarArgs* va, int64_t low, int64_t high, const char* below, const char* above) {
+  int64_t value;
+  if (!read_long(arg, &value)) return false;
   if (value < low) return raise(PyExc_OverflowError, below);
   if (value > high) return raise(PyExc_OverflowError, above);
   store<T>(va, static_cast<T>(value));
@@ -126,7 +135,7 @@ bool store_masked(PyObject* arg, VarArgs* va) {
   return true;
 }
 
-bool hold_buffer(PyObject* arg, Py_buffer* view, int flags, const char* expected, Cleanup* cleanup, ArgumentError* error) {
+AMPHIS_NOINLINE bool hold_buffer(PyObject* arg, Py_buffer* view, int flags, const char* expected, Cleanup* cleanup, ArgumentError* error) {
   if (PyObject_GetBuffer(arg, view, flags) != 0) {
     if (flags & PyBUF_WRITABLE) PyErr_Clear();
     return wrong_type(error, expected, arg);
@@ -139,7 +148,7 @@ bool hold_buffer(PyObject* arg, Py_buffer* view, int flags, const char* expected
 }
 
 // y, y*, y#: bytes-like objects.
-bool convert_bytes_like(PyObject* arg, const char** format, VarArgs* va, Cleanup* cleanup, ArgumentError* error) {
+AMPHIS_NOINLINE bool convert_bytes_like(PyObject* arg, const char** format, VarArgs* va, Cleanup* cleanup, ArgumentError* error) {
   if (**format == '*') {
     ++*format;
     return hold_buffer(arg, va_arg(va->list, Py_buffer*), PyBUF_SIMPLE, "bytes-like object", cleanup, error);
@@ -170,7 +179,7 @@ bool convert_bytes_like(PyObject* arg, const char** format, VarArgs* va, Cleanup
 }
 
 // s, s*, s#, z, z*, z#: text as UTF-8, or bytes-like objects for * and #.
-bool convert_text(PyObject* arg, const char** format, VarArgs* va, bool none_allowed, Cleanup* cleanup,
+AMPHIS_NOINLINE bool convert_text(PyObject* arg, const char** format, VarArgs* va, bool none_allowed, Cleanup* cleanup,
                   ArgumentError* error) {
   if (**format == '*') {
     ++*format;
@@ -225,7 +234,7 @@ bool convert_text(PyObject* arg, const char** format, VarArgs* va, bool none_all
 }
 
 // es, et, es#, et#: text in a given encoding, in memory of the caller or of ours.
-bool convert_encoded(PyObject* arg, const char** format, VarArgs* va, Cleanup* cleanup, ArgumentError* error) {
+AMPHIS_NOINLINE bool convert_encoded(PyObject* arg, const char** format, VarArgs* va, Cleanup* cleanup, ArgumentError* error) {
   const char* encoding = va_arg(va->list, const char*);
   if (encoding == nullptr) encoding = "utf-8";
   const char kind = **format;
@@ -290,7 +299,7 @@ bool convert_encoded(PyObject* arg, const char** format, VarArgs* va, Cleanup* c
 }
 
 // O, O!, O&.
-bool convert_object(PyObject* arg, const char** format, VarArgs* va, Cleanup* cleanup, ArgumentError* error) {
+AMPHIS_NOINLINE bool convert_object(PyObject* arg, const char** format, VarArgs* va, Cleanup* cleanup, ArgumentError* error) {
   if (**format == '!') {
     ++*format;
     auto* type = va_arg(va->list, PyTypeObject*);
@@ -333,8 +342,8 @@ bool convert_simple(PyObject* arg, const char** format, VarArgs* va, Cleanup* cl
     case 'I':
       return store_masked<unsigned int>(arg, va);
     case 'l': {
-      const long value = PyLong_AsLong(arg);
-      if (value == -1 && PyErr_Occurred()) return false;
+      int64_t value;
+      if (!read_long(arg, &value)) return false;
       store<long>(va, value);
       return true;
     }
@@ -351,6 +360,11 @@ bool convert_simple(PyObject* arg, const char** format, VarArgs* va, Cleanup* cl
       if (!PyIndex_Check(arg)) return wrong_type(error, "int", arg);
       return store_masked<unsigned long long>(arg, va);
     case 'n': {
+      int64_t small;
+      if (PyLong_Check(arg) && compact_value(arg, &small)) {
+        store<Py_ssize_t>(va, small);
+        return true;
+      }
       auto index = Ref<>::steal(_PyNumber_Index(arg));
       const Py_ssize_t value = index ? PyLong_AsSsize_t(index.get()) : -1;
       if (value == -1 && PyErr_Occurred()) return false;
@@ -464,7 +478,8 @@ bool convert_group(PyObject* arg, const char** format, VarArgs* va, Cleanup* cle
   if (length < 0) return false;
   if (length != wanted) {
     error->levels[depth] = 0;
-    PyOS_snprintf(error->text, sizeof(error->text), "must be tuple of length %d, not %zd", wanted, length);
+    PyOS_snprintf(error->text, sizeof(error->text), "must be %s of length %d, not %zd",
+                  PyTuple_Check(arg) ? "tuple" : "sequence", wanted, length);
     return false;
   }
   for (int i = 0; i < wanted; ++i) {

@@ -7,7 +7,9 @@
 #include <climits>
 #include <cstring>
 
+#include "base/compiler.h"
 #include "capi/getargs.h"
+#include "objects/dict.h"
 #include "sync/ref.h"
 
 namespace amphis {
@@ -17,26 +19,32 @@ Py_ssize_t CallArguments::keyword_count() const {
   return kwnames != nullptr ? PyTuple_GET_SIZE(kwnames) : 0;
 }
 
-PyObject* CallArguments::keyword(const char* name, bool* failed) const {
+namespace {
+
+// PyUnicode_EqualToUTF8, where most names differ in their first character. `key` may be anything.
+AMPHIS_ALWAYS_INLINE bool is_named(PyObject* key, const char* name) {
+  if (!PyUnicode_Check(key)) return false;
+  if (!PyUnicode_IS_COMPACT_ASCII(key)) return PyUnicode_EqualToUTF8(key, name);
+  const char* text = reinterpret_cast<const char*>(PyUnicode_1BYTE_DATA(key));
+  return text[0] == name[0] && PyUnicode_EqualToUTF8(key, name);
+}
+
+}  // namespace
+
+PyObject* CallArguments::keyword(const char* name) const {
   if (kwdict != nullptr) {
-    // The dict belongs to this call: what it holds stays.
-    PyObject* key;
-    PyObject* value;
-    Py_ssize_t position = 0;
-    while (PyDict_Next(kwdict, &position, &key, &value)) {
-      if (PyUnicode_Check(key) && PyUnicode_EqualToUTF8(key, name)) return value;
+    auto* dict = reinterpret_cast<PyDictObject*>(kwdict);
+    LeafLock lock(dict);
+    DictKeys* keys = dict_keys_field(dict);
+    for (uint32_t i = keys->live_begin; i < keys->nentries; ++i) {
+      const StrEntry* entry = dict_entry(keys, i);
+      if (entry->key != nullptr && is_named(entry->key, name)) return entry->value;
     }
     return nullptr;
   }
   if (kwnames == nullptr) return nullptr;
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(kwnames); ++i) {
-    PyObject* key = PyTuple_GET_ITEM(kwnames, i);
-    if (!PyUnicode_Check(key)) {
-      *failed = true;
-      PyErr_SetString(PyExc_TypeError, "keywords must be strings");
-      return nullptr;
-    }
-    if (PyUnicode_EqualToUTF8(key, name)) return kwvalues[i];
+    if (is_named(PyTuple_GET_ITEM(kwnames, i), name)) return kwvalues[i];
   }
   return nullptr;
 }
@@ -105,17 +113,19 @@ bool raise_if_unknown(PyObject* key, const char* function, const char* const* na
   return true;
 }
 
-int count_names(const char* const* names) {
-  int n = 0;
-  while (names[n] != nullptr) ++n;
-  return n;
-}
-
 // The empty names at the start are positional-only parameters.
-int count_positional_only(const char* const* names) {
+struct NameCount {
+  int total;
+  int positional_only;
+  bool has_gap;  // an empty name further on
+};
+NameCount count_names(const char* const* names) {
   int n = 0;
   while (names[n] != nullptr && names[n][0] == '\0') ++n;
-  return n;
+  const int positional_only = n;
+  bool has_gap = false;
+  for (; names[n] != nullptr; ++n) has_gap |= names[n][0] == '\0';
+  return {n, positional_only, has_gap};
 }
 
 struct FunctionName {
@@ -159,8 +169,8 @@ bool check_total(const char* function, int total, Py_ssize_t nargs, Py_ssize_t n
 // Sorts a call into parameters. `varargs`: positional arguments beyond max_positional are the caller's business.
 bool sort_arguments(const CallArguments& call, const char* function, const char* const* names, int required,
                     int max_positional, int required_keyword_only, bool varargs, PyObject** out) {
-  const int total = count_names(names);
-  const int positional_only = count_positional_only(names);
+  const NameCount counted = count_names(names);
+  const int total = counted.total, positional_only = counted.positional_only;
   const Py_ssize_t nargs = varargs ? std::min<Py_ssize_t>(call.count, max_positional) : call.count;
   Py_ssize_t nkeywords = call.keyword_count();
   if (!check_total(function, total, nargs, nkeywords)) return false;
@@ -177,9 +187,7 @@ bool sort_arguments(const CallArguments& call, const char* function, const char*
   for (int i = static_cast<int>(nargs); i < total; ++i) {
     out[i] = nullptr;
     if (nkeywords > 0 && i >= positional_only) {
-      bool failed = false;
-      out[i] = call.keyword(names[i], &failed);
-      if (failed) return false;
+      out[i] = call.keyword(names[i]);
       if (out[i] != nullptr) --nkeywords;
     }
     if (out[i] == nullptr &&
@@ -190,12 +198,10 @@ bool sort_arguments(const CallArguments& call, const char* function, const char*
   }
   if (nkeywords > 0) {
     for (int i = positional_only; i < nargs; ++i) {
-      bool failed = false;
-      if (call.keyword(names[i], &failed) != nullptr) {
+      if (call.keyword(names[i]) != nullptr) {
         raise_given_twice(function, names[i], i + 1);
         return false;
       }
-      if (failed) return false;
     }
     raise_unexpected_keyword(call, function, names, positional_only);
     return false;
@@ -203,25 +209,38 @@ bool sort_arguments(const CallArguments& call, const char* function, const char*
   return true;
 }
 
+// How errors name the function, found when there is one.
+class ErrorNames {
+ public:
+  explicit ErrorNames(const char* format) : format_(format) {}
+  explicit ErrorNames(const _PyArg_Parser* parser)
+      : format_(parser->format), function_(parser->fname), message_(parser->custom_msg) {}
+  const char* function() const { return function_ != nullptr ? function_ : format_tail(format_).function; }
+  const char* message() const { return message_ != nullptr ? message_ : format_tail(format_).message; }
+
+ private:
+  const char* format_;
+  const char* function_ = nullptr;
+  const char* message_ = nullptr;
+};
+
 // One pass over a format with keywords: '|' begins the optional ones, '$' the keyword-only ones.
-bool convert_keywords(const CallArguments& call, const char* format, const char* const* names, const char* function,
-                      const char* message, VarArgs* va) {
-  const int total = count_names(names);
-  const int positional_only = count_positional_only(names);
-  for (int i = positional_only; i < total; ++i) {
-    if (names[i][0] == '\0') {
-      PyErr_SetString(PyExc_SystemError, "Empty keyword parameter name");
-      return false;
-    }
+bool convert_keywords(const CallArguments& call, const char* format, const char* const* names, const ErrorNames& errors,
+                      VarArgs* va) {
+  const auto [total, positional_only, has_gap] = count_names(names);
+  if (has_gap) {
+    PyErr_SetString(PyExc_SystemError, "Empty keyword parameter name");
+    return false;
   }
   Py_ssize_t nkeywords = call.keyword_count();
   const Py_ssize_t nargs = call.count;
-  if (!check_total(function, total, nargs, nkeywords)) return false;
+  if (nargs + nkeywords > total) return check_total(errors.function(), total, nargs, nkeywords);
   Cleanup cleanup;
   ArgumentError error;
   int required = INT_MAX, max_positional = INT_MAX;
   bool short_of_positional = false;
-  for (int i = 0; i < total; ++i) {
+  int i = 0;
+  for (; i < total; ++i) {
     if (*format == '|') {
       if (required != INT_MAX || max_positional != INT_MAX) {
         PyErr_SetString(PyExc_SystemError, required != INT_MAX ? "Invalid format string (| specified twice)"
@@ -242,8 +261,9 @@ bool convert_keywords(const CallArguments& call, const char* format, const char*
         PyErr_SetString(PyExc_SystemError, "Empty parameter name after $");
         return false;
       }
+      if (short_of_positional) break;  // now it is known how many may be given
       if (max_positional < nargs) {
-        raise_too_many_positional(function, max_positional, required == INT_MAX, nargs);
+        raise_too_many_positional(errors.function(), max_positional, required == INT_MAX, nargs);
         return false;
       }
     }
@@ -252,17 +272,17 @@ bool convert_keywords(const CallArguments& call, const char* format, const char*
       return false;
     }
     PyObject* arg = nullptr;
-    if (i < nargs) {
+    if (short_of_positional) {
+      // Nothing is stored any more.
+    } else if (i < nargs) {
       arg = call.positional[i];
     } else if (nkeywords > 0 && i >= positional_only) {
-      bool failed = false;
-      arg = call.keyword(names[i], &failed);
-      if (failed) return false;
+      arg = call.keyword(names[i]);
       if (arg != nullptr) --nkeywords;
     }
     if (arg != nullptr) {
       if (!convert_argument(arg, &format, va, &cleanup, &error)) {
-        raise_argument_error(i + 1, error, function, message);
+        raise_argument_error(i + 1, error, errors.function(), errors.message());
         return false;
       }
       continue;
@@ -272,7 +292,7 @@ bool convert_keywords(const CallArguments& call, const char* format, const char*
         // The count of required positional arguments is only known further on.
         short_of_positional = true;
       } else if (!short_of_positional) {
-        raise_missing(function, names[i], i + 1);
+        raise_missing(errors.function(), names[i], i + 1);
         return false;
       }
     }
@@ -283,14 +303,13 @@ bool convert_keywords(const CallArguments& call, const char* format, const char*
       return true;
     }
     if (!skip_argument(&format, va)) {
-      PyErr_SetString(PyExc_SystemError, "impossible<bad format char>");
+      PyErr_Format(PyExc_SystemError, "impossible<bad format char>: '%s'", format);
       return false;
     }
   }
   if (short_of_positional) {
     const int wanted = std::min(positional_only, required);
-    raise_count(function, wanted < positional_only || wanted < total ? "at least" : "exactly", wanted, "positional ",
-                nargs);
+    raise_count(errors.function(), wanted < i ? "at least" : "exactly", wanted, "positional ", nargs);
     return false;
   }
   // As in CPython, what follows an unused "|" or "$" is not looked at.
@@ -301,14 +320,12 @@ bool convert_keywords(const CallArguments& call, const char* format, const char*
   }
   if (nkeywords > 0) {
     for (int i = positional_only; i < std::min<Py_ssize_t>(nargs, total); ++i) {
-      bool failed = false;
-      if (call.keyword(names[i], &failed) != nullptr) {
-        raise_given_twice(function, names[i], i + 1);
+      if (call.keyword(names[i]) != nullptr) {
+        raise_given_twice(errors.function(), names[i], i + 1);
         return false;
       }
-      if (failed) return false;
     }
-    raise_unexpected_keyword(call, function, names, positional_only);
+    raise_unexpected_keyword(call, errors.function(), names, positional_only);
     return false;
   }
   cleanup.succeed();
@@ -321,19 +338,15 @@ bool convert_call(PyObject* args, PyObject* kwargs, const char* format, const ch
     PyErr_BadInternalCall();
     return false;
   }
-  const FormatTail tail = format_tail(format);
   CallArguments call;
   call.positional = reinterpret_cast<PyTupleObject*>(args)->ob_item;
   call.count = PyTuple_GET_SIZE(args);
   call.kwdict = kwargs;
-  return convert_keywords(call, format, names, tail.function, tail.message, va);
+  return convert_keywords(call, format, names, ErrorNames(format), va);
 }
 
 bool convert_with_parser(const CallArguments& call, _PyArg_Parser* parser, VarArgs* va) {
-  const FormatTail tail = format_tail(parser->format);
-  return convert_keywords(call, parser->format, parser->keywords,
-                          parser->fname != nullptr ? parser->fname : tail.function,
-                          parser->custom_msg != nullptr ? parser->custom_msg : tail.message, va);
+  return convert_keywords(call, parser->format, parser->keywords, ErrorNames(parser), va);
 }
 
 }  // namespace

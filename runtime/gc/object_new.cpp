@@ -29,26 +29,26 @@ PyObject* new_of_size(memory::Kind kind, PyTypeObject* type, size_t size) {
   return op;
 }
 
-// Most instances have a word or two to clear, for which a call costs more than the work.
-void zero_body(PyObject* op, size_t size) {
+// Clears what is behind the header. Most instances have a few words there, for which a call costs more than the work; as
+// blocks are whole granules, a little more may be cleared than was asked for.
+AMPHIS_ALWAYS_INLINE void zero_body(PyObject* op, size_t size) {
+  constexpr size_t kStep = memory::kGranule, kShort = 4 * kStep;
+  static_assert(sizeof(PyObject) % kStep == 0);
   char* at = reinterpret_cast<char*>(op) + sizeof(PyObject);
-  size_t left = size - sizeof(PyObject);
-  if (left > 4 * kWord || left % kWord != 0) {
-    std::memset(at, 0, left);
+  char* const end = reinterpret_cast<char*>(op) + size;
+  if (end - at > static_cast<ptrdiff_t>(kShort)) {
+    std::memset(at, 0, static_cast<size_t>(end - at));
     return;
   }
-  for (; left != 0; left -= kWord, at += kWord) {
-    *reinterpret_cast<void**>(at) = nullptr;
+  for (; at < end; at += kStep) {
+    std::memset(at, 0, kStep);
     // Keeps the compiler from making a call of the loop.
     asm volatile("" : "+r"(at));
   }
 }
 
-}  // namespace
-
-namespace amphis {
-
-PyObject* alloc_instance(PyTypeObject* type, Py_ssize_t items) {
+// Anything that alloc_instance does not do at once.
+AMPHIS_NOINLINE PyObject* alloc_special_instance(PyTypeObject* type, Py_ssize_t items) {
   // One item more than asked for: a sentinel, as the C API promises.
   size_t size = type->tp_itemsize == 0 ? size_t(type->tp_basicsize) : var_size(type, items + 1);
   if (size == SIZE_MAX || items < 0) [[unlikely]] return PyErr_NoMemory();
@@ -62,6 +62,23 @@ PyObject* alloc_instance(PyTypeObject* type, Py_ssize_t items) {
   zero_body(op, fixed);
   if (type->tp_itemsize != 0) reinterpret_cast<PyVarObject*>(op)->ob_size = items;
   if (inline_values) init_inline_values(op, type);
+  init_object(op, type);
+  return op;
+}
+
+}  // namespace
+
+namespace amphis {
+
+PyObject* alloc_instance(PyTypeObject* type, Py_ssize_t items) {
+  const unsigned long flags = sync::load_relaxed(type->tp_flags);
+  if (type->tp_itemsize != 0 || (flags & (Py_TPFLAGS_PREHEADER | Py_TPFLAGS_INLINE_VALUES)) != 0) {
+    return alloc_special_instance(type, items);
+  }
+  const auto size = size_t(type->tp_basicsize);
+  auto* op = static_cast<PyObject*>(memory::alloc((flags & Py_TPFLAGS_HAVE_GC) != 0 ? memory::kGc : memory::kPlain, size));
+  if (!op) [[unlikely]] return PyErr_NoMemory();
+  zero_body(op, size);
   init_object(op, type);
   return op;
 }

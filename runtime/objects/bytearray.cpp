@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "gc/object_new.h"
+#include "objects/buffer_info.h"
 #include "objects/bytes_methods.h"
 #include "sync/atomic_field.h"
 #include "sync/object_lock.h"
@@ -300,20 +301,31 @@ PyObject* inplace_repeat(PyObject* self, Py_ssize_t count) {
   return Py_NewRef(self);
 }
 
+void release_buffer(PyObject* self, Py_buffer*) {
+  LeafLock lock(self);
+  --as_array(self)->ob_exports;
+}
+
 int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   if (view == nullptr) {
     PyErr_SetString(PyExc_BufferError, "bytearray_getbuffer: view==NULL argument is obsolete");
     return -1;
   }
-  ObjectLock lock(self);
-  const int status = PyBuffer_FillInfo(view, self, data_of(self), Py_SIZE(self), 0, flags);
-  if (status == 0) ++as_array(self)->ob_exports;
-  return status;
-}
-
-void release_buffer(PyObject* self, Py_buffer*) {
-  ObjectLock lock(self);
-  --as_array(self)->ob_exports;
+  if (!is_buffer_request(flags)) [[unlikely]] {
+    PyErr_BadInternalCall();
+    return -1;
+  }
+  uint8_t* data;
+  Py_ssize_t size;
+  {
+    LeafLock lock(self);
+    // From here on the contents stay where they are.
+    ++as_array(self)->ob_exports;
+    data = data_of(self);
+    size = Py_SIZE(self);
+  }
+  fill_buffer_info(view, self, data, size, 0, flags);
+  return 0;
 }
 
 PyObject* richcompare(PyObject* self, PyObject* other, int op) {

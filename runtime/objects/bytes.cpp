@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "gc/object_new.h"
+#include "objects/buffer_info.h"
 #include "objects/bytes_methods.h"
 #include "objects/container_support.h"
 #include "sync/atomic_field.h"
@@ -146,6 +147,10 @@ PyObject* subscript(PyObject* self, PyObject* key) {
 }
 
 int get_buffer(PyObject* self, Py_buffer* view, int flags) {
+  if (flags == PyBUF_SIMPLE && view != nullptr) [[likely]] {
+    fill_buffer_info(view, self, as_bytes(self)->ob_sval, Py_SIZE(self), 1, PyBUF_SIMPLE);
+    return 0;
+  }
   return PyBuffer_FillInfo(view, self, as_bytes(self)->ob_sval, Py_SIZE(self), 1, flags);
 }
 

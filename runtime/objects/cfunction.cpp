@@ -2,6 +2,7 @@
 #include "objects/cfunction.h"
 
 #include "gc/object_new.h"
+#include "objects/tuple.h"
 #include "objects/type.h"
 #include "sync/atomic_field.h"
 #include "sync/ref.h"
@@ -30,9 +31,8 @@ PyObject* raise_wrong_count(PyObject* full_name, int expected, Py_ssize_t given)
 namespace cfunction_detail {
 
 PyObject* call_tuple(PyMethodDef* def, PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
-  Ref<> tuple = Ref<>::steal(PyTuple_New(nargs));
+  Ref<> tuple = Ref<>::steal(tuple_from_array(args, nargs));
   if (!tuple) return nullptr;
-  for (Py_ssize_t i = 0; i < nargs; ++i) PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(args[i]));
   if ((def->ml_flags & METH_KEYWORDS) == 0) return def->ml_meth(self, tuple.get());
   Ref<> dict;
   if (has_keywords(kwnames)) {

@@ -248,6 +248,8 @@ PyObject* dict_new_presized(Py_ssize_t n);
 
 // A dictionary of n pairs: pairs[2 * i] is the key, pairs[2 * i + 1] the value (borrowed).
 PyObject* dict_from_pairs(PyObject* const* pairs, Py_ssize_t n);
+// The same; takes over the references, also on failure.
+PyObject* dict_from_pairs_take(PyObject* const* pairs, Py_ssize_t n);
 
 // A dictionary of n str keys and their values (borrowed; keys are different from each other; null values are
 // skipped).

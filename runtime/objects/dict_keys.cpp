@@ -7,6 +7,7 @@
 #include <atomic>
 #include <new>
 
+#include "base/compiler.h"
 #include "objects/dict.h"
 #include "sync/retire.h"
 
@@ -44,7 +45,7 @@ size_t block_size(uint32_t log2, bool general) {
          usable_of(log2) * (general ? sizeof(GeneralEntry) : sizeof(StrEntry));
 }
 
-DictKeys* new_keys(uint32_t log2, bool general) {
+AMPHIS_ALWAYS_INLINE DictKeys* new_keys_of(uint32_t log2, bool general) {
   // Entries are found by a 32-bit offset, and entry numbers must leave tag bits in a slot.
   if (log2 > kDictMaxLog2 - 2) {
     PyErr_NoMemory();
@@ -67,6 +68,11 @@ DictKeys* new_keys(uint32_t log2, bool general) {
                    .pop_nentries = 0};
   memset(keys + 1, 0, slots_size(log2));
   return keys;
+}
+
+// Most dictionaries are small and have str keys: for them all sizes are constants.
+DictKeys* new_keys(uint32_t log2, bool general) {
+  return log2 == kDictMinLog2 && !general ? new_keys_of(kDictMinLog2, false) : new_keys_of(log2, general);
 }
 
 template <class Slot>
@@ -408,6 +414,25 @@ PyObject* dict_from_pairs(PyObject* const* pairs, Py_ssize_t n) {
     if (hash == -1 || dict_insert(self, key, hash, pairs[2 * i + 1]) < 0) return nullptr;
   }
   return dict.release();
+}
+
+PyObject* dict_from_pairs_take(PyObject* const* pairs, Py_ssize_t n) {
+  Ref<> dict = Ref<>::steal(dict_new_presized(n));
+  auto* self = reinterpret_cast<PyDictObject*>(dict.get());
+  bool ok = dict.get() != nullptr;
+  for (Py_ssize_t i = 0; i < n; i++) {
+    Ref<> key = Ref<>::steal(pairs[2 * i]);
+    Ref<> value = Ref<>::steal(pairs[2 * i + 1]);
+    if (!ok) continue;
+    const Py_hash_t hash = dict_hash_key(key.get());
+    const Py_ssize_t index = hash == -1 ? kDictError : dict_find(self, key.get(), hash);
+    if (index == kDictMissing) [[likely]] {
+      ok = dict_append(self, key.release(), hash, value.release()) == 0;
+    } else {
+      ok = index != kDictError && dict_insert(self, key.get(), hash, value.get()) == 0;
+    }
+  }
+  return ok ? dict.release() : nullptr;
 }
 
 PyObject* dict_from_names(PyObject* const* names, PyObject* const* values, Py_ssize_t n) {

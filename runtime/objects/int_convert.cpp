@@ -42,6 +42,11 @@ PyObject* index_of(PyObject* v) {
   return PyLong_Check(v) ? Py_NewRef(v) : _PyNumber_Index(v);
 }
 
+// What most conversions come to: the value of an int of at most two digits.
+AMPHIS_ALWAYS_INLINE bool quick_value(PyObject* v, int64_t* out) {
+  return v != nullptr && PyLong_Check(v) && compact_value(v, out);
+}
+
 enum class Fit { kFits, kBelow, kAbove, kError };
 
 // The value of an int or of an object with __index__.
@@ -207,6 +212,8 @@ long PyLong_AsLongAndOverflow(PyObject* v, int* overflow) { return signed_or_fla
 long long PyLong_AsLongLongAndOverflow(PyObject* v, int* overflow) { return signed_or_flag(v, overflow); }
 
 long PyLong_AsLong(PyObject* v) {
+  int64_t small;
+  if (quick_value(v, &small)) [[likely]] return small;
   int overflow;
   const long result = signed_or_flag(v, &overflow);
   if (overflow != 0) raise_overflow("Python int too large to convert to C long");
@@ -214,6 +221,8 @@ long PyLong_AsLong(PyObject* v) {
 }
 
 long long PyLong_AsLongLong(PyObject* v) {
+  int64_t small;
+  if (quick_value(v, &small)) [[likely]] return small;
   int overflow;
   const long long result = signed_or_flag(v, &overflow);
   if (overflow != 0) raise_overflow("int too big to convert");

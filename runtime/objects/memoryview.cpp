@@ -123,7 +123,7 @@ PyObject* add_view(ManagedBuffer* buffer, const Py_buffer* source) {
   update_view_flags(self);
   self->mbuf = reinterpret_cast<ManagedBuffer*>(Py_NewRef(reinterpret_cast<PyObject*>(buffer)));
   {
-    ObjectLock lock(buffer);
+    LeafLock lock(buffer);
     ++buffer->exports;
   }
   PyObject_GC_Track(self);
@@ -136,19 +136,22 @@ bool managed_usable(ManagedBuffer* m) {
   return false;
 }
 
-// Ends the view's use of the memory. Nothing to do the second time.
-void drop_view(PyMemoryViewObject* self) {
+// Ends the view's use of the memory, unless buffers of it are held: then nothing happens, and the result is how many. Nothing
+// to do the second time.
+Py_ssize_t drop_view(PyMemoryViewObject* self) {
   {
-    ObjectLock lock(self);
-    if (self->flags & _Py_MEMORYVIEW_RELEASED) return;
+    LeafLock lock(self);
+    if (self->flags & _Py_MEMORYVIEW_RELEASED) return 0;
+    if (self->exports > 0) return self->exports;
     sync::store_relaxed(self->flags, self->flags | _Py_MEMORYVIEW_RELEASED);
   }
   bool last;
   {
-    ObjectLock lock(self->mbuf);
+    LeafLock lock(self->mbuf);
     last = --self->mbuf->exports == 0;
   }
   if (last) release_managed(self->mbuf);
+  return 0;
 }
 
 void dealloc(PyObject* o) {
@@ -183,6 +186,9 @@ bool buffer_error(const char* text) {
 
 bool fits_request(PyMemoryViewObject* self, int flags) {
   const bool c = self->flags & (_Py_MEMORYVIEW_SCALAR | _Py_MEMORYVIEW_C);
+  const bool indirect = self->flags & _Py_MEMORYVIEW_PIL;
+  // What nearly every reader asks for and nearly every view can give.
+  if (flags == PyBUF_SIMPLE && c && !indirect) [[likely]] return true;
   const bool fortran = self->flags & (_Py_MEMORYVIEW_SCALAR | _Py_MEMORYVIEW_FORTRAN);
   const auto wants = [flags](int request) { return (flags & request) == request; };
   if (wants(PyBUF_WRITABLE) && self->view.readonly) {
@@ -195,9 +201,7 @@ bool fits_request(PyMemoryViewObject* self, int flags) {
   if (wants(PyBUF_ANY_CONTIGUOUS) && !c && !fortran) {
     return buffer_error("memoryview: underlying buffer is not contiguous");
   }
-  if (!wants(PyBUF_INDIRECT) && (self->flags & _Py_MEMORYVIEW_PIL)) {
-    return buffer_error("memoryview: underlying buffer requires suboffsets");
-  }
+  if (!wants(PyBUF_INDIRECT) && indirect) return buffer_error("memoryview: underlying buffer requires suboffsets");
   if (!wants(PyBUF_STRIDES) && !c) return buffer_error("memoryview: underlying buffer is not C-contiguous");
   if (!wants(PyBUF_ND) && (flags & PyBUF_FORMAT)) {
     return buffer_error("memoryview: cannot cast to unsigned bytes if the format flag is present");
@@ -205,16 +209,32 @@ bool fits_request(PyMemoryViewObject* self, int flags) {
   return true;
 }
 
-int get_buffer(PyObject* o, Py_buffer* view, int flags) {
-  PyMemoryViewObject* self = as_view(o);
-  ObjectLock lock(o);
-  view->obj = nullptr;
-  if (!view_usable(self)) return -1;
+void release_buffer(PyObject* o, Py_buffer*) {
+  LeafLock lock(o);
+  --as_view(o)->exports;
+}
+
+bool may_export(PyMemoryViewObject* self, int flags) {
+  if (!view_usable(self)) return false;
   if (self->flags & _Py_MEMORYVIEW_RESTRICTED) {
     PyErr_SetString(PyExc_ValueError, "cannot create new view on restricted memoryview");
+    return false;
+  }
+  return fits_request(self, flags);
+}
+
+int get_buffer(PyObject* o, Py_buffer* view, int flags) {
+  PyMemoryViewObject* self = as_view(o);
+  view->obj = nullptr;
+  {
+    LeafLock lock(o);
+    // A view that is usable now stays so while somebody holds a buffer of it.
+    ++self->exports;
+  }
+  if (!may_export(self, flags)) {
+    release_buffer(o, view);
     return -1;
   }
-  if (!fits_request(self, flags)) return -1;
   *view = self->view;
   if (!(flags & PyBUF_FORMAT)) view->format = nullptr;
   if ((flags & PyBUF_STRIDES) != PyBUF_STRIDES) view->strides = nullptr;
@@ -224,25 +244,14 @@ int get_buffer(PyObject* o, Py_buffer* view, int flags) {
     view->shape = nullptr;
   }
   view->obj = Py_NewRef(o);
-  ++self->exports;
   return 0;
 }
 
-void release_buffer(PyObject* o, Py_buffer*) {
-  ObjectLock lock(o);
-  --as_view(o)->exports;
-}
-
 PyObject* release(PyObject* o, PyObject*) {
-  PyMemoryViewObject* self = as_view(o);
-  {
-    ObjectLock lock(o);
-    if (self->exports > 0) {
-      return PyErr_Format(PyExc_BufferError, "memoryview has %zd exported buffer%s", self->exports,
-                          self->exports == 1 ? "" : "s");
-    }
+  const Py_ssize_t exports = drop_view(as_view(o));
+  if (exports > 0) {
+    return PyErr_Format(PyExc_BufferError, "memoryview has %zd exported buffer%s", exports, exports == 1 ? "" : "s");
   }
-  drop_view(self);
   Py_RETURN_NONE;
 }
 

@@ -3,6 +3,7 @@
 
 #include "gc/gc_bits.h"
 #include "objects/method.h"
+#include "objects/tuple.h"
 #include "objects/type_slots.h"
 #include "sync/recursion.h"
 #include "sync/ref.h"
@@ -182,12 +183,6 @@ PyObject* init_with_vector(PyObject* obj, PyObject* const* args, Py_ssize_t narg
   return nullptr;
 }
 
-Ref<> tuple_of(PyObject* const* args, Py_ssize_t nargs) {
-  Ref<> tuple = Ref<>::steal(PyTuple_New(nargs));
-  for (Py_ssize_t i = 0; tuple && i < nargs; ++i) PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(args[i]));
-  return tuple;
-}
-
 PyObject* new_with_vector(PyTypeObject* type, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   Ref<> method = Ref<>::steal(PyObject_GetAttr(as_object(type), names.dunder_new));
   if (!method) return nullptr;
@@ -237,7 +232,7 @@ PyObject* type_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, 
     if (init == slot_init) return init_with_vector(obj, args, nargs, kwnames);
     // object.__init__ has nothing to do after a Python __new__.
     if (init == object_init) return obj;
-    Ref<> tuple = tuple_of(args, nargs);
+    Ref<> tuple = Ref<>::steal(tuple_from_array(args, nargs));
     Ref<> dict;
     if (tuple && kwnames != nullptr) {
       dict = Ref<>::steal(_PyStack_AsDict(args + nargs, kwnames));
@@ -253,7 +248,7 @@ PyObject* type_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, 
   if (type->tp_new == nullptr) return raise_cannot_create(type);
   RecursionGuard guard(" while calling a Python object");
   if (guard.refused()) return nullptr;
-  Ref<> tuple = tuple_of(args, nargs);
+  Ref<> tuple = Ref<>::steal(tuple_from_array(args, nargs));
   Ref<> dict;
   if (!tuple) return nullptr;
   if (kwnames != nullptr && PyTuple_GET_SIZE(kwnames) != 0) {

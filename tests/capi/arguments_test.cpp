@@ -43,6 +43,26 @@ TEST_CASE("Py_BuildValue nests tuples, lists and dictionaries", "[capi]") {
   CHECK(message() == "Bad dict format");
 }
 
+TEST_CASE("Py_BuildValue says which bracket of a format is wrong", "[capi]") {
+  CHECK(shown(build("(i,(ii),[i{ii}])", 1, 2, 3, 4, 5, 6)) == "(1, (2, 3), [4, {5: 6}])");
+  CHECK(shown(build(" i:i ", 1, 2)) == "(1, 2)");
+  CHECK(shown(build("[iiiiiiiiii]", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)) == "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]");
+  CHECK(shown(build("{i:i,i:i}", 1, 2, 1, 3)) == "{1: 3}");
+  CHECK(shown(build("i)", 1)) == "1");
+  CHECK(!build("ii)", 1, 2));
+  CHECK(message() == "Unmatched paren in format");
+  CHECK(!build("(i]", 1));
+  CHECK(message() == "unmatched paren in format");
+  CHECK(!build("(i])", 1));
+  CHECK(message() == "Unmatched paren in format");
+  CHECK(!build("(x)", 1));
+  CHECK(message() == "bad format char passed to Py_BuildValue");
+  auto list = build("[]");
+  CHECK(!build("{O:i}", list.get(), 1));
+  CHECK(Py_REFCNT(list.get()) == 1);
+  PyErr_Clear();
+}
+
 TEST_CASE("Py_BuildValue releases references that it was given when it fails", "[capi]") {
   PyObject* list = PyList_New(0);
   Py_INCREF(list);
@@ -75,12 +95,30 @@ TEST_CASE("Positional arguments are counted and converted", "[capi]") {
   CHECK(message() == "only text will do");
 }
 
+TEST_CASE("Wrong formats are errors of the system, whatever the function is called", "[capi]") {
+  auto is_system_error = [] { return PyErr_ExceptionMatches(PyExc_SystemError) != 0; };
+  int i = 0;
+  CHECK(!PyArg_ParseTuple(build("(i)", 1).get(), "$i:f", &i));
+  CHECK(is_system_error());
+  CHECK(message() == "f() argument 1 (impossible<bad format char>)");
+  CHECK(!PyArg_ParseTuple(build("(i)", 1).get(), "i$", &i));
+  CHECK(is_system_error());
+  CHECK(message() == "bad format string: i$");
+  // A name that is empty, which begins the message with a parenthesis.
+  PyObject* text;
+  CHECK(!PyArg_ParseTuple(build("(i)", 1).get(), "U:", &text));
+  CHECK(!is_system_error());
+  CHECK(message() == "() argument 1 must be str, not int");
+}
+
 TEST_CASE("Groups take sequences apart", "[capi]") {
   int a = 0, b = 0, c = 0;
   REQUIRE(PyArg_ParseTuple(build("(i(ii))", 1, 2, 3).get(), "i(ii)", &a, &b, &c));
   CHECK((a == 1 && b == 2 && c == 3));
   CHECK(!PyArg_ParseTuple(build("(i(i))", 1, 2).get(), "i(ii):f", &a, &b, &c));
   CHECK(message() == "f() argument 2 must be tuple of length 2, not 1");
+  CHECK(!PyArg_ParseTuple(build("(i[i])", 1, 2).get(), "i(ii):f", &a, &b, &c));
+  CHECK(message() == "f() argument 2 must be sequence of length 2, not 1");
 }
 
 TEST_CASE("Buffers are released when a later argument fails", "[capi]") {
@@ -115,6 +153,17 @@ TEST_CASE("Keywords find their parameters", "[capi]") {
   CHECK(message() == "f() got an unexpected keyword argument 'secnd'. Did you mean 'second'?");
   CHECK(!parse(build("(ii)", 1, 2), build("{s:i,s:i}", "third", 2, "x", 3)));
   CHECK(message() == "f() takes at most 3 arguments (4 given)");
+}
+
+TEST_CASE("Missing positional-only arguments are counted up to where keyword-only ones begin", "[capi]") {
+  static const char* const kNames[] = {"", "b", "c", nullptr};
+  char* const* names = const_cast<char* const*>(kNames);
+  int a = 0, b = 7, c = 0;
+  CHECK(!PyArg_ParseTupleAndKeywords(build("()").get(), build("{s:s}", "b", "text").get(), "i$ii:f", names, &a, &b, &c));
+  CHECK(message() == "f() takes exactly 1 positional argument (0 given)");
+  CHECK(!PyArg_ParseTupleAndKeywords(build("()").get(), build("{s:s}", "b", "text").get(), "iii:f", names, &a, &b, &c));
+  CHECK(message() == "f() takes at least 1 positional argument (0 given)");
+  CHECK(b == 7);
 }
 
 TEST_CASE("Doubles become text as repr, printf and format want it", "[capi]") {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "objects/buffer_copy.h"
+#include "objects/buffer_info.h"
 #include "objects/buffer_lock.h"
 #include "sync/ref.h"
 
@@ -74,7 +75,7 @@ int PyObject_CheckBuffer(PyObject* o) {
 }
 
 int PyObject_GetBuffer(PyObject* o, Py_buffer* view, int flags) {
-  if (flags == PyBUF_READ || flags == PyBUF_WRITE) {
+  if (!is_buffer_request(flags)) [[unlikely]] {
     // Flags of PyMemoryView_FromMemory, not of requests.
     PyErr_BadInternalCall();
     return -1;
@@ -102,7 +103,7 @@ int PyBuffer_FillInfo(Py_buffer* view, PyObject* o, void* data, Py_ssize_t len, 
     return -1;
   }
   if (flags != PyBUF_SIMPLE) {
-    if (flags == PyBUF_READ || flags == PyBUF_WRITE) {
+    if (!is_buffer_request(flags)) {
       PyErr_BadInternalCall();
       return -1;
     }
@@ -111,17 +112,7 @@ int PyBuffer_FillInfo(Py_buffer* view, PyObject* o, void* data, Py_ssize_t len, 
       return -1;
     }
   }
-  view->obj = Py_XNewRef(o);
-  view->buf = data;
-  view->len = len;
-  view->readonly = readonly;
-  view->itemsize = 1;
-  view->format = flags & PyBUF_FORMAT ? const_cast<char*>("B") : nullptr;
-  view->ndim = 1;
-  view->shape = flags & PyBUF_ND ? &view->len : nullptr;
-  view->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? &view->itemsize : nullptr;
-  view->suboffsets = nullptr;
-  view->internal = nullptr;
+  fill_buffer_info(view, o, data, len, readonly, flags);
   return 0;
 }
 

@@ -1,5 +1,6 @@
 // Calling: vectorcall (PEP 590), tp_call, and the C API's conveniences around them. Every function here returns a new
 // reference or null with an exception, and checks that callees keep that promise.
+#include "objects/dict.h"
 #include "objects/method.h"
 #include "objects/type.h"
 #include "sync/recursion.h"
@@ -382,10 +383,15 @@ PyObject* PyObject_CallMethodObjArgs(PyObject* obj, PyObject* name, ...) {
 
 PyObject* _PyStack_AsDict(PyObject* const* values, PyObject* kwnames) {
   const Py_ssize_t n = PyTuple_GET_SIZE(kwnames);
+  PyObject* const* names = reinterpret_cast<PyTupleObject*>(kwnames)->ob_item;
+  // Names are different from each other: the callers of vectorcall functions promise it.
+  if (std::all_of(names, names + n, [](PyObject* name) { return PyUnicode_CheckExact(name); })) [[likely]] {
+    return dict_from_names(names, values, n);
+  }
   Ref<> dict = Ref<>::steal(_PyDict_NewPresized(n));
   if (!dict) return nullptr;
   for (Py_ssize_t i = 0; i < n; ++i) {
-    if (PyDict_SetItem(dict.get(), PyTuple_GET_ITEM(kwnames, i), values[i]) < 0) return nullptr;
+    if (PyDict_SetItem(dict.get(), names[i], values[i]) < 0) return nullptr;
   }
   return dict.release();
 }
