@@ -277,8 +277,7 @@ struct Kind {
                            {Py_tp_methods, methods},                       {Py_tp_getset, getset},
                            {Py_tp_doc, doc.data()},                        {0, nullptr}};
     PyType_Spec spec = {V::kTypeName, sizeof(Object), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, slots};
-    type = reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module, &spec, nullptr));
-    if (type == nullptr) return -1;
+    if (!ext::keep(&type, PyType_FromModuleAndSpec(module, &spec, nullptr))) return -1;
     const struct {
       const char* name;
       size_t value;

@@ -421,8 +421,8 @@ const ext::IntConstant constants[] = {
 };
 
 int execute(PyObject* module) {
-  error_type = PyErr_NewExceptionWithDoc("_lzma.LZMAError", "Call to liblzma failed.", nullptr, nullptr);
-  if (error_type == nullptr || PyModule_AddObjectRef(module, "LZMAError", error_type) < 0) return -1;
+  if (!ext::keep(&error_type, PyErr_NewExceptionWithDoc("_lzma.LZMAError", "Call to liblzma failed.", nullptr, nullptr)) ||
+      PyModule_AddObjectRef(module, "LZMAError", error_type) < 0) return -1;
   for (PyType_Spec* spec : {&compressor_spec, &decompressor_spec}) {
     Ref type(PyType_FromModuleAndSpec(module, spec, nullptr));
     if (!type || PyModule_AddType(module, reinterpret_cast<PyTypeObject*>(type.get())) < 0) return -1;

@@ -1005,9 +1005,8 @@ PyType_Spec unpickler_spec = {"_pickle.Unpickler", sizeof(Unpickler), 0,
 }  // namespace
 
 PyTypeObject* make_unpickler_types(PyObject* module) {
-  memo_proxy_type = reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module, &proxy_spec, nullptr));
-  if (memo_proxy_type == nullptr) return nullptr;
-  unpickler_type = reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module, &unpickler_spec, nullptr));
+  if (!ext::keep(&memo_proxy_type, PyType_FromModuleAndSpec(module, &proxy_spec, nullptr))) return nullptr;
+  ext::keep(&unpickler_type, PyType_FromModuleAndSpec(module, &unpickler_spec, nullptr));
   return unpickler_type;
 }
 

@@ -1127,9 +1127,8 @@ PyType_Spec pickler_spec = {"_pickle.Pickler", sizeof(Pickler), 0,
 }  // namespace
 
 PyTypeObject* make_pickler_types(PyObject* module) {
-  memo_proxy_type = reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module, &proxy_spec, nullptr));
-  if (memo_proxy_type == nullptr) return nullptr;
-  pickler_type = reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module, &pickler_spec, nullptr));
+  if (!ext::keep(&memo_proxy_type, PyType_FromModuleAndSpec(module, &proxy_spec, nullptr))) return nullptr;
+  ext::keep(&pickler_type, PyType_FromModuleAndSpec(module, &pickler_spec, nullptr));
   return pickler_type;
 }
 

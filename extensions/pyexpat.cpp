@@ -827,9 +827,10 @@ int execute(PyObject* module) {
     parser_getset[used++] = {handler_table[i].name, ext::locked<get_handler>, ext::locked<set_handler>, nullptr,
                              const_cast<HandlerInfo*>(&handler_table[i])};
   }
-  parser_type = reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module, &parser_spec, nullptr));
-  error_type = PyErr_NewException("xml.parsers.expat.ExpatError", nullptr, nullptr);
-  if (parser_type == nullptr || error_type == nullptr) return -1;
+  if (!ext::keep(&parser_type, PyType_FromModuleAndSpec(module, &parser_spec, nullptr)) ||
+      !ext::keep(&error_type, PyErr_NewException("xml.parsers.expat.ExpatError", nullptr, nullptr))) {
+    return -1;
+  }
   const XML_Expat_Version version = XML_ExpatVersionInfo();
   if (PyModule_AddObjectRef(module, "error", error_type) < 0 ||
       PyModule_AddObjectRef(module, "ExpatError", error_type) < 0 ||

@@ -460,10 +460,9 @@ const ext::IntConstant constants[] = {
 };
 
 int execute(PyObject* module) {
-  poll_type = reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module, &poll_spec, nullptr));
-  if (poll_type == nullptr) return -1;
-  epoll_type = reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module, &epoll_spec, nullptr));
-  if (epoll_type == nullptr || PyModule_AddType(module, epoll_type) < 0) return -1;
+  if (!ext::keep(&poll_type, PyType_FromModuleAndSpec(module, &poll_spec, nullptr)) ||
+      !ext::keep(&epoll_type, PyType_FromModuleAndSpec(module, &epoll_spec, nullptr)) ||
+      PyModule_AddType(module, epoll_type) < 0) return -1;
   if (PyModule_AddObjectRef(module, "error", PyExc_OSError) < 0) return -1;
   return ext::add_constants(module, constants);
 }

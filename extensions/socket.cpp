@@ -808,13 +808,13 @@ struct Capi {
 Capi capi;
 
 int execute(PyObject* module) {
-  socket_type = reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module, &spec, nullptr));
-  if (socket_type == nullptr) return -1;
+  if (!ext::keep(&socket_type, PyType_FromModuleAndSpec(module, &spec, nullptr))) return -1;
   auto* type = reinterpret_cast<PyObject*>(socket_type);
   if (PyModule_AddObjectRef(module, "socket", type) < 0 || PyModule_AddObjectRef(module, "SocketType", type) < 0) return -1;
-  herror = PyErr_NewException("socket.herror", PyExc_OSError, nullptr);
-  gaierror = PyErr_NewException("socket.gaierror", PyExc_OSError, nullptr);
-  if (herror == nullptr || gaierror == nullptr) return -1;
+  if (!ext::keep(&herror, PyErr_NewException("socket.herror", PyExc_OSError, nullptr)) ||
+      !ext::keep(&gaierror, PyErr_NewException("socket.gaierror", PyExc_OSError, nullptr))) {
+    return -1;
+  }
   if (PyModule_AddObjectRef(module, "error", PyExc_OSError) < 0 ||
       PyModule_AddObjectRef(module, "herror", herror) < 0 || PyModule_AddObjectRef(module, "gaierror", gaierror) < 0 ||
       PyModule_AddObjectRef(module, "timeout", PyExc_TimeoutError) < 0 ||

@@ -725,8 +725,9 @@ bool make_connection_types(PyObject* module) {
   } wanted[] = {{&socket_type, &connection_spec}, {&bio_type, &bio_spec}, {&session_type, &session_spec},
                 {&certificate_type, &certificate_spec}};
   for (const auto& want : wanted) {
-    *want.type = reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module, want.spec, nullptr));
-    if (*want.type == nullptr || PyModule_AddType(module, *want.type) < 0) return false;
+    if (!ext::keep(want.type, PyType_FromModuleAndSpec(module, want.spec, nullptr)) || PyModule_AddType(module, *want.type) < 0) {
+      return false;
+    }
   }
   return true;
 }

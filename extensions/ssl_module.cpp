@@ -821,8 +821,8 @@ PyType_Spec error_spec = {"ssl.SSLError", 0, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_
 
 bool add_errors(PyObject* module) {
   Ref bases(PyTuple_Pack(1, PyExc_OSError));
-  errors.base = bases ? PyType_FromSpecWithBases(&error_spec, bases.get()) : nullptr;
-  if (errors.base == nullptr || PyModule_AddObjectRef(module, "SSLError", errors.base) < 0) return false;
+  if (!ext::keep(&errors.base, bases ? PyType_FromSpecWithBases(&error_spec, bases.get()) : nullptr) ||
+      PyModule_AddObjectRef(module, "SSLError", errors.base) < 0) return false;
   Ref both(PyTuple_Pack(2, errors.base, PyExc_ValueError));
   const struct {
     PyObject** error;
@@ -832,8 +832,10 @@ bool add_errors(PyObject* module) {
                 {&errors.want_read, "SSLWantReadError", errors.base},           {&errors.want_write, "SSLWantWriteError", errors.base},
                 {&errors.syscall, "SSLSyscallError", errors.base},              {&errors.eof, "SSLEOFError", errors.base}};
   for (const auto& want : wanted) {
-    *want.error = PyErr_NewException((std::string("ssl.") + want.name).c_str(), want.bases, nullptr);
-    if (*want.error == nullptr || PyModule_AddObjectRef(module, want.name, *want.error) < 0) return false;
+    if (!ext::keep(want.error, PyErr_NewException((std::string("ssl.") + want.name).c_str(), want.bases, nullptr)) ||
+        PyModule_AddObjectRef(module, want.name, *want.error) < 0) {
+      return false;
+    }
   }
   return true;
 }
@@ -856,8 +858,8 @@ PyObject* version_tuple(unsigned long version) {
 
 int execute(PyObject* module) {
   if (!add_errors(module) || !make_connection_types(module)) return -1;
-  context_type = reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module, &context_spec, nullptr));
-  if (context_type == nullptr || PyModule_AddType(module, context_type) < 0) return -1;
+  if (!ext::keep(&context_type, PyType_FromModuleAndSpec(module, &context_spec, nullptr)) ||
+      PyModule_AddType(module, context_type) < 0) return -1;
   for (const auto& ability : abilities) {
     if (PyModule_AddObjectRef(module, ability.name, ability.value ? Py_True : Py_False) < 0) return -1;
   }

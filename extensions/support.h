@@ -93,6 +93,15 @@ inline Ref as_tuple(PyObject* object, const char* message) {
   return tuple;
 }
 
+// Puts a type or an exception that a module's functions use into a variable of the process, which takes the reference over; what
+// an earlier life of the runtime left there goes. False for null.
+template <class T>
+bool keep(T** variable, PyObject* made) {
+  auto* old = reinterpret_cast<PyObject*>(std::exchange(*variable, reinterpret_cast<T*>(made)));
+  Py_XDECREF(old);
+  return made != nullptr;
+}
+
 template <class F>
 PyCFunction method(F f) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(f));

@@ -179,8 +179,7 @@ const ext::IntConstant constants[] = {
 };
 
 int execute(PyObject* module) {
-  error = PyErr_NewException("termios.error", nullptr, nullptr);
-  if (error == nullptr || PyModule_AddObjectRef(module, "error", error) < 0) return -1;
+  if (!ext::keep(&error, PyErr_NewException("termios.error", nullptr, nullptr)) || PyModule_AddObjectRef(module, "error", error) < 0) return -1;
   return ext::add_constants(module, constants);
 }
 

@@ -674,17 +674,12 @@ const ext::IntConstant constants[] = {
     CONSTANT(Z_BLOCK), CONSTANT(Z_TREES),
 };
 
-PyTypeObject* make_type(PyObject* module, PyType_Spec* type_spec) {
-  return reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module, type_spec, nullptr));
-}
-
 int execute(PyObject* module) {
-  compress_type = make_type(module, &compress_spec);
-  decompress_type = compress_type ? make_type(module, &decompress_spec) : nullptr;
-  decompressor_type = decompress_type ? make_type(module, &decompressor_spec) : nullptr;
-  if (decompressor_type == nullptr || PyModule_AddType(module, decompressor_type) < 0) return -1;
-  error = PyErr_NewException("zlib.error", nullptr, nullptr);
-  if (error == nullptr || PyModule_AddObjectRef(module, "error", error) < 0) return -1;
+  if (!ext::keep(&compress_type, PyType_FromModuleAndSpec(module, &compress_spec, nullptr)) ||
+      !ext::keep(&decompress_type, PyType_FromModuleAndSpec(module, &decompress_spec, nullptr)) ||
+      !ext::keep(&decompressor_type, PyType_FromModuleAndSpec(module, &decompressor_spec, nullptr)) ||
+      PyModule_AddType(module, decompressor_type) < 0 || !ext::keep(&error, PyErr_NewException("zlib.error", nullptr, nullptr)) ||
+      PyModule_AddObjectRef(module, "error", error) < 0) return -1;
   if (PyModule_AddStringConstant(module, "ZLIB_VERSION", ZLIB_VERSION) < 0 ||
       PyModule_AddStringConstant(module, "ZLIB_RUNTIME_VERSION", zlibVersion()) < 0 ||
       PyModule_AddStringConstant(module, "__version__", "1.0") < 0)

@@ -21,6 +21,7 @@
 #include "sync/ref.h"
 
 #include <csignal>
+#include <vector>
 
 namespace amphis {
 
@@ -57,22 +58,28 @@ PyStatus init_objects() {
   return status_ok();
 }
 
-// A class without slots or dict whose namespace holds an instance of it (functools has one): the collector does not track
-// such instances, and so cannot see that the two only hold each other.
+// The collector does not track the instances of classes without slots or dict (`__slots__ = ()`: sentinels), and so cannot see
+// that such an instance and its class are only held by each other: by a value in the class's namespace (functools has one), or by
+// the default of a parameter of a function of their module (typing has one), which its methods refer to. No code of the last life
+// runs any more: the namespaces of such classes are emptied, and the rest is garbage like any other.
 void break_untracked_cycles() {
-  Ref<> classes = Ref<>::steal(PyObject_CallMethod(reinterpret_cast<PyObject*>(&PyBaseObject_Type), "__subclasses__", nullptr));
-  for (Py_ssize_t i = 0; classes && i < PyList_GET_SIZE(classes.get()); ++i) {
-    PyObject* item = PyList_GET_ITEM(classes.get(), i);
-    auto* type = reinterpret_cast<PyTypeObject*>(item);
-    if (!is_heap_type(type) || PyType_IS_GC(type) || (type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) != 0) continue;
-    Ref<> names_and_values = Ref<>::steal(PyDict_Items(type->tp_dict));
-    for (Py_ssize_t k = 0; names_and_values && k < PyList_GET_SIZE(names_and_values.get()); ++k) {
-      PyObject* pair = PyList_GET_ITEM(names_and_values.get(), k);
-      if (Py_IS_TYPE(PyTuple_GET_ITEM(pair, 1), type)) (void)PyObject_SetAttr(item, PyTuple_GET_ITEM(pair, 0), Py_None);
-      PyErr_Clear();
-    }
+  std::vector<Ref<>> classes;
+  PyUnstable_GC_VisitObjects(
+      [](PyObject* object, void* found) {
+        auto* type = reinterpret_cast<PyTypeObject*>(object);
+        if (PyType_Check(object) && is_heap_type(type) && !PyType_IS_GC(type) &&
+            PyDict_ContainsString(type->tp_dict, "__firstlineno__") == 1) {  // made by a class statement
+          static_cast<std::vector<Ref<>>*>(found)->push_back(Ref<>::share(object));
+        }
+        return 1;
+      },
+      &classes);
+  for (const Ref<>& cls : classes) {
+    auto* type = reinterpret_cast<PyTypeObject*>(cls.get());
+    PyType_Modified(type);
+    PyDict_Clear(type->tp_dict);
   }
-  classes = Ref<>();
+  classes.clear();
   PyErr_Clear();
   gc::collect(gc::kGenerations - 1, gc::Reason::kShutdown);
 }
@@ -82,6 +89,7 @@ void leave_last_life() {
   take_over_main_thread();
   if (current_thread() != nullptr) {
     posix::forget_fork_callbacks();
+    codecs_forget();
     break_untracked_cycles();
     import_clear();
     Py_CLEAR(interpreter()->dict);

@@ -143,6 +143,9 @@ PyObject* codec_encode_text(PyObject* text, const char* encoding, const char* er
 PyObject* codec_decode_text(PyObject* data, const char* encoding, const char* errors);
 PyObject* codec_lookup_text_encoding(const char* encoding, const char* alternate_command);
 int codec_unregister_error(const char* name);  // 1 removed, 0 unknown, -1 error
+// What a life of the runtime that is over has registered: search functions with the codecs found, and error handlers.
+void codecs_forget();
+void codec_errors_forget();
 
 // In development mode, str and bytes check the names of encodings and error handlers even where they would
 // not need them. Set once start-up can look codecs up.

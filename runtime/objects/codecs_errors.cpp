@@ -491,6 +491,16 @@ PyObject* error_registry() {
 
 }  // namespace
 
+void codec_errors_forget() {
+  PyObject* known;
+  {
+    sync::MutexLock lock(registry_mutex);
+    known = registry;
+    __atomic_store_n(&registry, static_cast<PyObject*>(nullptr), __ATOMIC_RELEASE);
+  }
+  Py_XDECREF(known);
+}
+
 int codec_unregister_error(const char* name) {
   for (const char* builtin : kHandlerNames) {
     if (strcmp(builtin, name) == 0) {

@@ -8,7 +8,8 @@
 namespace amphis {
 namespace {
 
-// Lists and dictionaries that live as long as the process; each operation on them is atomic by itself.
+// A list and a dictionary that live as long as the process; each operation on them is atomic by itself. What is in them belongs
+// to one life of the runtime.
 sync::Mutex state_mutex;
 PyObject* search_path;
 PyObject* cache;
@@ -52,6 +53,18 @@ PyObject* normalized_name(const char* name) {
   }
   return out.finish();
 }
+
+}  // namespace
+
+void codecs_forget() {
+  codec_errors_forget();
+  __atomic_store_n(&encodings_imported, false, __ATOMIC_RELEASE);
+  if (!__atomic_load_n(&search_path, __ATOMIC_ACQUIRE)) return;
+  PyDict_Clear(cache);
+  if (PyList_Clear(search_path) < 0) PyErr_Clear();
+}
+
+namespace {
 
 PyObject* item_of(PyObject* codec_info, Py_ssize_t i) {
   if (!codec_info) return nullptr;

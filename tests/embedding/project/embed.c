@@ -58,6 +58,14 @@ static int live(const char* home, long life) {
                          "cycle = []; cycle.append(cycle)\n") != 0) {
     return fail("running source");
   }
+  // What these modules register with the runtime, keep in variables of theirs and tie into knots goes with them.
+  if (PyRun_SimpleString("import ast, asyncio, codecs, decimal, pickle, socket, typing\n"
+                         "codecs.lookup('cp1250')\n"
+                         "codecs.register(lambda name: None)\n"
+                         "codecs.register_error('dots', lambda error: ('.', error.end))\n"
+                         "assert 'a\\xe4'.encode('ascii', 'dots') == b'a.'\n") != 0) {
+    return fail("imports");
+  }
   PyObject* main_dict = PyModule_GetDict(PyImport_AddModule("__main__"));
   // Objects out and in.
   PyObject* value = PyRun_String("repr({'sum': host.add(40, 2), 'p': Point(1, 2)})", Py_eval_input, main_dict, main_dict);
