@@ -3,8 +3,8 @@
 # everything is there.
 set -euo pipefail
 
-packages=(cmake ninja-build g++ git libmimalloc-dev catch2 libgmp-dev zlib1g-dev libssl-dev libedit-dev libexpat1-dev libbz2-dev liblzma-dev libffi-dev pkg-config
-  unicode-data ccache mold python3-minimal ca-certificates "$@")
+packages=(cmake ninja-build g++ git libmimalloc-dev catch2 libgmp-dev zlib1g-dev libssl-dev libedit-dev libexpat1-dev libbz2-dev liblzma-dev
+  libffi-dev uuid-dev libsqlite3-dev pkg-config unicode-data ccache mold python3-minimal ca-certificates "$@")
 
 missing=()
 for package in "${packages[@]}"; do

@@ -9,6 +9,7 @@ import tempfile
 import termios
 import threading
 import unittest
+import uuid
 from multiprocessing import shared_memory
 
 
@@ -115,6 +116,17 @@ class TheSystem(unittest.TestCase):
     def test_paths_that_no_file_can_have_are_taken_apart(self):
         self.assertEqual(os.path.splitroot("/a\udfff/b"), ("", "/", "a\udfff/b"))
         self.assertEqual(os.path.normpath("/a\udfff/../b"), "/b")
+
+    def test_time_based_uuids_of_the_library_differ(self):
+        try:
+            import _uuid
+        except ImportError:
+            self.skipTest("built without libuuid")
+        made = {_uuid.generate_time_safe()[0] for _ in range(100)}
+        self.assertEqual((len(made), {len(id) for id in made}), (100, {16}))
+        id, safe = _uuid.generate_time_safe()
+        self.assertIn(safe, (0, -1))
+        self.assertEqual((uuid.UUID(bytes=id).version, uuid.uuid1().version), (1, 1))
 
     def test_log_masks(self):
         self.assertEqual(syslog.LOG_UPTO(syslog.LOG_ERR), 0b1111)
