@@ -11,7 +11,8 @@ namespace {
 Spares<AttrTable, 8> spares;
 
 void free_table(AttrTable* table) {
-  for (AttrEntry& entry : table->entries) Py_XDECREF(entry.name);
+  for (auto& pair : table->pairs)
+    for (AttrEntry& entry : pair) Py_XDECREF(entry.name);
   std::free(table);
 }
 }  // namespace
@@ -22,9 +23,11 @@ void attr_table_set(ThreadState* ts, uint32_t version, PyObject* name, AttrUse u
     if (ts->attr_table == nullptr) ts->attr_table = static_cast<AttrTable*>(std::calloc(1, sizeof(AttrTable)));
     if (ts->attr_table == nullptr) return;
   }
-  AttrEntry* entry = attr_entry(ts, version, name, use);
-  PyObject* old = entry->name;
-  *entry = AttrEntry{version, use, Py_NewRef(name), form};
+  AttrEntry* pair = attr_pair(ts->attr_table, version, name, use);
+  const int place = attr_entry_is(pair[0], version, name, use) ? 0 : 1;
+  PyObject* old = pair[place].name;
+  if (place == 1) pair[1] = pair[0];
+  pair[0] = AttrEntry{version, use, Py_NewRef(name), form};
   Py_XDECREF(old);
 }
 

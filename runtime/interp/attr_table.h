@@ -29,22 +29,27 @@ struct AttrEntry {
   AttrForm form;
 };
 
-// Hangs from ThreadState::attr_table.
+// Hangs from ThreadState::attr_table. Two lookups that meet in one pair of entries are both remembered, newest first: programs
+// with a handful of classes would otherwise lose two of their lookups to each other by the chance of addresses.
 struct AttrTable {
-  static constexpr size_t kSize = 512;
-  AttrEntry entries[kSize];
+  static constexpr size_t kPairs = 256;
+  AttrEntry pairs[kPairs][2];
 };
 
-// The entry for this lookup, filled or not; null: the thread has no table yet.
-inline AttrEntry* attr_entry(ThreadState* ts, uint32_t version, PyObject* name, AttrUse use) {
-  AttrTable* table = ts->attr_table;
-  if (table == nullptr) return nullptr;
+inline AttrEntry* attr_pair(AttrTable* table, uint32_t version, PyObject* name, AttrUse use) {
   const size_t address = reinterpret_cast<size_t>(name) >> 4;
   const size_t mixed = address ^ (address >> 9) ^ (size_t{version} * 0x9E3779B1u >> 5) ^ (static_cast<size_t>(use) << 3);
-  return &table->entries[mixed & (AttrTable::kSize - 1)];
+  return table->pairs[mixed & (AttrTable::kPairs - 1)];
 }
-inline bool attr_entry_is(const AttrEntry* entry, uint32_t version, PyObject* name, AttrUse use) {
-  return entry != nullptr && entry->version == version && entry->name == name && entry->use == use;
+inline bool attr_entry_is(const AttrEntry& entry, uint32_t version, PyObject* name, AttrUse use) {
+  return entry.version == version && entry.name == name && entry.use == use;
+}
+// The entry for this lookup, or null. The version is not 0.
+inline const AttrEntry* attr_find(ThreadState* ts, uint32_t version, PyObject* name, AttrUse use) {
+  if (ts->attr_table == nullptr) return nullptr;
+  const AttrEntry* pair = attr_pair(ts->attr_table, version, name, use);
+  if (attr_entry_is(pair[0], version, name, use)) [[likely]] return &pair[0];
+  return attr_entry_is(pair[1], version, name, use) ? &pair[1] : nullptr;
 }
 
 // Remembers a form; without memory for a table nothing is remembered.

@@ -27,8 +27,8 @@ KnownCalls known_calls;
 #define B word_b(w)
 #define C word_c(w)
 #define BC word_bc(w)
-#define FLAGS word_flags(w)
-#define UNBOX ((FLAGS & kUnbox) != 0)
+#define HAS(flag) word_has(w, flag)
+#define UNBOX HAS(kUnbox)
 #define DISPATCH()                               \
   do {                                           \
     w = __atomic_load_n(pc, __ATOMIC_ACQUIRE);   \
@@ -68,7 +68,7 @@ KnownCalls known_calls;
 #define REPLACE_B(value)            \
   do {                              \
     Value from_ = kEmpty;           \
-    if (FLAGS & kKillB) {           \
+    if (HAS(kKillB)) {           \
       from_ = R[B];                 \
       R[B] = kEmpty;                \
     }                               \
@@ -104,8 +104,8 @@ KnownCalls known_calls;
         NEXT(2);                                                              \
       }                                                                       \
     } else if (mixed_arith<Arith::kind>(b, c, &r)) {                          \
-      if (FLAGS & kKillB) KILL(B);                                            \
-      if (FLAGS & kKillC) KILL(C);                                            \
+      if (HAS(kKillB)) KILL(B);                                            \
+      if (HAS(kKillC)) KILL(C);                                            \
       SET(A, r);                                                              \
       NEXT(2);                                                                \
     }                                                                         \
@@ -123,7 +123,7 @@ KnownCalls known_calls;
         NEXT(2);                                                              \
       }                                                                       \
     } else if (mixed_arith<Arith::kind>(b, value_int(imm), &r)) {             \
-      if (FLAGS & kKillB) KILL(B);                                            \
+      if (HAS(kKillB)) KILL(B);                                            \
       SET(A, r);                                                              \
       NEXT(2);                                                                \
     }                                                                         \
@@ -135,7 +135,7 @@ KnownCalls known_calls;
 #define FINISH_COMPARE(result, skip)                                             \
   do {                                                                           \
     bool result_ = (result);                                                     \
-    if (FLAGS & kFused) {                                                        \
+    if (HAS(kFused)) {                                                        \
       Word jump_ = pc[skip];                                                     \
       pc += (skip) + 1;                                                          \
       if (result_ == (word_op(jump_) == Op::JUMP_IF_TRUE)) pc += word_bc(jump_); \
@@ -151,8 +151,8 @@ KnownCalls known_calls;
       FINISH_COMPARE((compare_numbers<Compare::kind>(int_of(b), int_of(c))), 2); \
     int r = mixed_compare<Compare::kind>(b, c);                                  \
     if (r >= 0) {                                                                \
-      if (FLAGS & kKillB) KILL(B);                                               \
-      if (FLAGS & kKillC) KILL(C);                                               \
+      if (HAS(kKillB)) KILL(B);                                               \
+      if (HAS(kKillC)) KILL(C);                                               \
       FINISH_COMPARE(r != 0, 2);                                                 \
     }                                                                            \
     f->pc = pc;                                                                  \
@@ -167,7 +167,7 @@ KnownCalls known_calls;
       FINISH_COMPARE((compare_numbers<Compare::kind>(int_of(b), imm)), 2);       \
     int r = mixed_compare<Compare::kind>(b, value_int(imm));                     \
     if (r >= 0) {                                                                \
-      if (FLAGS & kKillB) KILL(B);                                               \
+      if (HAS(kKillB)) KILL(B);                                               \
       FINISH_COMPARE(r != 0, 2);                                                 \
     }                                                                            \
     f->pc = pc;                                                                  \
@@ -189,7 +189,7 @@ KnownCalls known_calls;
       f->pc = pc;                                                \
       truth = PyObject_IsTrue(pointer_of(v));                    \
       if (truth < 0) goto error;                                 \
-      if (FLAGS & kKillA) KILL(A);                               \
+      if (HAS(kKillA)) KILL(A);                               \
     }                                                            \
     ++pc;                                                        \
     if (truth == (jump_when)) pc += BC;                          \
@@ -201,7 +201,7 @@ KnownCalls known_calls;
   PyObject* const callable = pointer_of(R[A]);      \
   uint32_t count = B;                               \
   Value* run = &R[A + 1];                           \
-  if (FLAGS & kMethod) {                            \
+  if (HAS(kMethod)) {                            \
     if (*run != kEmpty) {                           \
       ++count;                                      \
     } else {                                        \
@@ -215,7 +215,7 @@ KnownCalls known_calls;
   do {                                                                     \
     PyObject* object_ = (object);                                          \
     KILL(A);                                                               \
-    if (FLAGS & kFused) {                                                  \
+    if (HAS(kFused)) {                                                  \
       Py_DECREF(object_);                                                  \
       POLL();                                                              \
       NEXT((skip) + 1);                                                    \
@@ -427,8 +427,8 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     if (callee == kEmpty) [[unlikely]] goto L_LOAD_ATTR;
     f->pc = pc;
     args = ts->reg_top;
-    *args = FLAGS & kKillB ? b : borrow_value(b);
-    if (FLAGS & kKillB) R[B] = kEmpty;
+    *args = HAS(kKillB) ? b : borrow_value(b);
+    if (HAS(kKillB)) R[B] = kEmpty;
     Frame* next = push_python_call(ts, f, callee, args, 1, A, 3);
     if (next == nullptr) goto error;
     f = next;
@@ -459,8 +459,8 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     Value b = R[B], v;
     if (is_pointer(b) && load_attr_type(pointer_of(b), record_of(pc[1]), &v)) [[likely]] {
       // The object moves (or is lent) to the self register; A may be B.
-      Value self = FLAGS & kKillB ? b : borrow_value(b);
-      if (FLAGS & kKillB) R[B] = kEmpty;
+      Value self = HAS(kKillB) ? b : borrow_value(b);
+      if (HAS(kKillB)) R[B] = kEmpty;
       SET_PAIR(A, v, self);
       NEXT(3);
     }
@@ -497,7 +497,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   L_STORE_ATTR_INLINE : {
     Value o = R[A];
     if (is_pointer(o) && store_attr_inline(pointer_of(o), pc[1], R, w)) [[likely]] {
-      if (FLAGS & kKillA) KILL(A);
+      if (HAS(kKillA)) KILL(A);
       NEXT(3);
     }
     goto L_STORE_ATTR;
@@ -505,7 +505,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   L_STORE_ATTR_SLOT : {
     Value o = R[A];
     if (is_pointer(o) && store_attr_slot(pointer_of(o), pc[1], R, w)) [[likely]] {
-      if (FLAGS & kKillA) KILL(A);
+      if (HAS(kKillA)) KILL(A);
       NEXT(3);
     }
     goto L_STORE_ATTR;
@@ -521,8 +521,8 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       stored = value.get() != nullptr && call_setter(pointer_of(o), value, def) == 0;
     }
     if (!stored) [[unlikely]] goto error;
-    if (FLAGS & kKillB) KILL(B);
-    if (FLAGS & kKillA) KILL(A);
+    if (HAS(kKillB)) KILL(B);
+    if (HAS(kKillA)) KILL(A);
     NEXT(3);
   }
   L_STORE_ATTR_MEMBER : {
@@ -536,8 +536,8 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       stored = value.get() != nullptr && PyMember_SetOne(reinterpret_cast<char*>(pointer_of(o)), def, value) == 0;
     }
     if (!stored) [[unlikely]] goto error;
-    if (FLAGS & kKillB) KILL(B);
-    if (FLAGS & kKillA) KILL(A);
+    if (HAS(kKillB)) KILL(B);
+    if (HAS(kKillA)) KILL(A);
     NEXT(3);
   }
   PLAIN(STORE_ATTR, op_store_attr, 3)
@@ -548,10 +548,21 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   // --- subscripts
   L_LOAD_SUBSCR : {
     Value b = R[B], c = R[C], v;
-    if (is_pointer(b) && load_item_fast(pointer_of(b), c, UNBOX, &v)) [[likely]] {
-      if (FLAGS & kKillC) KILL(C);  // a number or a str
-      REPLACE_B(v);
-      NEXT(2);
+    if (is_pointer(b)) [[likely]] {
+      if (is_int(c)) [[likely]] {
+        v = load_item_at(pointer_of(b), int_of(c), UNBOX);  // a number may lie where a temporary was
+        if (v != kEmpty) [[likely]] {
+          REPLACE_B(v);
+          NEXT(2);
+        }
+      } else if (is_pointer(c)) {
+        v = load_item_by(pointer_of(b), pointer_of(c), UNBOX);
+        if (v != kEmpty) {
+          if (HAS(kKillC)) KILL(C);
+          REPLACE_B(v);
+          NEXT(2);
+        }
+      }
     }
     f->pc = pc;
     if (!op_load_subscr(f, pc)) goto error;
@@ -560,8 +571,8 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   L_STORE_SUBSCR : {
     Value o = R[A];
     if (is_pointer(o) && store_item_fast(pointer_of(o), R[B], R, w)) [[likely]] {
-      if (FLAGS & kKillA) KILL(A);
-      if (FLAGS & kKillB) KILL(B);
+      if (HAS(kKillA)) KILL(A);
+      if (HAS(kKillB) && is_pointer(R[B])) KILL(B);
       NEXT(2);
     }
     f->pc = pc;
@@ -597,8 +608,8 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   L_POW : {
     Value r;
     if (power_arith(R[B], R[C], &r)) {
-      if (FLAGS & kKillB) KILL(B);
-      if (FLAGS & kKillC) KILL(C);
+      if (HAS(kKillB)) KILL(B);
+      if (HAS(kKillC)) KILL(C);
       SET(A, r);
       NEXT(2);
     }
@@ -638,7 +649,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       f->pc = pc;
       truth = PyObject_IsTrue(pointer_of(b));
       if (truth < 0) goto error;
-      if (FLAGS & kKillB) KILL(B);
+      if (HAS(kKillB)) KILL(B);
     }
     SET(A, value_bool(truth == 0));
     NEXT(1);
@@ -650,7 +661,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       f->pc = pc;
       truth = PyObject_IsTrue(pointer_of(b));
       if (truth < 0) goto error;
-      if (FLAGS & kKillB) KILL(B);
+      if (HAS(kKillB)) KILL(B);
     }
     SET(A, value_bool(truth != 0));
     NEXT(1);
@@ -673,15 +684,15 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     Value b = R[B], c = R[C];
     bool same = (b & ~kOwned) == (c & ~kOwned) || (!(is_pointer(b) && is_pointer(c)) && same_number(b, c));
     if (is_int(b) || is_double(b) || is_int(c) || is_double(c)) same = same_number(b, c);
-    if (FLAGS & kKillB) KILL(B);
-    if (FLAGS & kKillC) KILL(C);
-    FINISH_COMPARE(same != ((FLAGS & kNegate) != 0), 1);
+    if (HAS(kKillB)) KILL(B);
+    if (HAS(kKillC)) KILL(C);
+    FINISH_COMPARE(same != HAS(kNegate), 1);
   }
   L_CONTAINS : {
     f->pc = pc;
     int found = op_contains(f, pc);
     if (found < 0) goto error;
-    FINISH_COMPARE((found != 0) != ((FLAGS & kNegate) != 0), 2);
+    FINISH_COMPARE((found != 0) != HAS(kNegate), 2);
   }
 
   // --- jumps
@@ -698,13 +709,13 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   CONDITIONAL(JUMP_IF_TRUE, 1)
   L_JUMP_IF_NONE : {
     bool none = is_none(R[A]);
-    if (FLAGS & kKillA) KILL(A);
+    if (HAS(kKillA)) KILL(A);
     pc += 1 + (none ? BC : 0);
     DISPATCH();
   }
   L_JUMP_IF_NOT_NONE : {
     bool none = is_none(R[A]);
-    if (FLAGS & kKillA) KILL(A);
+    if (HAS(kKillA)) KILL(A);
     pc += 1 + (none ? 0 : BC);
     DISPATCH();
   }
@@ -763,10 +774,10 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     PyObject* item;
     if (has_pairs(it, type)) {
       const Word unpack = pc[2];
-      if (word_op(unpack) == Op::UNPACK_SEQUENCE && word_c(unpack) == 2 && (word_flags(unpack) & kKillB) &&
+      if (word_op(unpack) == Op::UNPACK_SEQUENCE && word_c(unpack) == 2 && word_has(unpack, kKillB) &&
           word_b(unpack) == static_cast<uint16_t>(pc[1])) {
         Value first, second;
-        if (next_pair(it, type, (word_flags(unpack) & kUnbox) != 0, &first, &second)) [[likely]] {
+        if (next_pair(it, type, word_has(unpack, kUnbox), &first, &second)) [[likely]] {
           SET_PAIR(word_a(unpack), first, second);
           NEXT(3);
         }
@@ -797,7 +808,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     if (is_pointer(b) && Py_IS_TYPE(pointer_of(b), &PyTuple_Type) && PyTuple_GET_SIZE(pointer_of(b)) == C) [[likely]] {
       auto* tuple = reinterpret_cast<PyTupleObject*>(pointer_of(b));
       Value* to = &R[A];
-      const bool kill = FLAGS & kKillB;
+      const bool kill = HAS(kKillB);
       const bool unbox = UNBOX;
       if (kill) R[B] = kEmpty;
       f->pc = pc;
@@ -821,7 +832,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   PLAIN(GET_ANEXT, op_get_anext, 1)
   L_GET_AWAITABLE : {
     Value b = R[B];
-    if (is_owned(b) && Py_IS_TYPE(pointer_of(b), &PyCoro_Type) && (FLAGS & kKillB) &&
+    if (is_owned(b) && Py_IS_TYPE(pointer_of(b), &PyCoro_Type) && HAS(kKillB) &&
         sync::load_acquire(reinterpret_cast<GeneratorObject*>(pointer_of(b))->state) == kGenCreated) [[likely]] {
       R[B] = kEmpty;
       SET(A, b);
@@ -904,7 +915,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     }
     drop_arguments(run, 1);
     KILL(A);
-    if (FLAGS & kFused) NEXT(3);
+    if (HAS(kFused)) NEXT(3);
     SET(C, value_none());
     NEXT(2);
   }
@@ -917,7 +928,7 @@ call_missed:
     callee = R[A];
     nargs = B;
     args = &R[A + 1];
-    if (FLAGS & kMethod) {
+    if (HAS(kMethod)) {
       if (*args != kEmpty) {
         ++nargs;
       } else {
@@ -930,7 +941,7 @@ call_missed:
       goto call_function;
     }
     // A self register that is filled belongs to a function found by LOAD_METHOD, never to these callables.
-    const bool self_given = (FLAGS & kMethod) && args == &R[A + 1];
+    const bool self_given = HAS(kMethod) && args == &R[A + 1];
     if (type == &PyMethod_Type && !self_given) {
       // self goes in front of the arguments, into the callable's own (or the empty self) register.
       auto* method = reinterpret_cast<PyMethodObject*>(pointer_of(callee));
@@ -1032,7 +1043,7 @@ call_function: {
     callee = R[A];
     nargs = B;
     args = &R[A + 1];
-    if (FLAGS & kMethod) {
+    if (HAS(kMethod)) {
       if (*args != kEmpty) {
         ++nargs;
       } else {
@@ -1067,7 +1078,7 @@ call_function: {
   PLAIN(BUILD_MAP, op_build_map, 1)
   PLAIN(BUILD_STRING, op_build_string, 1)
   L_LIST_APPEND : {
-    PyObject* value = take_operand(R, B, (FLAGS & kKillB) != 0);
+    PyObject* value = take_operand(R, B, HAS(kKillB));
     // The list is still being built: no program has it.
     if (value == nullptr || list_append_locked(reinterpret_cast<PyListObject*>(pointer_of(R[A])), value) < 0) {
       f->pc = pc;

@@ -1,7 +1,8 @@
 // Loads through inline caches: what the specialised instructions do when their guard holds. Each returns false, with
 // nothing changed, when the guard does not hold; the general instruction then decides anew.
 //
-// The cache word (one word, so that another thread can replace it while we read):
+// The cache word (one word, so that another thread can replace it while we read). Under a specialised form it has a version
+// that is not 0, so a type or dict without a version never looks like the one that was seen:
 //   LOAD_*_INLINE, STORE_ATTR_INLINE   type version | offset of InlineValues << 32 | index << 48
 //   LOAD_ATTR_SLOT, STORE_ATTR_SLOT    type version | offset of the slot << 32
 //   LOAD_ATTR_DICT                     type version | entry index << 32
@@ -57,8 +58,12 @@ AMPHIS_ALWAYS_INLINE Value number_of(PyObject* o) {
 
 // The same where the object may be asked for afterwards: not of a NaN, of which programs notice which one it is.
 AMPHIS_ALWAYS_INLINE Value number_to_copy(PyObject* o) {
-  const Value number = number_of(o);
-  return is_double(number) && double_of(number) != double_of(number) ? kEmpty : number;
+  if (PyFloat_CheckExact(o)) {
+    const double d = PyFloat_AS_DOUBLE(o);
+    return d == d ? value_double(d) : kEmpty;
+  }
+  int64_t i;
+  return PyLong_CheckExact(o) && compact_value(o, &i) && fits_int(i) ? value_int(i) : kEmpty;
 }
 
 // The contents of a register for an object that something else keeps alive: counted, or not if the collector looks after
@@ -83,30 +88,45 @@ AMPHIS_ALWAYS_INLINE Value value_held(PyObject* o) {
     sync::incref_foreign(o);
   return value_owned(o);
 }
-// The same for an item of a tuple; with `unbox`, numbers come without their objects.
+// The same for an item of a tuple, which is seldom deferred; with `unbox`, numbers come without their objects.
 AMPHIS_ALWAYS_INLINE Value value_of_item(PyObject* o, bool unbox) {
   if (unbox) {
     const Value number = number_to_copy(o);
     if (number != kEmpty) return number;
   }
+  if (kRaces && sync::is_stable(o)) {
+    sync::incref_stable(o);
+    return value_owned(o);
+  }
   return value_shared(o);
+}
+
+// Whether the slot, after all that was read before, holds o.
+AMPHIS_ALWAYS_INLINE bool still_holds(PyObject* const* slot, PyObject* o) {
+  sync::settle_reads();
+  return sync::load_acquire(*const_cast<PyObject**>(slot)) == o;
 }
 
 // The number in the object o that was read from `slot`, or kEmpty. Only objects are looked into whose memory stays theirs
 // meanwhile: this thread's own and, if they still are in the slot afterwards, immortal ones and numbers that are read
 // uncounted. The slot's memory must be in use.
 AMPHIS_ALWAYS_INLINE Value number_in_slot(PyObject* const* slot, PyObject* o) {
+  if (!PyFloat_CheckExact(o) && !PyLong_CheckExact(o)) return kEmpty;
   if (sync::is_stable(o)) return number_of(o);
-  if (!sync::has_uncounted_reads(o) && !_Py_IsImmortal(o)) return kEmpty;
-  Value number = number_of(o);
-  sync::settle_reads();
-  return sync::load_acquire(*const_cast<PyObject**>(slot)) == o ? number : kEmpty;
+  if (!_Py_IsImmortal(o) && !sync::has_uncounted_reads(o)) return kEmpty;
+  sync::settle_reads();  // what is looked at is the object of which that is known
+  const Value number = number_of(o);
+  return still_holds(slot, o) ? number : kEmpty;
 }
 
 // Another thread's object that this thread counts for once: if it is a number, the next time it need not.
 inline void allow_uncounted(PyObject* o) {
   if (PyFloat_CheckExact(o) || PyLong_CheckExact(o)) sync::allow_uncounted_reads(o);
 }
+
+// What a slot most often holds, which load_slot asks for first: functions, classes and modules, which are deferred, or
+// others.
+enum class Expect { kInstances, kCode };
 
 // The rest of load_slot, for objects of other threads. New references or null.
 AMPHIS_NOINLINE PyObject* load_shared(PyObject* const* slot, const void* owner);
@@ -115,6 +135,7 @@ AMPHIS_NOINLINE PyObject* try_load_shared(PyObject* const* slot);
 // The contents of a slot that other threads may write, under the lock of `owner`; kEmpty if there are none. Without an
 // owner (memory that may be out of use) kEmpty means, too, that only a look under the lock can tell. With `unbox`, numbers
 // come without their object, and so without counting.
+template <Expect kExpected = Expect::kInstances>
 AMPHIS_ALWAYS_INLINE Value load_slot(PyObject* const* slot, const void* owner, bool unbox) {
   PyObject* o = sync::load_acquire(*const_cast<PyObject**>(slot));
   if (o == nullptr) [[unlikely]] return kEmpty;
@@ -123,16 +144,15 @@ AMPHIS_ALWAYS_INLINE Value load_slot(PyObject* const* slot, const void* owner, b
     if (number != kEmpty) return number;
   }
   if constexpr (kRaces) {
-    if (sync::is_deferred(o)) {
-      // It stays until the next safepoint, and was what the slot held if it still is there: no address is used again.
-      sync::settle_reads();
-      if (sync::load_acquire(*const_cast<PyObject**>(slot)) == o) [[likely]] return value_borrowed(o);
-    }
+    // A deferred object stays until the next safepoint, and was what the slot held if it still is there: no address is used
+    // again.
+    if (kExpected == Expect::kCode && sync::is_deferred(o) && still_holds(slot, o)) [[likely]] return value_borrowed(o);
     if (sync::is_stable(o)) [[likely]] {
       sync::incref_stable(o);
       return value_owned(o);
     }
-    if (_Py_IsImmortal(o) && sync::load_acquire(*const_cast<PyObject**>(slot)) == o) return value_borrowed(o);
+    if (_Py_IsImmortal(o) && still_holds(slot, o)) return value_borrowed(o);
+    if (kExpected != Expect::kCode && sync::is_deferred(o) && still_holds(slot, o)) return value_borrowed(o);
     PyObject* counted = owner != nullptr ? load_shared(slot, owner) : try_load_shared(slot);
     return counted != nullptr ? value_owned(counted) : kEmpty;
   } else {
@@ -162,21 +182,28 @@ AMPHIS_ALWAYS_INLINE bool store_number_in_place(PyObject* old, Value v) {
 AMPHIS_ALWAYS_INLINE uint64_t load_cache(const Word& word) { return __atomic_load_n(&word, __ATOMIC_ACQUIRE); }
 
 AMPHIS_ALWAYS_INLINE bool dict_version_is(PyObject* dict, uint32_t version) {
-  return dict_keys_version_now(reinterpret_cast<PyDictObject*>(dict)) == version && version != 0;
+  return dict_keys_version_now(reinterpret_cast<PyDictObject*>(dict)) == version;
 }
 
 AMPHIS_ALWAYS_INLINE bool load_dict_cached(PyObject* dict, const Word& cache, bool unbox, Value* out) {
   uint64_t c = load_cache(cache);
   auto* d = reinterpret_cast<PyDictObject*>(dict);
   DictKeys* keys = dict_keys(d);
-  if (sync::load_acquire(keys->version) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
+  if (sync::load_acquire(keys->version) != static_cast<uint32_t>(c)) return false;
   // The version fixes the layout of the keys, too: the cache has the offset of the value itself.
-  Value v = load_slot(reinterpret_cast<PyObject**>(reinterpret_cast<char*>(keys) + (c >> 32)), nullptr, unbox);
-  if constexpr (kRaces) {
-    if (v != kEmpty && sync::load_acquire(keys->version) != static_cast<uint32_t>(c)) {
-      drop(v);
-      return false;
-    }
+  auto* const* slot = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(keys) + (c >> 32));
+  if (sync::only_thread()) {
+    PyObject* o = *slot;
+    if (o == nullptr) return false;
+    Value v = unbox ? number_of(o) : kEmpty;
+    if (v == kEmpty) v = value_shared(o);
+    *out = v;
+    return true;
+  }
+  const Value v = load_slot<Expect::kCode>(slot, nullptr, unbox);
+  if (v != kEmpty && sync::load_acquire(keys->version) != static_cast<uint32_t>(c)) {
+    drop(v);
+    return false;
   }
   *out = v;
   return v != kEmpty;
@@ -185,7 +212,7 @@ AMPHIS_ALWAYS_INLINE bool load_dict_cached(PyObject* dict, const Word& cache, bo
 AMPHIS_ALWAYS_INLINE bool load_attr_inline(PyObject* o, const Word& cache, bool unbox, Value* out) {
   uint64_t c = load_cache(cache);
   PyTypeObject* type = Py_TYPE(o);
-  if (type_version_now(type) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
+  if (type_version_now(type) != static_cast<uint32_t>(c)) return false;
   auto* values = reinterpret_cast<InlineValues*>(reinterpret_cast<char*>(o) + ((c >> 32) & 0xffff));
   if (!sync::load_acquire(values->valid)) return false;
   Value v = load_slot(&values->values[c >> 48], o, unbox);
@@ -195,7 +222,7 @@ AMPHIS_ALWAYS_INLINE bool load_attr_inline(PyObject* o, const Word& cache, bool 
 
 AMPHIS_ALWAYS_INLINE bool load_attr_slot(PyObject* o, const Word& cache, bool unbox, Value* out) {
   uint64_t c = load_cache(cache);
-  if (type_version_now(Py_TYPE(o)) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
+  if (type_version_now(Py_TYPE(o)) != static_cast<uint32_t>(c)) return false;
   Value v = load_slot(reinterpret_cast<PyObject**>(reinterpret_cast<char*>(o) + (c >> 32)), o, unbox);
   *out = v;
   return v != kEmpty;
@@ -204,7 +231,7 @@ AMPHIS_ALWAYS_INLINE bool load_attr_slot(PyObject* o, const Word& cache, bool un
 AMPHIS_ALWAYS_INLINE bool load_attr_dict(PyObject* o, const Word& cache, PyObject* name, bool unbox, Value* out) {
   uint64_t c = load_cache(cache);
   PyTypeObject* type = Py_TYPE(o);
-  if (type_version_now(type) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
+  if (type_version_now(type) != static_cast<uint32_t>(c)) return false;
   if (!sync::only_thread()) {
     return false;  // the dict may be replaced while we look: the general path holds a reference to it
   } else {
@@ -229,34 +256,37 @@ AMPHIS_ALWAYS_INLINE bool load_attr_module(PyObject* o, const Word& cache, bool 
 
 inline const AttrRecord* record_of(const Word& cache) { return reinterpret_cast<const AttrRecord*>(load_cache(cache)); }
 
-AMPHIS_ALWAYS_INLINE bool load_attr_class(PyObject* o, const AttrRecord* record, Value* out) {
-  if (record == nullptr || !Py_IS_TYPE(o, &PyType_Type) ||
-      type_version_now(reinterpret_cast<PyTypeObject*>(o)) != record->version) {
-    return false;
+// What the class had under the record's name while its version was the record's.
+AMPHIS_ALWAYS_INLINE bool load_class_value(PyTypeObject* type, const AttrRecord* record, Value* out) {
+  PyObject* value = record->value;
+  if (kRaces && (sync::is_deferred(value) || _Py_IsImmortal(value))) [[likely]] {
+    *out = value_borrowed(value);
+    return true;
   }
   if (!sync::only_thread()) {
     // The class may change between the check and the count: count only what can be counted safely.
-    PyObject* value = record->value;
-    if (sync::is_deferred(value) || _Py_IsImmortal(value)) {
-      *out = value_borrowed(value);
-      return true;
-    }
     if (!sync::try_incref(value)) return false;
-    if (type_version_now(reinterpret_cast<PyTypeObject*>(o)) != record->version) {
+    if (type_version_now(type) != record->version) {
       Py_DECREF(value);
       return false;
     }
     *out = value_owned(value);
     return true;
-  } else {
-    *out = value_shared(record->value);
-    return true;
   }
+  *out = value_shared(value);
+  return true;
+}
+
+AMPHIS_ALWAYS_INLINE bool load_attr_class(PyObject* o, const AttrRecord* record, Value* out) {
+  if (!Py_IS_TYPE(o, &PyType_Type) ||
+      type_version_now(reinterpret_cast<PyTypeObject*>(o)) != record->version) {
+    return false;
+  }
+  return load_class_value(reinterpret_cast<PyTypeObject*>(o), record, out);
 }
 
 // An attribute of o's class that the instance cannot hide.
 AMPHIS_ALWAYS_INLINE bool load_attr_type(PyObject* o, const AttrRecord* record, Value* out) {
-  if (record == nullptr) return false;
   PyTypeObject* type = Py_TYPE(o);
   if (type_version_now(type) != record->version) return false;
   if (record->inline_guard) {
@@ -268,28 +298,12 @@ AMPHIS_ALWAYS_INLINE bool load_attr_type(PyObject* o, const AttrRecord* record, 
       return false;
     }
   }
-  if (!sync::only_thread()) {
-    PyObject* value = record->value;
-    if (sync::is_deferred(value) || _Py_IsImmortal(value)) {
-      *out = value_borrowed(value);
-      return true;
-    }
-    if (!sync::try_incref(value)) return false;
-    if (type_version_now(type) != record->version) {
-      Py_DECREF(value);
-      return false;
-    }
-    *out = value_owned(value);
-    return true;
-  } else {
-    *out = value_shared(record->value);
-    return true;
-  }
+  return load_class_value(type, record, out);
 }
 
 // The function behind a property of o's class, for a register; kEmpty: the guard does not hold.
 AMPHIS_ALWAYS_INLINE Value load_property_getter(PyObject* o, const AttrRecord* record) {
-  if (record == nullptr || type_version_now(Py_TYPE(o)) != record->version) return kEmpty;
+  if (type_version_now(Py_TYPE(o)) != record->version) return kEmpty;
   // The property lives as long as the version; its function may have been replaced by another __init__.
   if (sync::only_thread()) {
     PyObject* getter = property_getter(record->value);
@@ -306,7 +320,7 @@ AMPHIS_ALWAYS_INLINE Value load_property_getter(PyObject* o, const AttrRecord* r
 // A field of a C struct that holds a number or a truth value.
 AMPHIS_ALWAYS_INLINE bool load_attr_member(PyObject* o, const Word& cache, Value* out) {
   const uint64_t c = load_cache(cache);
-  if (type_version_now(Py_TYPE(o)) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
+  if (type_version_now(Py_TYPE(o)) != static_cast<uint32_t>(c)) return false;
   const char* address = reinterpret_cast<const char*>(o) + (c >> 32 & 0xffffff);
   const auto field = [address]<typename T>(T) { return sync::load_relaxed(*reinterpret_cast<const T*>(address)); };
   int64_t number;
@@ -353,7 +367,7 @@ AMPHIS_ALWAYS_INLINE bool load_attr_member(PyObject* o, const Word& cache, Value
 // The definition behind a getter or setter of o's class; null: the guard does not hold. Nothing frees it while o is used.
 template <class Definition>
 AMPHIS_ALWAYS_INLINE Definition* load_definition(PyObject* o, const AttrRecord* record) {
-  if (record == nullptr || type_version_now(Py_TYPE(o)) != record->version) return nullptr;
+  if (type_version_now(Py_TYPE(o)) != record->version) return nullptr;
   return static_cast<Definition*>(record->definition);
 }
 // What object's own lookup does with them. Null or -1 with an exception.
@@ -381,7 +395,7 @@ AMPHIS_ALWAYS_INLINE Value class_python_init(PyTypeObject* cls) {
   return init != nullptr ? value_owned(init) : kEmpty;
 }
 
-// A store's value operand as a new reference, with its kill done; null (and nothing killed) when out of memory.
+// A value operand as a new reference, with its kill done; null (and nothing killed) when out of memory.
 AMPHIS_ALWAYS_INLINE PyObject* take_operand(Value* R, uint32_t reg, bool kill) {
   Value v = R[reg];
   PyObject* o = kill ? value_take_object(v) : value_to_object(v);
@@ -389,53 +403,78 @@ AMPHIS_ALWAYS_INLINE PyObject* take_operand(Value* R, uint32_t reg, bool kill) {
   return o;
 }
 
-AMPHIS_ALWAYS_INLINE bool store_attr_inline(PyObject* o, const Word& cache, Value* R, Word w) {
-  uint64_t c = load_cache(cache);
-  PyTypeObject* type = Py_TYPE(o);
-  if (type_version_now(type) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
-  const int index = static_cast<int>(c >> 48);
-  auto* values = reinterpret_cast<InlineValues*>(reinterpret_cast<char*>(o) + ((c >> 32) & 0xffff));
-  const Value given = R[word_b(w)];
-  PyObject* old;
-  {
-    LeafLock lock(o);
-    if (!values->valid || index >= values->capacity) return false;
-    old = values->values[index];
-    if (old != nullptr) {
-      if (store_number_in_place(old, given)) return true;
-    } else if (index < values->high) {
-      return false;  // deleted before: the general way keeps the order in which attributes are made
-    }
-    PyObject* value = take_operand(R, word_b(w), (word_flags(w) & kKillB) != 0);
-    if (value == nullptr) {
+// Puts a store's value operand R[reg] into `slot` of an object whose lock is held, or that only this thread can see;
+// `there` is what the slot holds, or null. A number goes into the number that is there if nobody else can see that. Then,
+// or when out of memory (false, nothing is killed), *old is null; else it is `there`, to be dropped without the lock.
+AMPHIS_ALWAYS_INLINE bool put_operand(PyObject** slot, PyObject* there, Value* R, uint32_t reg, bool kill, PyObject** old) {
+  const Value v = R[reg];
+  PyObject* o;
+  *old = nullptr;
+  if (is_pointer(v)) {
+    o = pointer_of(v);
+    if (!kill || !is_owned(v)) Py_INCREF(o);
+    if (kill) R[reg] = kEmpty;
+  } else {
+    if (there != nullptr && store_number_in_place(there, v)) return true;
+    o = box_slow(v);
+    if (o == nullptr) [[unlikely]] {
       PyErr_Clear();
       return false;
     }
-    if (old == nullptr) values->high = static_cast<uint8_t>(index + 1);
-    sync::store_release(values->values[index], value);
   }
-  if (old != nullptr) Py_DECREF(old);
+  sync::store_release(*slot, o);
+  *old = there;
   return true;
+}
+
+// The three stores with the object's lock held or not needed. False: nothing has changed.
+AMPHIS_ALWAYS_INLINE bool put_attr_inline(InlineValues* values, int index, Value* R, Word w, PyObject** old) {
+  *old = nullptr;
+  if (!values->valid || index >= values->capacity) return false;
+  PyObject* const there = values->values[index];
+  // Deleted before: the general way keeps the order in which attributes are made.
+  if (there == nullptr && index < values->high) return false;
+  if (!put_operand(&values->values[index], there, R, word_b(w), word_has(w, kKillB), old)) return false;
+  if (there == nullptr) values->high = static_cast<uint8_t>(index + 1);
+  return true;
+}
+AMPHIS_ALWAYS_INLINE bool put_list_item(PyListObject* list, Py_ssize_t i, Value* R, Word w, PyObject** old) {
+  *old = nullptr;
+  const Py_ssize_t size = list->ob_base.ob_size;
+  if (i < 0) i += size;
+  if (static_cast<size_t>(i) >= static_cast<size_t>(size)) return false;
+  return put_operand(&list->ob_item[i], list->ob_item[i], R, word_c(w), word_has(w, kKillC), old);
+}
+AMPHIS_ALWAYS_INLINE bool put_slot(PyObject** slot, Value* R, Word w, PyObject** old) {
+  return put_operand(slot, *slot, R, word_b(w), word_has(w, kKillB), old);
+}
+// The same under the object's lock, and `old` dropped. Apart from the interpreter's loop, which would lose registers to them.
+AMPHIS_NOINLINE bool put_attr_inline_locked(PyObject* o, InlineValues* values, int index, Value* R, Word w);
+AMPHIS_NOINLINE bool put_list_item_locked(PyListObject* list, Py_ssize_t i, Value* R, Word w);
+AMPHIS_NOINLINE bool put_slot_locked(PyObject* o, PyObject** slot, Value* R, Word w);
+
+AMPHIS_ALWAYS_INLINE bool store_attr_inline(PyObject* o, const Word& cache, Value* R, Word w) {
+  uint64_t c = load_cache(cache);
+  PyTypeObject* type = Py_TYPE(o);
+  if (type_version_now(type) != static_cast<uint32_t>(c)) return false;
+  const int index = static_cast<int>(c >> 48);
+  auto* values = reinterpret_cast<InlineValues*>(reinterpret_cast<char*>(o) + ((c >> 32) & 0xffff));
+  if (!sync::only_thread()) [[unlikely]] return put_attr_inline_locked(o, values, index, R, w);
+  PyObject* old;
+  const bool done = put_attr_inline(values, index, R, w, &old);
+  if (old != nullptr) Py_DECREF(old);
+  return done;
 }
 
 AMPHIS_ALWAYS_INLINE bool store_attr_slot(PyObject* o, const Word& cache, Value* R, Word w) {
   uint64_t c = load_cache(cache);
-  if (type_version_now(Py_TYPE(o)) != static_cast<uint32_t>(c) || static_cast<uint32_t>(c) == 0) return false;
+  if (type_version_now(Py_TYPE(o)) != static_cast<uint32_t>(c)) return false;
   auto** slot = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(o) + (c >> 32));
+  if (!sync::only_thread()) [[unlikely]] return put_slot_locked(o, slot, R, w);
   PyObject* old;
-  {
-    LeafLock lock(o);
-    old = *slot;
-    if (old != nullptr && store_number_in_place(old, R[word_b(w)])) return true;
-    PyObject* value = take_operand(R, word_b(w), (word_flags(w) & kKillB) != 0);
-    if (value == nullptr) {
-      PyErr_Clear();
-      return false;
-    }
-    sync::store_release(*slot, value);
-  }
-  Py_XDECREF(old);
-  return true;
+  const bool done = put_slot(slot, R, w, &old);
+  if (old != nullptr) Py_DECREF(old);
+  return done;
 }
 
 // o[i] of an exact list whose index is in range; kEmpty: the general path decides.
@@ -496,64 +535,57 @@ AMPHIS_ALWAYS_INLINE Value load_dict_entry(PyDictObject* dict, DictKeys* keys, S
   return v;
 }
 
-// o[c] for exact list, tuple, str and dict with the usual keys. Nothing else runs.
-AMPHIS_ALWAYS_INLINE bool load_item_fast(PyObject* o, Value c, bool unbox, Value* out) {
+// What was found in a dict at `index` of `keys`; kEmpty where there was nothing or only a look under the lock can tell.
+AMPHIS_ALWAYS_INLINE Value load_dict_at(PyDictObject* dict, DictKeys* keys, Py_ssize_t index, bool unbox) {
+  return index >= 0 ? load_dict_entry(dict, keys, dict_entry(keys, index), unbox) : kEmpty;
+}
+
+// o[i] for exact list, tuple, dict and str; kEmpty: the general path decides. Nothing else runs.
+AMPHIS_ALWAYS_INLINE Value load_item_at(PyObject* o, int64_t i, bool unbox) {
   PyTypeObject* type = Py_TYPE(o);
-  if (type == &PyList_Type) {
-    Value index = unboxed(c);
-    if (!is_int(index)) [[unlikely]] return false;
-    *out = load_list_item(reinterpret_cast<PyListObject*>(o), int_of(index), unbox);
-    return *out != kEmpty;
-  }
+  if (type == &PyList_Type) return load_list_item(reinterpret_cast<PyListObject*>(o), i, unbox);
   if (type == &PyTuple_Type) {
-    Value index = unboxed(c);
-    if (!is_int(index)) [[unlikely]] return false;
-    Py_ssize_t i = int_of(index);
-    Py_ssize_t size = PyTuple_GET_SIZE(o);
+    const Py_ssize_t size = PyTuple_GET_SIZE(o);
     if (i < 0) i += size;
-    if (static_cast<size_t>(i) >= static_cast<size_t>(size)) return false;
+    if (static_cast<size_t>(i) >= static_cast<size_t>(size)) return kEmpty;
     PyObject* item = PyTuple_GET_ITEM(o, i);
     if (unbox) {
-      *out = number_of(item);
-      if (*out != kEmpty) return true;
+      const Value number = number_of(item);
+      if (number != kEmpty) return number;
     }
-    *out = value_shared(item);
-    return true;
+    return value_shared(item);
   }
   if (type == &PyDict_Type) {
     auto* dict = reinterpret_cast<PyDictObject*>(o);
     DictKeys* keys = dict_keys(dict);
-    Py_ssize_t index;
-    if (is_pointer(c)) {
-      if (!PyUnicode_CheckExact(pointer_of(c))) return false;
-      index = dict_lookup_index_str_in(keys, pointer_of(c));
-    } else {
-      if (!is_int(c)) return false;
-      index = dict_lookup_index_int(keys, int_of(c));
-    }
-    if (index < 0) return false;
-    *out = load_dict_entry(dict, keys, dict_entry(keys, index), unbox);
-    if (*out != kEmpty) return true;
-    // Once under the lock the value is published, or a number to read uncounted, and the next look needs none.
-    PyObject* item = is_pointer(c) ? dict_get_str(dict, pointer_of(c)) : nullptr;
-    if (item == nullptr) return false;
-    if (unbox) allow_uncounted(item);
-    *out = value_owned(item);
-    return true;
+    return load_dict_at(dict, keys, dict_lookup_index_int(keys, i), unbox);
   }
   if (type == &PyUnicode_Type) {
-    Value index = unboxed(c);
-    if (!is_int(index)) [[unlikely]] return false;
-    Py_ssize_t i = int_of(index);
-    Py_ssize_t size = PyUnicode_GET_LENGTH(o);
+    const Py_ssize_t size = PyUnicode_GET_LENGTH(o);
     if (i < 0) i += size;
-    if (static_cast<size_t>(i) >= static_cast<size_t>(size)) return false;
+    if (static_cast<size_t>(i) >= static_cast<size_t>(size)) return kEmpty;
     const Py_UCS4 ch = PyUnicode_READ_CHAR(o, i);
-    if (ch > 0xff) return false;
-    *out = value_borrowed(latin1_char(ch));  // immortal
-    return true;
+    if (ch <= 0xff) return value_borrowed(latin1_char(ch));  // immortal
   }
-  return false;
+  return kEmpty;
+}
+
+// The same for o[key] with a str for an exact dict, or an int that is an object.
+AMPHIS_ALWAYS_INLINE Value load_item_by(PyObject* o, PyObject* key, bool unbox) {
+  if (!PyUnicode_CheckExact(key)) {
+    const Value index = number_of(key);
+    return is_int(index) && !PyDict_CheckExact(o) ? load_item_at(o, int_of(index), unbox) : kEmpty;
+  }
+  if (!PyDict_CheckExact(o)) return kEmpty;
+  auto* dict = reinterpret_cast<PyDictObject*>(o);
+  DictKeys* keys = dict_keys(dict);
+  const Value v = load_dict_at(dict, keys, dict_lookup_index_str_in(keys, key), unbox);
+  if (!kRaces || v != kEmpty) return v;
+  // Once under the lock the value is published, or a number to read uncounted, and the next look needs none.
+  PyObject* item = dict_get_str(dict, key);
+  if (item == nullptr) return kEmpty;
+  if (unbox) allow_uncounted(item);
+  return value_owned(item);
 }
 
 // The next number of a range iterator. Two threads on one iterator may get the same number, never memory errors.
@@ -597,28 +629,14 @@ AMPHIS_ALWAYS_INLINE bool store_item_fast(PyObject* o, Value key, Value* R, Word
   if (!Py_IS_TYPE(o, &PyList_Type)) {
     return is_int(key) && Py_IS_TYPE(o, &PyDict_Type) && store_dict_item(reinterpret_cast<PyDictObject*>(o), key, R, w);
   }
-  Value index = unboxed(key);
+  const Value index = unboxed(key);
   if (!is_int(index)) return false;
   auto* list = reinterpret_cast<PyListObject*>(o);
-  Py_ssize_t i = int_of(index);
+  if (!sync::only_thread()) [[unlikely]] return put_list_item_locked(list, int_of(index), R, w);
   PyObject* old;
-  {
-    LeafLock lock(o);
-    const Py_ssize_t size = list->ob_base.ob_size;
-    if (i < 0) i += size;
-    if (static_cast<size_t>(i) >= static_cast<size_t>(size)) return false;
-    PyObject** slot = &list->ob_item[i];
-    old = *slot;
-    if (old != nullptr && store_number_in_place(old, R[word_c(w)])) return true;
-    PyObject* value = take_operand(R, word_c(w), (word_flags(w) & kKillC) != 0);
-    if (value == nullptr) {
-      PyErr_Clear();
-      return false;
-    }
-    sync::store_release(*slot, value);
-  }
-  Py_XDECREF(old);
-  return true;
+  const bool done = put_list_item(list, int_of(index), R, w, &old);
+  if (old != nullptr) Py_DECREF(old);
+  return done;
 }
 
 }  // namespace amphis

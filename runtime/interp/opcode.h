@@ -77,6 +77,8 @@ constexpr Word encode_wide(Op op, uint8_t flags, uint16_t a, int32_t bc) {
 }
 constexpr Op word_op(Word w) { return static_cast<Op>(w & 0xff); }
 constexpr uint8_t word_flags(Word w) { return static_cast<uint8_t>(w >> 8); }
+// One test of the word: no shift.
+constexpr bool word_has(Word w, uint8_t flag) { return (w & (Word{flag} << 8)) != 0; }
 constexpr uint16_t word_a(Word w) { return static_cast<uint16_t>(w >> 16); }
 constexpr uint16_t word_b(Word w) { return static_cast<uint16_t>(w >> 32); }
 constexpr uint16_t word_c(Word w) { return static_cast<uint16_t>(w >> 48); }

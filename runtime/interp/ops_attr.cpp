@@ -269,8 +269,8 @@ const AttrForm* known_form(const Word* pc, Value object, PyObject* name, AttrUse
   if (!is_pointer(object)) return nullptr;
   PyTypeObject* type = Py_TYPE(pointer_of(object));
   const uint32_t version = type_version_now(type);
-  const AttrEntry* entry = attr_entry(current_thread(), version, name, use);
-  if (version == 0 || !attr_entry_is(entry, version, name, use)) return nullptr;
+  const AttrEntry* entry = version != 0 ? attr_find(current_thread(), version, name, use) : nullptr;
+  if (entry == nullptr) return nullptr;
   const AttrForm& form = entry->form;
   // Instances have got new attributes, this one may be among them.
   if (form.record.inline_guard && sync::load_acquire(type_extra(type)->keys.count) != form.record.key_count) {
@@ -403,10 +403,9 @@ namespace {
 // A new reference, or null without an exception.
 PyObject* known_super_method(PyObject* cls, PyObject* self, PyObject* name) {
   const uint32_t version = type_version_now(Py_TYPE(self));
-  const AttrEntry* entry = attr_entry(current_thread(), version, name, AttrUse::kSuper);
+  const AttrEntry* entry = version != 0 ? attr_find(current_thread(), version, name, AttrUse::kSuper) : nullptr;
   Value v;
-  if (version == 0 || !attr_entry_is(entry, version, name, AttrUse::kSuper) ||
-      entry->form.word != reinterpret_cast<Word>(cls) || !load_attr_type(self, &entry->form.record, &v)) {
+  if (entry == nullptr || entry->form.word != reinterpret_cast<Word>(cls) || !load_attr_type(self, &entry->form.record, &v)) {
     return nullptr;
   }
   return pointer_of(to_owned(v));

@@ -50,7 +50,9 @@ inline Value value_double(double d) {
     d = std::bit_cast<uint64_t>(d) >> 63 ? std::bit_cast<double>(0xFFF8000000000000u)
                                          : std::bit_cast<double>(0x7FF8000000000000u);
   }
-  return std::bit_cast<uint64_t>(d) + kDoubleOffset;
+  const Value v = std::bit_cast<uint64_t>(d) + kDoubleOffset;
+  if (v == kEmpty) __builtin_unreachable();  // who tests for "no number" afterwards need not
+  return v;
 }
 inline Value value_owned(PyObject* o) { return reinterpret_cast<Value>(o) | kOwned; }
 inline Value value_borrowed(PyObject* o) { return reinterpret_cast<Value>(o); }

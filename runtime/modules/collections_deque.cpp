@@ -475,22 +475,18 @@ PyObject* none_or_error(int done) {
 
 PyObject* method_append(PyObject* op, PyObject* item) {
   Ref<> dropped;
-  LeafLock lock(op);
-  return none_or_error(push_right(as_deque(op), Py_NewRef(item), dropped.out()));
+  return none_or_error(with_leaf_lock(op, [&] { return push_right(as_deque(op), Py_NewRef(item), dropped.out()); }));
 }
 
 PyObject* method_appendleft(PyObject* op, PyObject* item) {
   Ref<> dropped;
-  LeafLock lock(op);
-  return none_or_error(push_left(as_deque(op), Py_NewRef(item), dropped.out()));
+  return none_or_error(with_leaf_lock(op, [&] { return push_left(as_deque(op), Py_NewRef(item), dropped.out()); }));
 }
 
 template <PyObject* (*kTake)(Deque*)>
 PyObject* method_take(PyObject* op, PyObject*) {
-  {
-    LeafLock lock(op);
-    if (as_deque(op)->size != 0) return kTake(as_deque(op));
-  }
+  PyObject* taken = with_leaf_lock(op, [op] { return as_deque(op)->size != 0 ? kTake(as_deque(op)) : nullptr; });
+  if (taken != nullptr) return taken;
   PyErr_SetString(PyExc_IndexError, "pop from an empty deque");
   return nullptr;
 }

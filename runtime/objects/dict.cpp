@@ -143,20 +143,25 @@ int set_default(PyDictObject* dict, PyObject* key, PyObject* value, PyObject** r
   return 0;
 }
 
+constexpr int kNotAmongStrings = 1;
+
 // dict[key] = value. Among strings no comparison runs other code.
 int set(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject* value) {
   if (PyUnicode_CheckExact(key)) {
-    Ref<> old;
-    LeafLock lock(dict);
-    DictKeys* keys = dict_keys_field(dict);
-    if (!keys->general) {
+    PyObject* old = nullptr;
+    const auto set_str = [&] {
+      DictKeys* keys = dict_keys_field(dict);
+      if (keys->general) return kNotAmongStrings;
       const Py_ssize_t index = dict_find_str(keys, key, hash);
       if (index < 0) return dict_append(dict, Py_NewRef(key), hash, Py_NewRef(value));
       PyObject** slot = &dict_entry(keys, index)->value;
-      old = Ref<>::steal(*slot);
+      old = *slot;
       sync::store_release(*slot, Py_NewRef(value));
       return 0;
-    }
+    };
+    const int done = with_leaf_lock(dict, set_str);
+    Py_XDECREF(old);
+    if (done != kNotAmongStrings) return done;
   }
   ObjectLock lock(dict);
   return dict_insert(dict, key, hash, value);

@@ -27,9 +27,10 @@ PyObject** list_new_array(Py_ssize_t capacity) {
   if (capacity > kMaxItems) return nullptr;
   const size_t bytes = kListHeader + static_cast<size_t>(capacity) * sizeof(PyObject*);
   constexpr size_t kZeroedHere = 1024;  // of more memory some comes zeroed from the system
-  char* block = static_cast<char*>(kRaces && bytes > kZeroedHere ? PyMem_Calloc(1, bytes) : PyMem_Malloc(bytes));
+  const bool zeroed = !sync::only_thread();
+  char* block = static_cast<char*>(zeroed && bytes > kZeroedHere ? PyMem_Calloc(1, bytes) : PyMem_Malloc(bytes));
   if (block == nullptr) return nullptr;
-  if (kRaces && bytes <= kZeroedHere) memset(block, 0, bytes);
+  if (zeroed && bytes <= kZeroedHere) memset(block, 0, bytes);
   auto** items = reinterpret_cast<PyObject**>(block + kListHeader);
   if constexpr (kRaces) reinterpret_cast<Py_ssize_t*>(items)[-1] = capacity;
   return items;
@@ -37,8 +38,7 @@ PyObject** list_new_array(Py_ssize_t capacity) {
 
 namespace {
 
-// While nobody else can look at the array, it may grow where it is. What comes behind the items need not be zero: threads
-// that start later know no larger size than the one that the list has then, and removals leave zeros.
+// While nobody else can look at the array, it may grow where it is.
 PyObject** resize_array(PyObject** old, Py_ssize_t capacity) {
   char* block = old != nullptr ? reinterpret_cast<char*>(old) - kListHeader : nullptr;
   block = static_cast<char*>(PyMem_Realloc(block, kListHeader + static_cast<size_t>(capacity) * sizeof(PyObject*)));
@@ -142,7 +142,14 @@ void list_retire_array(PyObject** items) {
   if (items != nullptr) sync::retire(reinterpret_cast<char*>(items) - kListHeader);
 }
 
-PyObject* list_get_item_locked(PyListObject* list, Py_ssize_t index) {
+PyObject* list_get_item_among_threads(PyListObject* list, Py_ssize_t index) {
+  PyObject** items = sync::load_acquire(list->ob_item);
+  if (items != nullptr && index < list_array_capacity(items)) {
+    Ref<> item;
+    if (sync::try_get_ref(&items[index], &item) && item && sync::load_acquire(list->ob_item) == items) {
+      return item.release();
+    }
+  }
   LeafLock lock(list);
   if (static_cast<size_t>(index) >= static_cast<size_t>(list->ob_base.ob_size)) return nullptr;
   PyObject* item = list->ob_item[index];

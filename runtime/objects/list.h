@@ -29,23 +29,13 @@ inline Py_ssize_t list_array_capacity(PyObject** items) {
   return reinterpret_cast<Py_ssize_t*>(items)[-1];
 }
 
-PyObject* list_get_item_locked(PyListObject* list, Py_ssize_t index);
+// Without the lock if that succeeds; null: the index is not negative, but out of range.
+PyObject* list_get_item_among_threads(PyListObject* list, Py_ssize_t index);
 
 // A new reference, or null without an error where the index is out of range (negative ones are).
-inline PyObject* list_get_item_ref(PyListObject* list, Py_ssize_t index) {
+AMPHIS_ALWAYS_INLINE PyObject* list_get_item_ref(PyListObject* list, Py_ssize_t index) {
   if (static_cast<size_t>(index) >= static_cast<size_t>(list_size(list))) return nullptr;
-  if (sync::only_thread()) {
-    return Py_NewRef(list->ob_item[index]);
-  } else {
-    PyObject** items = sync::load_acquire(list->ob_item);
-    if (items != nullptr && index < list_array_capacity(items)) {
-      Ref<> item;
-      if (sync::try_get_ref(&items[index], &item) && item && sync::load_acquire(list->ob_item) == items) {
-        return item.release();
-      }
-    }
-    return list_get_item_locked(list, index);
-  }
+  return sync::only_thread() ? Py_NewRef(list->ob_item[index]) : list_get_item_among_threads(list, index);
 }
 
 int list_append_grow(PyListObject* list, PyObject* item);
@@ -64,8 +54,7 @@ inline int list_append_locked(PyListObject* list, PyObject* item) {
 
 // Takes over the reference, also on failure. 0 or -1.
 inline int list_append_take(PyListObject* list, PyObject* item) {
-  LeafLock lock(list);
-  return list_append_locked(list, item);
+  return with_leaf_lock(list, [=] { return list_append_locked(list, item); });
 }
 
 // Replaces an item in place; takes over the reference, also on failure. 0, or -1 without an error where the
@@ -106,7 +95,8 @@ int list_replace_range(PyListObject* list, Py_ssize_t low, Py_ssize_t high, PyOb
 PyObject* list_take_at(PyListObject* list, Py_ssize_t index);
 void list_drop_removed(PyObject** removed, Py_ssize_t n);
 
-// An item array, zeroed where readers race with writers; null without an error when there is no memory.
+// An item array, zeroed while other threads may read it (those that start later know no larger size than the list has
+// then, and removals leave zeros); null without an error when there is no memory.
 PyObject** list_new_array(Py_ssize_t capacity);
 // Makes room for `capacity` items in all. 0 or -1. The lock is held.
 int list_reserve(PyListObject* list, Py_ssize_t capacity);

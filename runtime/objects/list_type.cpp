@@ -67,15 +67,16 @@ PyObject* list_item(PyObject* self, Py_ssize_t index) {
 }
 
 PyObject* copy_range(PyListObject* list, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t step) {
-  LeafLock lock(list);
-  const Py_ssize_t n = PySlice_AdjustIndices(list->ob_base.ob_size, &start, &stop, step);
-  PyObject* result = list_new_presized(n);
-  if (result == nullptr) return nullptr;
-  PyObject** from = list->ob_item;
-  PyObject** to = as_list(result)->ob_item;
-  for (Py_ssize_t i = 0, at = start; i < n; i++, at += step) to[i] = Py_NewRef(from[at]);
-  as_list(result)->ob_base.ob_size = n;
-  return result;
+  return with_leaf_lock(list, [=]() mutable -> PyObject* {
+    const Py_ssize_t n = PySlice_AdjustIndices(list->ob_base.ob_size, &start, &stop, step);
+    PyObject* result = list_new_presized(n);
+    if (result == nullptr) return nullptr;
+    PyObject** from = list->ob_item;
+    PyObject** to = as_list(result)->ob_item;
+    for (Py_ssize_t i = 0, at = start; i < n; i++, at += step) to[i] = Py_NewRef(from[at]);
+    as_list(result)->ob_base.ob_size = n;
+    return result;
+  });
 }
 
 PyObject* get_slice(PyObject* self, PyObject* slice) {

@@ -46,14 +46,19 @@ bool check_module(PyObject* obj) {
   return false;
 }
 
-int init_namespace(PyObject* module, PyObject* name, PyObject* doc) {
+int init_namespace(PyObject* module, PyObject* given_name, PyObject* doc) {
   PyObject* dict = module_dict(module);
+  // Every function that a thread makes takes a reference to its module's name: interned, it need not be counted where
+  // threads run at once.
+  PyObject* interned = Py_NewRef(given_name);
+  PyUnicode_InternInPlace(&interned);
+  const Ref<> name = Ref<>::steal(interned);
   if (PyDict_SetItem(dict, names.dunder_name, name) < 0 || PyDict_SetItem(dict, names.dunder_doc, doc) < 0 ||
       PyDict_SetItem(dict, names.dunder_package, Py_None) < 0 ||
       PyDict_SetItem(dict, names.dunder_loader, Py_None) < 0 || PyDict_SetItem(dict, names.dunder_spec, Py_None) < 0) {
     return -1;
   }
-  if (PyUnicode_CheckExact(name)) sync::set_slot(&as_module(module)->md_name, Ref<>::share(name));
+  if (PyUnicode_CheckExact(name.get())) sync::set_slot(&as_module(module)->md_name, name.copy());
   return 0;
 }
 

@@ -4,9 +4,25 @@
 // have been changed by others. Two objects need ObjectLock2, not two nested ObjectLocks.
 // LeafLock l(obj), LeafLock2 l(a, b): the same for a few instructions that neither call other code nor wait nor pass a safepoint. It need not be
 // suspended, so it is no section unless another one is in the way; while the process has one thread it costs a load and a test.
+// with_leaf_lock(op, work): work() under a LeafLock; for short work of hot functions, whose path without other threads then
+// has no trace of the lock.
 #pragma once
 
 #include "sync/mutex.h"
 #include "sync/thread_state.h"
 #include "sync/variant.h"
 #include AMPHIS_SYNC(object_lock)
+
+namespace amphis {
+
+template <class Work>
+AMPHIS_NOINLINE auto work_under_leaf_lock(const void* op, Work& work) {
+  LeafLock lock(op);
+  return work();
+}
+template <class Work>
+AMPHIS_ALWAYS_INLINE auto with_leaf_lock(const void* op, Work work) {
+  return sync::only_thread() ? work() : work_under_leaf_lock(op, work);
+}
+
+}  // namespace amphis

@@ -60,7 +60,7 @@ AMPHIS_ALWAYS_INLINE bool is_stable(PyObject* op) { return load_relaxed(op->ob_t
 AMPHIS_ALWAYS_INLINE void incref_stable(PyObject* op) {
   const uint32_t local = load_relaxed(op->ob_ref_local) + 1;
   static_assert(_Py_IMMORTAL_REFCNT_LOCAL == UINT32_MAX);
-  if (local != 0) store_relaxed(op->ob_ref_local, local);
+  if (local != 0) [[likely]] store_relaxed(op->ob_ref_local, local);
 }
 
 // Numbers and strings that many threads read from one slot would have a count that all of them write. After
