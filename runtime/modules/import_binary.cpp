@@ -115,6 +115,7 @@ constexpr std::string_view kMovesFrames[] = {"PyInit__greenlet"};
 struct Symbols {
   Abi imported = Abi::kUnknown;
   bool moves_frames = false;
+  bool exports = false;
 };
 
 Symbols symbols_of(const Mapping& file, const Elf64_Shdr* sections, const Elf64_Shdr& symbols, unsigned section_count) {
@@ -126,7 +127,9 @@ Symbols symbols_of(const Mapping& file, const Elf64_Shdr* sections, const Elf64_
   for (uint64_t i = 0; table != nullptr && i < count; ++i) {
     std::string_view name = file.text(strings + table[i].st_name);
     if (table[i].st_shndx != SHN_UNDEF) {
+      if (!name.starts_with("Py")) continue;
       for (std::string_view init : kMovesFrames) result.moves_frames = result.moves_frames || name == init;
+      result.exports = result.exports || name.starts_with("PyModExport");
     } else if (name.starts_with("_Py_")) {
       if (name == "_Py_DecRefShared" || name == "_Py_MergeZeroLocalRefcount") result.imported = Abi::kFree;
       if (name == "_Py_Dealloc" && result.imported == Abi::kUnknown) result.imported = Abi::kGil;
@@ -178,7 +181,7 @@ std::string unusable_file_hint(const std::string& stem) {
   return {};
 }
 
-std::string examine_extension(const std::string& path) {
+Examined examine_extension(const std::string& path) {
   Mapping file(path.c_str());
   const auto* header = file.at<Elf64_Ehdr>(0);
   if (header == nullptr || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_ident[EI_CLASS] != ELFCLASS64 ||
@@ -196,17 +199,20 @@ std::string examine_extension(const std::string& path) {
     sections = file.at<Elf64_Shdr>(header->e_shoff, header->e_shnum);
     whole = whole && sections != nullptr;
   }
-  if (!whole) return path + ": file too short: its headers promise more than its " + std::to_string(file.size()) + " bytes";
+  if (!whole) return {path + ": file too short: its headers promise more than its " + std::to_string(file.size()) + " bytes"};
 
   Abi noted = Abi::kUnknown;
   Symbols symbols;
+  bool symbols_known = false;
   for (unsigned i = 0; sections != nullptr && i < header->e_shnum; ++i) {
     if (sections[i].sh_type == SHT_NOTE && noted == Abi::kUnknown) noted = abi_of_note(file, sections[i]);
-    if (sections[i].sh_type == SHT_DYNSYM) symbols = symbols_of(file, sections, sections[i], header->e_shnum);
+    if (sections[i].sh_type != SHT_DYNSYM) continue;
+    symbols = symbols_of(file, sections, sections[i], header->e_shnum);
+    symbols_known = true;
   }
   if (symbols.moves_frames && noted == Abi::kUnknown) {
-    return path + " was built for CPython 3.14 and moves frames of its interpreter, which " + kOwnTag +
-           " does not have: it cannot be used here";
+    return {path + " was built for CPython 3.14 and moves frames of its interpreter, which " + kOwnTag +
+            " does not have: it cannot be used here"};
   }
   Abi abi = noted;
   if (abi == Abi::kUnknown) abi = abi_of_name(path);
@@ -214,7 +220,7 @@ std::string examine_extension(const std::string& path) {
   // Whatever name or note say, code that counts references inline belongs to one variant.
   if (symbols.imported == Abi::kFree && !kFree) abi = symbols.imported;
   const bool fits = abi == Abi::kUnknown || abi == Abi::kBoth || (kFree ? abi == Abi::kFree : abi != Abi::kFree);
-  return fits ? std::string() : refusal(path, abi);
+  return {fits ? std::string() : refusal(path, abi), symbols.exports || !symbols_known};
 }
 
 }  // namespace amphis

@@ -5,9 +5,14 @@
 
 namespace amphis {
 
-// Empty if nothing speaks against loading the file; else the text of the ImportError. A file that cannot be read or is
-// no ELF file is left to dlopen, which has a text of its own for it.
-std::string examine_extension(const std::string& path);
+struct Examined {
+  // Empty if nothing speaks against loading the file; else the text of the ImportError. A file that cannot be read or is no ELF
+  // file is left to dlopen, which has a text of its own for it.
+  std::string refused;
+  // False: it has no PyModExport_ function (PEP 793).
+  bool may_export = true;
+};
+Examined examine_extension(const std::string& path);
 
 // Where an import found no module: whether there is a file for it, `stem` and a suffix, that this variant does not look for,
 // and if so, the text about it.

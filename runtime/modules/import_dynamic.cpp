@@ -15,6 +15,7 @@
 
 #include <cstring>
 #include <dlfcn.h>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -28,6 +29,47 @@ int dlopen_flags = RTLD_NOW;
 PyObject* known = nullptr;
 
 Ref<> known_key(PyObject* name, PyObject* path) { return Ref<>::steal(PyTuple_Pack(2, path, name)); }
+
+PyObject* import_error(PyObject* name, PyObject* path, const char* text) {
+  Ref<> message = Ref<>::steal(PyUnicode_DecodeLocale(text, "surrogateescape"));
+  if (message) PyErr_SetImportError(message, name, path);
+  return nullptr;
+}
+
+// The libraries that were loaded, by file name, and whether they may have PyModExport_ functions. As they are never unloaded, the
+// linker gives the same library for the same name again, whatever has become of the file.
+std::map<std::string, bool> loaded;
+sync::Mutex loaded_mutex;
+
+// The library, or null with ImportError. Loading runs its constructors: what belongs to the other variant is refused before.
+void* load_library(const std::string& filename, PyObject* name, PyObject* path, bool* may_export) {
+  bool before = false;
+  {
+    sync::MutexLock lock(loaded_mutex);
+    if (auto found = loaded.find(filename); found != loaded.end()) {
+      before = true;
+      *may_export = found->second;
+    }
+  }
+  if (!before) {
+    const Examined file = examine_extension(filename);
+    if (!file.refused.empty()) {
+      import_error(name, path, file.refused.c_str());
+      return nullptr;
+    }
+    *may_export = file.may_export;
+  }
+  void* library = dlopen(filename.c_str(), dlopen_flags);
+  if (library == nullptr) {
+    const char* why = dlerror();
+    import_error(name, path, why != nullptr ? why : "unknown dlopen() error");
+  } else if (!before) {
+    checked::watch_libraries();
+    sync::MutexLock lock(loaded_mutex);
+    loaded.emplace(filename, *may_export);
+  }
+  return library;
+}
 
 // The free-threaded build turns the GIL on for a library that does not say it can live without.
 int ensure_gil(PyObject* name) {
@@ -61,12 +103,6 @@ std::string symbol_ending(PyObject* name) {
     if (c == '-') c = '_';
   }
   return symbol + text;
-}
-
-PyObject* import_error(PyObject* name, PyObject* path, const char* text) {
-  Ref<> message = Ref<>::steal(PyUnicode_DecodeLocale(text, "surrogateescape"));
-  if (message) PyErr_SetImportError(message, name, path);
-  return nullptr;
 }
 
 }  // namespace
@@ -224,16 +260,13 @@ PyObject* import_create_dynamic(PyObject* spec) {
   std::string filename = PyBytes_AS_STRING(file.get());
   // A name without a slash would be looked for in the linker's own path.
   if (filename.find('/') == std::string::npos) filename = "./" + filename;
-  // Loading runs the library's constructors: what belongs to the other variant is refused before.
-  if (std::string refused = examine_extension(filename); !refused.empty()) return import_error(name, path, refused.c_str());
-  void* library = dlopen(filename.c_str(), dlopen_flags);
-  if (library == nullptr) {
-    const char* why = dlerror();
-    return import_error(name, path, why != nullptr ? why : "unknown dlopen() error");
-  }
-  checked::watch_libraries();
-  if (auto hook = reinterpret_cast<PyModuleDef_Slot* (*)()>(dlsym(library, ("PyModExport" + ending).c_str()))) {
-    return module_from_export(hook, name, spec);
+  bool may_export = true;
+  void* library = load_library(filename, name, path, &may_export);
+  if (library == nullptr) return nullptr;
+  if (may_export) {
+    if (auto hook = reinterpret_cast<PyModuleDef_Slot* (*)()>(dlsym(library, ("PyModExport" + ending).c_str()))) {
+      return module_from_export(hook, name, spec);
+    }
   }
   std::string symbol = "PyInit" + ending;
   auto init = reinterpret_cast<PyObject* (*)()>(dlsym(library, symbol.c_str()));
