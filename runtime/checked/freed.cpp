@@ -118,7 +118,7 @@ bool quarantine(void* block) {
     ring[next_entry] = entry;
     next_entry = (next_entry + 1) % kRing;
     // Before the mutex is free: others may push the block out again as soon as it is.
-    gc::init_header(op, &Freed_Type);
+    gc::init_gc_header(op, &Freed_Type);
   }
   if (out != nullptr) memory::release_freed(out);
   return true;

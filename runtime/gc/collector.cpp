@@ -27,7 +27,8 @@ bool untrack_atomic_tuple(PyObject* op) {
     if (!memory::in_chunk(item) || memory::page_of(item)->kind == memory::kPlain) continue;
     if (!PyTuple_CheckExact(item) || is_tracked(item)) return false;
   }
-  clear_bits(op, kGcTracked | kGcOld);
+  untrack(op);
+  clear_bits(op, kGcOld);
   return true;
 }
 
@@ -64,7 +65,7 @@ bool Collector::census() {
           auto* op = reinterpret_cast<PyObject*>(p);
           const uint8_t b = bits(op);
           table[i] = kAlive;
-          if ((b & (kGcTracked | kGcFrozen)) != kGcTracked) continue;
+          if (!is_tracked(op) || (b & kGcFrozen)) continue;
           const Py_ssize_t references = reference_count(op);
           // Tracked and without a reference: its deallocation is under way on some thread.
           if (references <= 0 && !(b & kGcDeferred)) continue;
@@ -72,7 +73,7 @@ bool Collector::census() {
           ++self->population_;
           if (!(b & kGcOld)) {
             ++self->young_;
-            set_bits(op, kGcOld);
+            if (keeps_ages) set_bits(op, kGcOld);
           }
           table[i] = references < 0 ? 0 : references >= kMaxCount ? kMaxCount : Count(references);
         }

@@ -226,6 +226,15 @@ PyObject* list_referrers(PyObject* targets) {
   return to_list(objects, complete);
 }
 
+bool keeps_ages = true;
+
+void forget_ages() {
+  if (!keeps_ages) return;
+  StopTheWorld stopped("gc: ages are forgotten");
+  keeps_ages = false;
+  each_tracked([](memory::Page*, uint32_t, PyObject* op) { clear_bits(op, kGcOld); });
+}
+
 Py_ssize_t freeze() {
   StopTheWorld stopped("gc.freeze");
   Py_ssize_t n = 0;
@@ -241,7 +250,7 @@ void unfreeze() {
   each_tracked([](memory::Page*, uint32_t, PyObject* op) {
     if (is_frozen(op)) {
       clear_bits(op, kGcFrozen);
-      set_bits(op, kGcOld);
+      if (keeps_ages) set_bits(op, kGcOld);
     }
   });
 }

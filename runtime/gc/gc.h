@@ -50,6 +50,10 @@ void schedule();
 enum class Age { kAll, kYoung, kOld };
 PyObject* list_objects(Age age);                 // new list; null with an exception
 PyObject* list_referrers(PyObject* targets);     // of the items of a tuple
+// Whether the objects that have survived a collection are marked, which tells the young from the old. In the variant with the GIL
+// no longer once a library is to be loaded that may take whole words for reference counts (gc/gc_bits.h): then all are young.
+extern bool keeps_ages;
+void forget_ages();
 Py_ssize_t freeze();                             // the number of objects frozen now
 void unfreeze();
 Py_ssize_t frozen_count();

@@ -1,8 +1,12 @@
 // Owns what the collector keeps in an object's header, and the first contents of a header. The bits are those of
 // ob_gc_bits in the free-threaded ABI and the upper half of ob_flags in the GIL ABI. The only file of gc/ that knows
 // the variant.
-// Invariant: kGcTracked is set only on live objects in pages of kind memory::kGc. Bits are written by the thread that
-// makes or destroys the object, or with the world stopped.
+// Invariant: only live objects in pages of kind memory::kGc are tracked. Bits are written by the thread that makes or destroys the
+// object, or with the world stopped.
+//
+// GIL: extensions for the stable ABI have been compiled with headers in which a reference count is a whole word: they take one
+// from it and free the object when nothing is left. So the flags of an object that is tracked and ordinary are all zero: what is
+// marked is that it is not tracked (yet, or any more). The links of free blocks have that mark too.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +20,15 @@
 namespace amphis {
 
 enum GcBit : uint8_t {
+#if AMPHIS_GIL
+  kGcUntracked = 1 << 0,    // not in the collector's population
+#else
   kGcTracked = 1 << 0,      // in the collector's population
+#endif
   kGcFinalized = 1 << 1,    // tp_finalize has run
   kGcUnreachable = 1 << 2,  // being collected now
   kGcFrozen = 1 << 3,       // gc.freeze(): ignored, and everything it refers to is alive
-  kGcOld = 1 << 4,          // has survived a collection
+  kGcOld = 1 << 4,          // has survived a collection (see keeps_ages)
   kGcWasDeferred = 1 << 5,  // free-threaded: garbage that was deferred until this collection held it
   kGcDeferred = 1 << 6,     // free-threaded: see sync/deferred.h
   kGcUncountedReads = 1 << 7,  // free-threaded, numbers and strings: see sync/free/shared_slot.h
@@ -30,9 +38,14 @@ namespace gc {
 
 #if AMPHIS_GIL
 
-// One store initialises the count and the flags.
+// One store initialises the count and the flags. The first is for objects in pages of kind memory::kPlain.
 AMPHIS_ALWAYS_INLINE void init_header(PyObject* op, PyTypeObject* type) {
   op->ob_refcnt_full = 1;
+  op->ob_type = type;
+}
+AMPHIS_ALWAYS_INLINE void init_gc_header(PyObject* op, PyTypeObject* type) {
+  static_assert(memory::kFreeTag == uintptr_t(kGcUntracked) << 56);
+  op->ob_refcnt_full = 1 | int64_t(memory::kFreeTag);
   op->ob_type = type;
 }
 inline uint8_t bits(const PyObject* op) { return uint8_t(op->ob_flags >> 8); }
@@ -77,6 +90,7 @@ AMPHIS_ALWAYS_INLINE void init_header(PyObject* op, PyTypeObject* type) {
   sync::store_relaxed(op->ob_ref_shared, Py_ssize_t(0));
   sync::store_relaxed(op->ob_type, type);
 }
+AMPHIS_ALWAYS_INLINE void init_gc_header(PyObject* op, PyTypeObject* type) { init_header(op, type); }
 inline uint8_t bits(const PyObject* op) { return sync::load_relaxed(const_cast<PyObject*>(op)->ob_gc_bits); }
 inline void set_bits(PyObject* op, uint8_t b) { sync::store_relaxed(op->ob_gc_bits, uint8_t(bits(op) | b)); }
 inline void clear_bits(PyObject* op, uint8_t b) { sync::store_relaxed(op->ob_gc_bits, uint8_t(bits(op) & ~b)); }
@@ -164,17 +178,30 @@ inline bool resurrect_end(PyObject* op) {
 
 #endif
 
+#if AMPHIS_GIL
+
+// Of an object in a page of kind memory::kGc, or a free block there.
+inline bool is_tracked(const PyObject* op) { return !(bits(op) & kGcUntracked); }
+AMPHIS_ALWAYS_INLINE void set_tracked(PyObject* op) { clear_bits(op, kGcUntracked); }
+AMPHIS_ALWAYS_INLINE void set_untracked(PyObject* op) { set_bits(op, kGcUntracked); }
+
+#else
+
 inline bool is_tracked(const PyObject* op) { return bits(op) & kGcTracked; }
+AMPHIS_ALWAYS_INLINE void set_tracked(PyObject* op) { set_bits(op, kGcTracked); }
+AMPHIS_ALWAYS_INLINE void set_untracked(PyObject* op) { clear_bits(op, kGcTracked); }
+
+#endif
 
 }  // namespace gc
 
 // Hands a finished container to the collector. It must be in a state that tp_traverse can walk, and untracked.
-AMPHIS_ALWAYS_INLINE void track(PyObject* op) { gc::set_bits(op, kGcTracked); }
+AMPHIS_ALWAYS_INLINE void track(PyObject* op) { gc::set_tracked(op); }
 template <class T>
 AMPHIS_ALWAYS_INLINE void track(T* op) {
   track(reinterpret_cast<PyObject*>(op));
 }
-AMPHIS_ALWAYS_INLINE void untrack(PyObject* op) { gc::clear_bits(op, kGcTracked); }
+AMPHIS_ALWAYS_INLINE void untrack(PyObject* op) { gc::set_untracked(op); }
 template <class T>
 AMPHIS_ALWAYS_INLINE void untrack(T* op) {
   untrack(reinterpret_cast<PyObject*>(op));

@@ -101,13 +101,19 @@ PyVarObject* PyObject_InitVar(PyVarObject* op, PyTypeObject* type, Py_ssize_t si
 }
 
 // A header whose object was kept by its type for reuse begins a new life.
-void _Py_NewReference(PyObject* op) { gc::init_header(op, Py_TYPE(op)); }
-void _Py_NewReferenceNoTotal(PyObject* op) { gc::init_header(op, Py_TYPE(op)); }
+void _Py_NewReference(PyObject* op) {
+  if (PyType_IS_GC(Py_TYPE(op))) {
+    gc::init_gc_header(op, Py_TYPE(op));
+  } else {
+    gc::init_header(op, Py_TYPE(op));
+  }
+}
+void _Py_NewReferenceNoTotal(PyObject* op) { _Py_NewReference(op); }
 void _Py_SetImmortalUntracked(PyObject* op) {
   if (!_Py_IsImmortal(op)) gc::make_immortal(op);
 }
 void _Py_SetImmortal(PyObject* op) {
-  if (gc::is_tracked(op)) untrack(op);
+  if (PyObject_GC_IsTracked(op)) untrack(op);
   _Py_SetImmortalUntracked(op);
 }
 void _Py_ResurrectReference(PyObject* op) { gc::resurrect_begin(op); }
@@ -187,7 +193,9 @@ void PyObject_GC_Track(void* op) {
 // Unlike PyObject_GC_Track, may be called on an object that is not tracked.
 void PyObject_GC_UnTrack(void* op) { untrack(static_cast<PyObject*>(op)); }
 
-int PyObject_GC_IsTracked(PyObject* op) { return PyObject_IS_GC(op) && gc::is_tracked(op); }
+int PyObject_GC_IsTracked(PyObject* op) {
+  return PyObject_IS_GC(op) && memory::in_chunk(op) && memory::page_of(op)->kind == memory::kGc && gc::is_tracked(op);
+}
 int PyObject_GC_IsFinalized(PyObject* op) { return PyObject_IS_GC(op) && (gc::bits(op) & kGcFinalized) != 0; }
 
 void PyObject_CallFinalizer(PyObject* op) {

@@ -19,7 +19,7 @@ AMPHIS_ALWAYS_INLINE T* new_object(PyTypeObject* type) {
 template <class T>
 AMPHIS_ALWAYS_INLINE T* new_gc_object(PyTypeObject* type) {
   T* op = alloc_gc_fixed<T>();
-  if (AMPHIS_LIKELY(op != nullptr)) gc::init_header(reinterpret_cast<PyObject*>(op), type);
+  if (AMPHIS_LIKELY(op != nullptr)) gc::init_gc_header(reinterpret_cast<PyObject*>(op), type);
   return op;
 }
 // Of `bytes` bytes, ob_size not set.
@@ -32,13 +32,17 @@ AMPHIS_ALWAYS_INLINE T* new_object_sized(PyTypeObject* type, size_t bytes) {
 template <class T>
 AMPHIS_ALWAYS_INLINE T* new_gc_object_sized(PyTypeObject* type, size_t bytes) {
   auto* op = static_cast<T*>(alloc_gc_object(bytes));
-  if (AMPHIS_LIKELY(op != nullptr)) gc::init_header(reinterpret_cast<PyObject*>(op), type);
+  if (AMPHIS_LIKELY(op != nullptr)) gc::init_gc_header(reinterpret_cast<PyObject*>(op), type);
   return op;
 }
 
 // Any type: the header, and a reference to a heap type.
 inline void init_object(PyObject* op, PyTypeObject* type) {
-  gc::init_header(op, type);
+  if (PyType_IS_GC(type)) {
+    gc::init_gc_header(op, type);
+  } else {
+    gc::init_header(op, type);
+  }
   if (PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) gc::incref_type(type);
 }
 

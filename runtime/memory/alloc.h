@@ -38,7 +38,7 @@ AMPHIS_ALWAYS_INLINE void* alloc_class(Kind kind, unsigned cls) {
   Page* page = this_heap()->current[kind][cls];
   Block* block = page->free;
   if (AMPHIS_UNLIKELY(!block)) return alloc_slow(kind, cls);
-  page->free = block->next;
+  page->free = block->next();
   ++page->used;
   return mark_used(block, page->block_size);
 }
@@ -60,7 +60,7 @@ AMPHIS_ALWAYS_INLINE void free_block(Page* page, void* p) {
     if (AMPHIS_UNLIKELY(page->heap != this_heap())) return free_remote(page, p);
   }
   auto* block = static_cast<Block*>(p);
-  __atomic_store_n(&block->next, page->free, __ATOMIC_RELAXED);
+  block->set_next(page->free);
   page->free = block;
   mark_freed(p, page->block_size);
   if (AMPHIS_UNLIKELY(--page->used == page->notify_at)) page_notify(page);

@@ -79,11 +79,11 @@ void extend(Page* page) {
   Block* last = nullptr;
   for (uint32_t i = 0; i < count; ++i, p += page->block_size) {
     auto* block = reinterpret_cast<Block*>(p);
-    if (page->kind != kRaw) mark_dead(block);
-    if (last) last->next = block;
+    if (page->kind != kRaw) mark_unborn(block);
+    if (last) last->set_next(block);
     last = block;
   }
-  last->next = page->free;
+  last->set_next(page->free);
   page->free = first;
   page->extent += count;
 }
@@ -131,7 +131,7 @@ void retire_page(Page* page) {
 }
 
 void local_free(Page* page, Block* block) {
-  __atomic_store_n(&block->next, page->free, __ATOMIC_RELAXED);
+  block->set_next(page->free);
   page->free = block;
   if (--page->used == page->notify_at) page_notify(page);
 }
@@ -145,7 +145,7 @@ void drain(Heap* h) {
     Page* next = page->remote_next;
     Block* block = page->remote_free.exchange(nullptr, std::memory_order_acq_rel);
     while (block) {
-      Block* following = block->next;
+      Block* following = block->next();
       local_free(page, block);
       block = following;
     }
@@ -249,7 +249,7 @@ void* alloc_slow(Kind kind, unsigned cls) {
     }
   }
   Block* block = page->free;
-  page->free = block->next;
+  page->free = block->next();
   ++page->used;
   return mark_used(block, page->block_size);
 }
@@ -281,7 +281,7 @@ void* alloc_large(Kind kind, size_t size) {
   page->gc_table = nullptr;
   void* block = page->start();
   std::memset(block, 0, kMinBlock);
-  mark_dead(block);
+  mark_unborn(block);
   g.large_count[kind].fetch_add(1, std::memory_order_relaxed);
   platform::RawLock lock(g.mutex);
   list_push(g.large[kind], page);
@@ -307,7 +307,7 @@ void free_remote(Page* page, void* p) {
   auto* block = static_cast<Block*>(p);
   Block* head = page->remote_free.load(std::memory_order_relaxed);
   do {
-    __atomic_store_n(&block->next, head, __ATOMIC_RELAXED);
+    block->set_next(head);
   } while (!page->remote_free.compare_exchange_weak(head, block, std::memory_order_acq_rel, std::memory_order_relaxed));
   if (head) return;
   // The first block: tell the owner. The page cannot be retired meanwhile, for this block still counts as used.

@@ -31,7 +31,12 @@ inline constexpr size_t kChunkSize = size_t(4) << 20;
 inline constexpr unsigned kPagesPerChunk = kChunkSize / kPageSize;
 
 struct Block {
-  Block* next;
+  uintptr_t link;  // the next free block, and kFreeTag
+
+  Block* next() const { return reinterpret_cast<Block*>(link & ~kFreeTag); }
+  void set_next(Block* block) {
+    __atomic_store_n(&link, reinterpret_cast<uintptr_t>(block) | kFreeTag, __ATOMIC_RELAXED);
+  }
 };
 
 enum class PageState : uint8_t { kUnused, kCurrent, kAvailable, kFull, kLarge };

@@ -220,7 +220,7 @@ Examined examine_extension(const std::string& path) {
   // Whatever name or note say, code that counts references inline belongs to one variant.
   if (symbols.imported == Abi::kFree && !kFree) abi = symbols.imported;
   const bool fits = abi == Abi::kUnknown || abi == Abi::kBoth || (kFree ? abi == Abi::kFree : abi != Abi::kFree);
-  return {fits ? std::string() : refusal(path, abi), symbols.exports || !symbols_known};
+  return {fits ? std::string() : refusal(path, abi), noted == Abi::kUnknown, symbols.exports || !symbols_known};
 }
 
 }  // namespace amphis

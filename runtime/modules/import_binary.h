@@ -9,6 +9,8 @@ struct Examined {
   // Empty if nothing speaks against loading the file; else the text of the ImportError. A file that cannot be read or is no ELF
   // file is left to dlopen, which has a text of its own for it.
   std::string refused;
+  // It was not compiled with the headers of abi/.
+  bool foreign = false;
   // False: it has no PyModExport_ function (PEP 793).
   bool may_export = true;
 };

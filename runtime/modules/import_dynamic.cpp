@@ -5,6 +5,7 @@
 #include "modules/import_state.h"
 
 #include "checked/checked.h"
+#include "gc/gc.h"
 #include "modules/import_binary.h"
 #include "modules/running_config.h"
 #include "objects/module.h"
@@ -58,6 +59,7 @@ void* load_library(const std::string& filename, PyObject* name, PyObject* path, 
       return nullptr;
     }
     *may_export = file.may_export;
+    if (file.foreign && AMPHIS_ABIFLAGS[0] == '\0') gc::forget_ages();
   }
   void* library = dlopen(filename.c_str(), dlopen_flags);
   if (library == nullptr) {

@@ -3,7 +3,7 @@ import gc
 import unittest
 import weakref
 
-from test_loading import LoadingTest, setUpModule, tearDownModule
+from test_loading import FREE, LoadingTest, setUpModule, tearDownModule
 
 MODULE = """
 static PyModuleDef_Slot slots[] = {{Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, NULL}};
@@ -42,6 +42,21 @@ static PyObject* make(PyObject* self, PyObject* unused) {
   return (PyObject*)made;
 }
 static PyMethodDef methods[] = {{"make", make, METH_NOARGS, NULL}, {0}};
+""" + MODULE
+
+WHOLE_COUNTS = """
+// Py_DECREF of headers for the stable ABI before 3.12: a reference count is a whole word (PySide6's binaries).
+static void drop(PyObject* object) {
+  Py_ssize_t* count = (Py_ssize_t*)object;
+  if ((int)*count >= 0 && --*count == 0) _Py_Dealloc(object);
+}
+static PyObject* call(PyObject* self, PyObject* function) {
+  PyObject* result = PyObject_CallNoArgs(function);
+  if (result == NULL) return NULL;
+  drop(result);
+  Py_RETURN_NONE;
+}
+static PyMethodDef methods[] = {{"call", call, METH_O, NULL}, {0}};
 """ + MODULE
 
 OVERLOOKS = """
@@ -246,6 +261,32 @@ class Habits(LoadingTest):
         def passed(): return counted.Thing().references()
         for _ in range(6):
             self.assertEqual((kept()[0], passed()), ([1, 1], 1))
+
+    @unittest.skipIf(FREE, "the stable ABI of builds with the GIL")
+    def test_a_binary_that_takes_a_whole_word_for_the_count_frees_what_the_collector_watches(self):
+        self.build("whole", WHOLE_COUNTS, ".abi3.so", note=False)
+        done = self.run_python("""if True:
+            import gc, weakref
+            class Thing: pass
+            class Numbers(list): pass
+            def make_function(): return lambda: 0
+            makers = Thing, Numbers, make_function, lambda: set([1]), lambda: (i for i in "ab")
+            old = [[make()] for make in makers]
+            gc.collect()
+            import whole
+            def check(holder):
+                gone = []
+                seen = weakref.ref(holder[0], gone.append)
+                whole.call(holder.pop)
+                assert gone, seen
+            for holder in old: check(holder)
+            for age in range(2):
+                for make in makers:
+                    holder = [make()]
+                    if age: gc.collect()
+                    check(holder)
+            """)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_capsules_give_their_pointers_and_texts_their_numbers_without_a_thread_state(self):
         self.build("detached", REFERENCES)
