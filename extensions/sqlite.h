@@ -46,6 +46,8 @@ class RecursiveMutex {
     owner_.store(0, std::memory_order_relaxed);
     PyMutex_Unlock(&mutex_);
   }
+  // For who holds it: how often.
+  int depth() const { return depth_; }
 
  private:
   PyMutex mutex_;
@@ -62,8 +64,10 @@ struct Callback {
 
 struct Connection {
   PyObject_HEAD
-  sqlite3* db;  // null: closed
+  sqlite3* db;      // null: closed
+  sqlite3* doomed;  // closed by what SQL has called: it goes when its outermost use ends
   RecursiveMutex mutex;
+  PyMutex closing;  // around taking `db` away, and the one use of it without the mutex: interrupt()
   bool initialized, check_thread;
   unsigned long thread;
   int detect_types, autocommit;
@@ -108,6 +112,9 @@ bool check_thread(Connection* self);
 // Whether it is initialized and open; raises.
 bool check_connection(Connection* self);
 
+// Ends a use: unlocks the mutex.
+void leave(Connection* self);
+
 // RAII: this thread uses the connection, if it may (see ok()).
 class Use {
  public:
@@ -121,7 +128,7 @@ class Use {
     }
   }
   ~Use() {
-    if (held_) connection_->mutex.unlock();
+    if (held_) leave(connection_);
   }
   Use(const Use&) = delete;
   Use& operator=(const Use&) = delete;

@@ -56,8 +56,14 @@ int autocommit_converter(PyObject* value, void* out) {
 void set_off(Callback*& callback) { free_callback(std::exchange(callback, nullptr)); }
 
 void close_database(Connection* self) {
+  PyMutex_Lock(&self->closing);
   sqlite3* db = std::exchange(self->db, nullptr);
+  PyMutex_Unlock(&self->closing);
   if (db == nullptr) return;
+  if (self->mutex.depth() > 1) {
+    self->doomed = db;
+    return;
+  }
   {
     ext::Away away;
     sqlite3_close_v2(db);
@@ -105,10 +111,19 @@ int connection_init(PyObject* op, PyObject* args, PyObject* kwargs) {
   Ref path;
   if (PySys_Audit("sqlite3.connect", "O", database) < 0 || !PyUnicode_FSConverter(database, path.out())) return -1;
   if (self->initialized) {
-    self->initialized = false;
-    if (self->db != nullptr && !roll_back_open(self)) PyErr_Clear();
-    close_blobs(self);
-    close_database(self);
+    self->mutex.lock();
+    const bool used = self->mutex.depth() > 1;
+    if (!used) {
+      self->initialized = false;
+      if (self->db != nullptr && !roll_back_open(self)) PyErr_Clear();
+      close_blobs(self);
+      close_database(self);
+    }
+    leave(self);
+    if (used) {
+      PyErr_SetString(errors.programming, "A connection cannot be initialized while it is used.");
+      return -1;
+    }
   }
   Ref statements(PyDict_New()), blobs(PyList_New(0));
   if (!statements || !blobs) return -1;
@@ -158,7 +173,7 @@ PyObject* connection_close(PyObject* op, PyObject*) {
     if (self->statements != nullptr) PyDict_Clear(self->statements);
     close_database(self);
   }
-  self->mutex.unlock();
+  leave(self);
   if (!done) return nullptr;
   Py_RETURN_NONE;
 }
@@ -247,10 +262,7 @@ PyObject* connection_exit(PyObject* op, PyObject* const* args, Py_ssize_t nargs)
 
 // ---- cursors and statements ----
 
-PyObject* connection_cursor(PyObject* op, PyObject* args, PyObject* kwargs) {
-  static const char* const keywords[] = {"factory", nullptr};
-  PyObject* factory = object_of(types.cursor);
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:cursor", const_cast<char**>(keywords), &factory)) return nullptr;
+PyObject* new_cursor(PyObject* op, PyObject* factory) {
   {
     Use use(connection_of(op));
     if (!use.ok()) return nullptr;
@@ -263,11 +275,17 @@ PyObject* connection_cursor(PyObject* op, PyObject* args, PyObject* kwargs) {
   if (row_factory.get() != Py_None) write_field(cursor.get(), cursor_of(cursor.get())->row_factory, row_factory.get());
   return cursor.release();
 }
+PyObject* connection_cursor(PyObject* op, PyObject* args, PyObject* kwargs) {
+  static const char* const keywords[] = {"factory", nullptr};
+  PyObject* factory = object_of(types.cursor);
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:cursor", const_cast<char**>(keywords), &factory)) return nullptr;
+  return new_cursor(op, factory);
+}
 
 // conn.METHOD(...) is conn.cursor().METHOD(...).
 template <const char* const& name>
 PyObject* by_cursor(PyObject* op, PyObject* const* args, Py_ssize_t nargs) {
-  Ref cursor(PyObject_CallMethod(op, "cursor", nullptr));
+  Ref cursor(Py_IS_TYPE(op, types.connection) ? new_cursor(op, object_of(types.cursor)) : PyObject_CallMethod(op, "cursor", nullptr));
   Ref method(cursor ? PyObject_GetAttrString(cursor.get(), name) : nullptr);
   return method ? PyObject_Vectorcall(method.get(), args, static_cast<size_t>(nargs), nullptr) : nullptr;
 }
@@ -293,9 +311,12 @@ PyObject* interrupt(PyObject* op, PyObject*) {
     PyErr_SetString(errors.programming, "Base Connection.__init__ not called.");
     return nullptr;
   }
-  if (!check_connection(self)) return nullptr;
-  sqlite3_interrupt(self->db);
-  Py_RETURN_NONE;
+  PyMutex_Lock(&self->closing);
+  const bool open = self->db != nullptr;
+  if (open) sqlite3_interrupt(self->db);
+  PyMutex_Unlock(&self->closing);
+  if (open || check_connection(self)) Py_RETURN_NONE;
+  return nullptr;
 }
 
 PyObject* iterdump(PyObject* op, PyObject* args, PyObject* kwargs) {
@@ -688,6 +709,16 @@ bool check_connection(Connection* self) {
   if (self->db != nullptr) return true;
   PyErr_SetString(errors.programming, "Cannot operate on a closed database.");
   return false;
+}
+
+void leave(Connection* self) {
+  if (self->doomed != nullptr && self->mutex.depth() == 1) {
+    PyObject* raised = PyErr_GetRaisedException();
+    self->db = std::exchange(self->doomed, nullptr);
+    close_database(self);
+    PyErr_SetRaisedException(raised);
+  }
+  self->mutex.unlock();
 }
 
 bool execute_simple(Connection* self, const char* sql) {

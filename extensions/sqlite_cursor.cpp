@@ -193,7 +193,7 @@ class UseCursor {
   }
   ~UseCursor() {
     if (connection_ == nullptr) return;
-    connection_->mutex.unlock();
+    leave(connection_);
     Py_DECREF(connection_);
   }
   UseCursor(const UseCursor&) = delete;
@@ -424,7 +424,6 @@ bool run(Cursor* self, PyObject* sql, PyObject* parameters, bool many) {
     PyErr_SetString(errors.programming, "executemany() can only execute DML statements.");
     return false;
   }
-  reset(self->statement);
   self->rowcount = self->statement->is_dml ? 0 : -1;
   if (connection->autocommit == kLegacy && connection->isolation_level != nullptr && self->statement->is_dml &&
       sqlite3_get_autocommit(connection->db) && !begin_transaction(connection))
@@ -552,16 +551,16 @@ PyObject* fetchmany(PyObject* op, PyObject* args, PyObject* kwargs) {
 
 PyObject* cursor_close(PyObject* op, PyObject*) {
   Cursor* self = cursor_of(op);
-  if (self->locked) {
-    PyErr_SetString(errors.programming, "Recursive use of cursors not allowed.");
-    return nullptr;
-  }
   if (self->connection == nullptr) {
     PyErr_SetString(errors.programming, "Base Cursor.__init__ not called.");
     return nullptr;
   }
   Use use(self->connection);
   if (!use.ok()) return nullptr;
+  if (self->locked) {
+    PyErr_SetString(errors.programming, "Recursive use of cursors not allowed.");
+    return nullptr;
+  }
   drop_statement(self);
   self->closed = true;
   Py_RETURN_NONE;
@@ -717,6 +716,7 @@ int step(sqlite3_stmt* st) {
 
 int reset(Statement* statement) {
   if (statement->st == nullptr) return SQLITE_OK;
+  if (!sqlite3_stmt_busy(statement->st)) return sqlite3_reset(statement->st);  // all is done already
   ext::Away away;
   return sqlite3_reset(statement->st);
 }
@@ -762,12 +762,17 @@ Ref new_statement(Connection* self, PyObject* sql) {
 
 Ref prepared(Connection* self, PyObject* sql) {
   PyObject* cached = nullptr;
-  if (self->statements != nullptr && PyDict_Pop(self->statements, sql, &cached) < 0) return Ref();
+  // In a cache with much room the order says nothing yet.
+  const bool ordered = self->statements != nullptr && PyDict_GET_SIZE(self->statements) * 2 >= self->cache_size;
+  if (self->statements != nullptr &&
+      (ordered ? PyDict_Pop(self->statements, sql, &cached) : PyDict_GetItemRef(self->statements, sql, &cached)) < 0)
+    return Ref();
   Ref statement(cached);
-  if (!statement) statement = new_statement(self, sql);
+  const bool found = static_cast<bool>(statement);
+  if (!found) statement = new_statement(self, sql);
   if (!statement || self->statements == nullptr || self->cache_size == 0) return statement;
   // Used last: it goes to the end. The first one makes room.
-  if (PyDict_SetItem(self->statements, sql, statement.get()) < 0) return Ref();
+  if ((ordered || !found) && PyDict_SetItem(self->statements, sql, statement.get()) < 0) return Ref();
   if (self->cache_size > 0 && PyDict_GET_SIZE(self->statements) > self->cache_size) {
     PyObject *key = nullptr, *value;
     Py_ssize_t position = 0;

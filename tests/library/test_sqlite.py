@@ -439,6 +439,22 @@ class Threads(SqliteTest):
             done.set()
             stopper.join()
 
+    def test_a_connection_is_closed_while_others_interrupt_it(self):
+        for _ in range(20):
+            connection = sqlite3.connect(":memory:", check_same_thread=False)
+
+            def work(number):
+                if number == 0:
+                    connection.close()
+                else:
+                    try:
+                        for _ in range(50):
+                            connection.interrupt()
+                    except sqlite3.ProgrammingError:
+                        pass
+
+            self.run_threads(3, work)
+
     def test_threads_have_connections_to_one_file(self):
         path = self.file()
         self.open(path).execute("create table t(a)")
