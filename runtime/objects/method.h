@@ -13,7 +13,8 @@ PyObject* object_get_method(PyObject* obj, PyObject* name, bool* unbound);
 // Reads the vectorcall function of a callable's type, or null.
 inline vectorcallfunc vectorcall_of(PyObject* callable) {
   PyTypeObject* type = Py_TYPE(callable);
-  if (!PyType_HasFeature(type, Py_TPFLAGS_HAVE_VECTORCALL)) return nullptr;
+  // Types have been seen that get their offset after they were made ready.
+  if (!PyType_HasFeature(type, Py_TPFLAGS_HAVE_VECTORCALL) || type->tp_vectorcall_offset <= 0) return nullptr;
   return *reinterpret_cast<vectorcallfunc*>(reinterpret_cast<char*>(callable) + type->tp_vectorcall_offset);
 }
 

@@ -28,11 +28,6 @@ int check_consistent(PyTypeObject* type) {
                  type->tp_name);
     return -1;
   }
-  if ((type->tp_flags & Py_TPFLAGS_HAVE_VECTORCALL) != 0 && type->tp_vectorcall_offset <= 0) {
-    PyErr_Format(PyExc_SystemError, "type %s has the Py_TPFLAGS_HAVE_VECTORCALL flag but no vectorcall offset",
-                 type->tp_name);
-    return -1;
-  }
   return 0;
 }
 

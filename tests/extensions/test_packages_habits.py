@@ -59,6 +59,31 @@ static PyObject* call(PyObject* self, PyObject* function) {
 static PyMethodDef methods[] = {{"call", call, METH_O, NULL}, {0}};
 """ + MODULE
 
+LATE_OFFSET = """
+// A type that says it has a vectorcall function before it says where (atom).
+typedef struct { PyObject_HEAD vectorcallfunc vectorcall; } Thing;
+static PyTypeObject* type;
+static PyObject* called(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* names) {
+  return PyLong_FromSsize_t(PyVectorcall_NARGS(nargsf));
+}
+static PyObject* thing_new(PyTypeObject* of, PyObject* args, PyObject* kwargs) {
+  PyObject* self = PyType_GenericAlloc(of, 0);
+  if (self != NULL) ((Thing*)self)->vectorcall = called;
+  return self;
+}
+static PyType_Slot type_slots[] = {{Py_tp_new, thing_new}, {Py_tp_call, PyVectorcall_Call}, {0, NULL}};
+static PyType_Spec type_spec = {"NAME.Thing", sizeof(Thing), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL, type_slots};
+static PyObject* make(PyObject* self, PyObject* unused) {
+  type = (PyTypeObject*)PyType_FromSpec(&type_spec);
+  return Py_XNewRef((PyObject*)type);
+}
+static PyObject* tell(PyObject* self, PyObject* unused) {
+  type->tp_vectorcall_offset = offsetof(Thing, vectorcall);
+  Py_RETURN_NONE;
+}
+static PyMethodDef methods[] = {{"make", make, METH_NOARGS, NULL}, {"tell", tell, METH_NOARGS, NULL}, {0}};
+""" + MODULE
+
 OVERLOOKS = """
 // A metaclass that goes on after an error of its own (msgspec).
 static PyObject* meta_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
@@ -261,6 +286,17 @@ class Habits(LoadingTest):
         def passed(): return counted.Thing().references()
         for _ in range(6):
             self.assertEqual((kept()[0], passed()), ([1, 1], 1))
+
+    def test_a_type_may_say_where_its_vectorcall_function_is_after_it_was_made(self):
+        self.build("late", LATE_OFFSET)
+        import late
+        thing = late.make()()
+        for _ in range(4):
+            with self.assertRaisesRegex(TypeError, "'late.Thing' object does not support vectorcall"):
+                thing()
+        late.tell()
+        for _ in range(4):
+            self.assertEqual((thing(), thing(1, 2)), (0, 2))
 
     @unittest.skipIf(FREE, "the stable ABI of builds with the GIL")
     def test_a_binary_that_takes_a_whole_word_for_the_count_frees_what_the_collector_watches(self):
