@@ -2,6 +2,7 @@
 // deallocation of such instances. Layout and invariants are in instance.h.
 #include "objects/instance.h"
 
+#include "base/assert.h"
 #include "gc/gc_bits.h"
 #include "objects/unseen_end.h"
 #include "sync/deferred.h"
@@ -398,6 +399,7 @@ void declare_unseen_end(PyTypeObject* type) {
     if (kind == type) return;
     if (kind == nullptr) return sync::store_release(kind, type);
   }
+  fatal("more types end unseen than kMoreKinds has room for");
 }
 
 void instance_init() { sync::set_deferral_policy(ends_unseen); }

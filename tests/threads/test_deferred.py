@@ -2,7 +2,9 @@
 import functools
 import gc
 import sys
+import sysconfig
 import threading
+import types
 import unittest
 import weakref
 
@@ -242,6 +244,12 @@ class Deferred(unittest.TestCase):
             for t in threads:
                 t.join()
         self.assertLessEqual(seen, set(range(300)))
+
+    def test_the_functions_of_a_module_do_not_count_for_its_name(self):
+        module = types.ModuleType("a name " + "made here".title())
+        self.assertTrue(sys._is_interned(module.__name__))
+        if sysconfig.get_config_var("Py_GIL_DISABLED"):
+            self.assertTrue(sys._is_immortal(module.__name__))
 
     def test_references_that_other_threads_count_for_a_function_are_counted(self):
         def keep_and_drop(function, kept, _):
