@@ -11,8 +11,10 @@
 #include <string>
 
 #include "Python.h"
+#include "gc/gc_bits.h"
 #include "interleave/scheduler.h"
 #include "sync/atomic_field.h"
+#include "sync/deferred.h"
 #include "sync/mutex.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
@@ -444,6 +446,55 @@ Scenario world_stands_still() {
   return {{stopper, stopper, other, other}};
 }
 
+// Threads count for one deferred object, each in an account of its own, while another one settles the accounts.
+template <bool kSettles>
+Scenario deferred_references_add_up() {
+  struct State {
+    Ref<> object = steal(PyDict_New());
+    Py_ssize_t before = 0;
+    std::atomic<Py_ssize_t> kept{0};
+  };
+  const auto count = [](PyObject* op) {
+    StopTheWorld stopped("test");
+    if (kSettles) sync::settle_deferred_counts();
+    return gc::reference_count(op);
+  };
+  auto s = std::make_shared<State>();
+  sync::set_deferred(s->object);
+  s->before = count(s->object);
+  const Body counting = [s] {
+    for (int i = 0; i < 2; ++i) {
+      Attached attached;
+      for (int k = 0; k < 3; ++k) {
+        Py_INCREF(s->object.get());
+        point();
+        Py_INCREF(s->object.get());
+        Py_DECREF(s->object.get());
+        rest();
+      }
+      Py_DECREF(s->object.get());
+      s->kept += 2;
+    }
+  };
+  const Body settling = [s] {
+    Attached attached;
+    for (int i = 0; i < 3; ++i) {
+      {
+        StopTheWorld stopped("test");
+        sync::settle_deferred_counts();
+      }
+      rest();
+    }
+  };
+  const auto balance = [s, count] {
+    const Py_ssize_t kept = count(s->object) - s->before;
+    for (Py_ssize_t i = s->kept; i > 0; --i) Py_DECREF(s->object.get());
+    if (kept == s->kept) return std::string();
+    return std::to_string(s->kept) + " references were kept, " + std::to_string(kept) + " counted";
+  };
+  return {{counting, counting, settling}, balance};
+}
+
 // With the GIL on, whoever is attached is alone; it comes and goes in a stopped world.
 Scenario gil_comes_and_goes() {
   struct State {
@@ -541,6 +592,10 @@ TEST_CASE("object locks in any order do not deadlock") { holds_for_every_seed(ob
 
 TEST_CASE("nobody runs in a stopped world") { holds_for_every_seed(world_stands_still<StopTheWorld>); }
 
+TEST_CASE("references to a deferred object add up whoever counts them") {
+  holds_for_every_seed(deferred_references_add_up<true>);
+}
+
 TEST_CASE("the GIL is turned on and off while threads run") { holds_for_every_seed(gil_comes_and_goes); }
 
 TEST_CASE("retired memory stays until every reader has passed a safepoint") {
@@ -552,5 +607,6 @@ TEST_CASE("planted bugs of unlocked readers are noticed") {
   if (sync::gil_enabled()) return;
   notices(slots_are_read<2>, Mutation::kNone);
   notices(world_stands_still<StopNobody>, Mutation::kNone);
+  notices(deferred_references_add_up<false>, Mutation::kNone);
   notices(retired_memory_stays_readable<false>, Mutation::kNone);
 }

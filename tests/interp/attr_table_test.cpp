@@ -15,13 +15,13 @@ AttrForm form_of(Word word) { return {Op::LOAD_ATTR_SLOT, word, {}}; }
 
 // Names of which lookups under one version meet in one pair of entries.
 std::vector<Ref<>> names_that_meet(ThreadState* ts, uint32_t version, size_t n) {
-  std::vector<Ref<>> found;
+  std::vector<Ref<>> found, others;  // what lives has an address of its own
   const AttrEntry* pair = nullptr;
   for (int i = 0; found.size() < n; ++i) {
     Ref<> name = steal(PyUnicode_FromString(("attribute_" + std::to_string(i)).c_str()));
     const AttrEntry* where = attr_pair(ts->attr_table, version, name, AttrUse::kLoad);
     if (pair == nullptr) pair = where;
-    if (where == pair) found.push_back(std::move(name));
+    (where == pair ? found : others).push_back(std::move(name));
   }
   return found;
 }
