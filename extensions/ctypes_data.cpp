@@ -123,7 +123,7 @@ PyMemberDef data_members[] = {
     {"_b_needsfree_", Py_T_INT, offsetof(Data, owns), Py_READONLY, "whether the object owns the memory or not"},
     {"_objects", _Py_T_OBJECT, offsetof(Data, objects), Py_READONLY, "internal objects tree (NEVER CHANGE THIS OBJECT!)"},
     {}};
-PyType_Slot data_slots[] = {{Py_tp_doc, const_cast<char*>("XXX to be provided")},
+PyType_Slot data_slots[] = {{Py_tp_doc, const_cast<char*>("A C value: memory, and what is kept alive for it.")},
                             {Py_tp_traverse, slot(data_traverse)},
                             {Py_tp_clear, slot(data_clear)},
                             {Py_tp_dealloc, slot(data_dealloc)},

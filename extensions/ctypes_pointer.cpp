@@ -235,7 +235,7 @@ PyType_Spec meta_spec = {"_ctypes.PyCPointerType", 0, 0, 0, meta_slots};
 
 PyGetSetDef pointer_getset[] = {
     {"contents", get_contents, set_contents, "the object this pointer points to (read-write)", nullptr}, {}};
-PyType_Slot pointer_slots[] = {{Py_tp_doc, const_cast<char*>("XXX to be provided")},
+PyType_Slot pointer_slots[] = {{Py_tp_doc, const_cast<char*>("A pointer to a C value: base class of what POINTER() makes.")},
                                {Py_tp_new, slot(pointer_new)},
                                {Py_tp_init, slot(pointer_init)},
                                {Py_tp_getset, pointer_getset},

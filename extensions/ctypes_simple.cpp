@@ -243,7 +243,7 @@ PyMethodDef simple_methods[] = {
     {"__ctypes_from_outparam__", simple_from_outparam, METH_NOARGS, "__ctypes_from_outparam__($self, /)\n--\n\n"},
     {nullptr, nullptr, 0, nullptr}};
 PyGetSetDef simple_getset[] = {{"value", get_value, set_value, nullptr, nullptr}, {}};
-PyType_Slot simple_slots[] = {{Py_tp_doc, const_cast<char*>("XXX to be provided")},
+PyType_Slot simple_slots[] = {{Py_tp_doc, const_cast<char*>("A C value of one number, character or address: its class says which by _type_.")},
                               {Py_tp_new, slot(simple_new)},
                               {Py_tp_init, slot(simple_init)},
                               {Py_tp_repr, slot(simple_repr)},

@@ -14,6 +14,9 @@ import unittest
 import weakref
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "threads"))
+from together import together
+
 try:
     import _ctypes
 except ImportError:
@@ -38,27 +41,6 @@ def function(name, restype, *argtypes, library=libc):
     made = library[name]
     made.restype, made.argtypes = restype, argtypes
     return made
-
-
-def together(count, work):
-    """Runs work(number) in that many threads, and raises what one of them has raised."""
-    raised = []
-    barrier = threading.Barrier(count)
-
-    def run(number):
-        barrier.wait()
-        try:
-            work(number)
-        except BaseException as error:
-            raised.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if raised:
-        raise raised[0]
 
 
 class Calls(unittest.TestCase):
@@ -759,7 +741,7 @@ class Threads(unittest.TestCase):
                     record.more = i
                 self.assertLess(record.bits | record.more, 32)
 
-        together(4, work)
+        together(work, threads=4)
         self.assertLessEqual(len(record._objects), 4)
 
     def test_threads_set_bits_of_one_number_without_losing_any(self):
@@ -773,7 +755,7 @@ class Threads(unittest.TestCase):
                 setattr(bits, name, i)
                 self.assertEqual(getattr(bits, name), i & 255)
 
-        together(4, work)
+        together(work, threads=4)
 
     def test_threads_share_an_array_of_objects(self):
         objects = (py_object * 3)(*[[]] * 3)
@@ -784,7 +766,7 @@ class Threads(unittest.TestCase):
                 got = objects[(i + 1) % 3]
                 self.assertIn(len(got), (0, 5))
 
-        together(4, work)
+        together(work, threads=4)
 
     def test_threads_make_the_same_classes(self):
         class Item(c_int):
@@ -796,7 +778,7 @@ class Threads(unittest.TestCase):
             for i in range(1, 60):
                 made.append((i, Item * i, POINTER(Item * i)))
 
-        together(4, work)
+        together(work, threads=4)
         for i in range(1, 60):
             self.assertEqual(len({array for length, array, _ in made if length == i}), 1)
             self.assertTrue(all(p._type_ is array for length, array, p in made if length == i))
@@ -812,7 +794,7 @@ class Threads(unittest.TestCase):
                 else:
                     self.assertEqual(labs(-i), i)
 
-        together(4, work)
+        together(work, threads=4)
 
     def test_callbacks_run_in_many_threads_at_once(self):
         compare = CFUNCTYPE(c_int, POINTER(c_int), POINTER(c_int))(lambda a, b: a[0] - b[0])
@@ -824,7 +806,7 @@ class Threads(unittest.TestCase):
                 qsort(numbers, 20, 4, compare)
                 self.assertEqual(list(numbers), sorted(numbers))
 
-        together(4, work)
+        together(work, threads=4)
 
 
 class Python(unittest.TestCase):

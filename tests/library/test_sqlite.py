@@ -2,12 +2,17 @@
 import gc
 import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
 import unittest
 import warnings
 import weakref
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "threads"))
+from together import together
 
 try:
     import sqlite3
@@ -359,23 +364,6 @@ class Callbacks(SqliteTest):
 
 
 class Threads(SqliteTest):
-    def run_threads(self, count, work):
-        raised = []
-
-        def run(number):
-            try:
-                work(number)
-            except BaseException as error:
-                raised.append(error)
-
-        threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if raised:
-            raise raised[0]
-
     def test_another_thread_is_refused_unless_it_is_allowed(self):
         connection = self.table()
         cursor = connection.cursor()
@@ -388,7 +376,7 @@ class Threads(SqliteTest):
                 except sqlite3.ProgrammingError as error:
                     refused.append(str(error))
 
-        self.run_threads(1, work)
+        together(work, threads=1)
         self.assertEqual(len(refused), 5)
         self.assertTrue(all("can only be used in that same thread" in text for text in refused))
 
@@ -403,7 +391,7 @@ class Threads(SqliteTest):
                 self.assertEqual(cursor.fetchone()[0], 1)
                 cursor.description, cursor.lastrowid, connection.row_factory
 
-        self.run_threads(4, work)
+        together(work, threads=4)
         self.assertEqual(connection.execute("select count(*), count(distinct b) from t").fetchone(), (200, 200))
 
     def test_threads_share_a_cursor_without_harm(self):
@@ -415,7 +403,7 @@ class Threads(SqliteTest):
             while (row := cursor.fetchone()) is not None:
                 got.append(row[0])
 
-        self.run_threads(4, work)
+        together(work, threads=4)
         self.assertEqual(sorted(got), list(range(1, 501)))
 
     def test_a_query_is_interrupted_by_another_thread(self):
@@ -453,7 +441,7 @@ class Threads(SqliteTest):
                     except sqlite3.ProgrammingError:
                         pass
 
-            self.run_threads(3, work)
+            together(work, threads=3)
 
     def test_threads_have_connections_to_one_file(self):
         path = self.file()
@@ -466,7 +454,7 @@ class Threads(SqliteTest):
                     connection.execute("insert into t values(?)", (number,))
             connection.close()
 
-        self.run_threads(4, work)
+        together(work, threads=4)
         self.assertEqual(self.open(path).execute("select count(*) from t").fetchone(), (40,))
 
 
