@@ -229,7 +229,7 @@ PyObject* list_referrers(PyObject* targets) {
 bool keeps_ages = true;
 
 void forget_ages() {
-  if (!keeps_ages) return;
+  if (!kBitsBesideCount || !keeps_ages) return;
   StopTheWorld stopped("gc: ages are forgotten");
   keeps_ages = false;
   each_tracked([](memory::Page*, uint32_t, PyObject* op) { clear_bits(op, kGcOld); });

@@ -38,6 +38,8 @@ namespace gc {
 
 #if AMPHIS_GIL
 
+inline constexpr bool kBitsBesideCount = true;  // in one word, which binaries compiled long ago take for the count
+
 // One store initialises the count and the flags. The first is for objects in pages of kind memory::kPlain.
 AMPHIS_ALWAYS_INLINE void init_header(PyObject* op, PyTypeObject* type) {
   op->ob_refcnt_full = 1;
@@ -81,6 +83,8 @@ inline bool resurrect_end(PyObject* op) {
 }
 
 #else
+
+inline constexpr bool kBitsBesideCount = false;
 
 AMPHIS_ALWAYS_INLINE void init_header(PyObject* op, PyTypeObject* type) {
   // An optimistic reader may still look at the header that was here: until ob_ref_shared is published by the new

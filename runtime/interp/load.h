@@ -48,23 +48,20 @@ AMPHIS_ALWAYS_INLINE bool same_number(Value b, Value c) {
 }
 
 // The number that an exact int or float holds, or kEmpty.
+template <bool kNans = true>
 AMPHIS_ALWAYS_INLINE Value number_of(PyObject* o) {
   PyTypeObject* type = Py_TYPE(o);
-  if (type == &PyFloat_Type) return value_double(PyFloat_AS_DOUBLE(o));
+  if (type == &PyFloat_Type) {
+    const double d = PyFloat_AS_DOUBLE(o);
+    return kNans || d == d ? value_double(d) : kEmpty;
+  }
   int64_t i;
   if (type == &PyLong_Type && compact_value(o, &i) && fits_int(i)) return value_int(i);
   return kEmpty;
 }
 
 // The same where the object may be asked for afterwards: not of a NaN, of which programs notice which one it is.
-AMPHIS_ALWAYS_INLINE Value number_to_copy(PyObject* o) {
-  if (PyFloat_CheckExact(o)) {
-    const double d = PyFloat_AS_DOUBLE(o);
-    return d == d ? value_double(d) : kEmpty;
-  }
-  int64_t i;
-  return PyLong_CheckExact(o) && compact_value(o, &i) && fits_int(i) ? value_int(i) : kEmpty;
-}
+AMPHIS_ALWAYS_INLINE Value number_to_copy(PyObject* o) { return number_of<false>(o); }
 
 // The contents of a register for an object that something else keeps alive: counted, or not if the collector looks after
 // it. A number of another thread's comes without its object, whose count would be a cache line that the threads share.

@@ -59,7 +59,7 @@ void* load_library(const std::string& filename, PyObject* name, PyObject* path, 
       return nullptr;
     }
     *may_export = file.may_export;
-    if (file.foreign && AMPHIS_ABIFLAGS[0] == '\0') gc::forget_ages();
+    if (file.foreign) gc::forget_ages();
   }
   void* library = dlopen(filename.c_str(), dlopen_flags);
   if (library == nullptr) {
