@@ -3,6 +3,7 @@
 // The scanner walks the text by index in the string's own width; the encoder appends pieces to a PyUnicodeWriter.
 #include <Python.h>
 
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -152,7 +153,10 @@ struct Scanner {
   PyObject_HEAD
   int strict;
   PyObject *object_hook, *object_pairs_hook, *parse_float, *parse_int, *parse_constant;
+  std::atomic<int> calls;  // up to kOften
 };
+// A scanner that is called so often is one that a decoder keeps, and threads may share.
+constexpr int kOften = 64;
 Scanner* as_scanner(PyObject* o) { return reinterpret_cast<Scanner*>(o); }
 
 // One call of the scanner: equal keys of a document share one string.
@@ -357,7 +361,12 @@ PyObject* scanner_call(PyObject* self, PyObject* args, PyObject* kwargs) {
     PyErr_Format(PyExc_TypeError, "first argument must be a string, not %.80s", Py_TYPE(text)->tp_name);
     return nullptr;
   }
-  Scan scan{as_scanner(self), Text(text), Owned(PyDict_New())};
+  Scanner* scanner = as_scanner(self);
+  if (scanner->calls.load(std::memory_order_relaxed) < kOften &&
+      scanner->calls.fetch_add(1, std::memory_order_relaxed) == kOften - 1) {
+    PyUnstable_Object_EnableDeferredRefcount(self);
+  }
+  Scan scan{scanner, Text(text), Owned(PyDict_New())};
   if (!scan.memo) return nullptr;
   Py_ssize_t end;
   Owned value(scan.value(at, &end));
