@@ -135,29 +135,19 @@ bool build_items(const char** format, VarArgs* va, char closing, Items* items) {
   return false;
 }
 
-PyObject* build_tuple(const char** format, VarArgs* va) {
-  Items items;
-  if (!build_items(format, va, ')', &items)) return nullptr;
-  const Py_ssize_t count = items.count();
-  return tuple_from_array_take(items.take(), count);
-}
+PyObject* dict_from_items(PyObject* const* items, Py_ssize_t count) { return dict_from_pairs_take(items, count / 2); }
 
-PyObject* build_list(const char** format, VarArgs* va) {
+// Not a part of build_item, whose other cases need no room for items.
+template <PyObject* (*FromArrayTake)(PyObject* const*, Py_ssize_t)>
+AMPHIS_NOINLINE PyObject* build_group(const char** format, VarArgs* va, char closing) {
   Items items;
-  if (!build_items(format, va, ']', &items)) return nullptr;
+  if (!build_items(format, va, closing, &items)) return nullptr;
   const Py_ssize_t count = items.count();
-  return list_from_array_take(items.take(), count);
-}
-
-PyObject* build_dict(const char** format, VarArgs* va) {
-  Items items;
-  if (!build_items(format, va, '}', &items)) return nullptr;
-  const Py_ssize_t count = items.count();
-  if (count % 2 != 0) {
+  if (closing == '}' && count % 2 != 0) {
     PyErr_SetString(PyExc_SystemError, "Bad dict format");
     return nullptr;
   }
-  return dict_from_pairs_take(items.take(), count / 2);
+  return FromArrayTake(items.take(), count);
 }
 
 // An optional '#' and the length that it announces; -1: the text ends at its null.
@@ -170,11 +160,11 @@ Py_ssize_t read_length(const char** format, VarArgs* va) {
 PyObject* build_item(const char** format, VarArgs* va) {
   switch (*(*format)++) {
     case '(':
-      return build_tuple(format, va);
+      return build_group<tuple_from_array_take>(format, va, ')');
     case '[':
-      return build_list(format, va);
+      return build_group<list_from_array_take>(format, va, ']');
     case '{':
-      return build_dict(format, va);
+      return build_group<dict_from_items>(format, va, '}');
     case 'b':
     case 'B':
     case 'h':

@@ -1,6 +1,7 @@
 // Environment variables and -X options into the configuration. A value given on the command line wins.
 #include "lifecycle/config.h"
 
+#include "memory/balance.h"
 #include "modules/running_config.h"
 #include "objects/int.h"
 #include "sync/stop_log.h"
@@ -94,11 +95,12 @@ PyStatus read_cpu_count(PyConfig* c) {
 }
 
 PyStatus read_tracemalloc(PyConfig* c) {
+  constexpr int kMaxTraced = 0xffff;
   if (c->tracemalloc >= 0) return status_ok();
   c->tracemalloc = 0;
   long long n;
   if (const char* text = config_env(c, "PYTHONTRACEMALLOC")) {
-    if (!parse_int(decode_bytes(text).c_str(), &n) || n < 0 || n > INT_MAX) {
+    if (!parse_int(decode_bytes(text).c_str(), &n) || n < 0 || n > kMaxTraced) {
       return status_error("config_init_tracemalloc", "PYTHONTRACEMALLOC: invalid number of frames");
     }
     c->tracemalloc = static_cast<int>(n);
@@ -106,7 +108,7 @@ PyStatus read_tracemalloc(PyConfig* c) {
   if (const wchar_t* text = config_xoption(c, L"tracemalloc")) {
     if (*text == 0) {
       n = 1;
-    } else if (!parse_int(text, &n) || n < 0 || n > INT_MAX) {
+    } else if (!parse_int(text, &n) || n < 0 || n > kMaxTraced) {
       return status_error("config_init_tracemalloc", "-X tracemalloc=NFRAME: invalid number of frames");
     }
     c->tracemalloc = static_cast<int>(n);
@@ -179,6 +181,16 @@ PyStatus read_stop_log(const PyConfig* c) {
     return status_error("config_read_stop_log", "PYTHONSTOPLOG / -X stop_log=FILE: the file cannot be written");
   }
   return status_ok();
+}
+
+// -X alloc_balance and PYTHONALLOCBALANCE, for debug builds. From here on: there is no object yet.
+void read_alloc_balance(const PyConfig* c) {
+  const wchar_t* option = config_xoption(c, L"alloc_balance");
+  const char* env = config_env(c, "PYTHONALLOCBALANCE");
+  if (option == nullptr && env == nullptr) return;
+  long long frames = 0;
+  if (!parse_int(option != nullptr ? option : decode_bytes(env).c_str(), &frames) || frames < 0) frames = 0;
+  memory::balance::start(static_cast<int>(frames < 64 ? frames : 64));
 }
 
 PyStatus read_warnings(PyConfig* c) {
@@ -303,6 +315,7 @@ PyStatus config_read_environment(PyConfig* c) {
   step(read_import_time(c));
   step(read_gil(c));
   step(read_stop_log(c));
+  read_alloc_balance(c);
   step(read_switch(c, &c->thread_inherit_context, "PYTHON_THREAD_INHERIT_CONTEXT", L"thread_inherit_context",
                    "config_init_thread_inherit_context", "PYTHON_THREAD_INHERIT_CONTEXT must be \"0\" or \"1\"",
                    "-X thread_inherit_context must be \"0\" or \"1\"", kFree));

@@ -4,11 +4,13 @@
 #include "interp/frame_variables.h"
 #include "lifecycle/config.h"
 #include "lifecycle/runtime_state.h"
+#include "memory/balance.h"
 #include "modules/atexit.h"
 #include "modules/import_state.h"
 #include "modules/running_config.h"
 #include "modules/signal.h"
 #include "modules/sys.h"
+#include "modules/tracemalloc.h"
 #include "objects/module.h"
 #include "objects/names.h"
 #include "sync/interpreter_state.h"
@@ -132,6 +134,8 @@ int Py_FinalizeEx(void) {
   gc::collect(gc::kGenerations - 1, gc::Reason::kShutdown);
   finalize_modules();
   if (flush_standard_streams() < 0) status = -1;
+  tracemalloc_stop();
+  monitoring_clear();
   audit_clear();
   if (running_config.malloc_stats) sys_print_malloc_stats();
   // Process exit gives the memory back; C functions registered with Py_AtExit run last.
@@ -140,6 +144,11 @@ int Py_FinalizeEx(void) {
   fflush(stderr);
   phase = Phase::kFinalized;
   main_thread_finished();
+  if (memory::balance::recording) {
+    clear_last_life();
+    PyConfig_Clear(&running_config);
+    memory::balance::report();
+  }
   return status;
 }
 

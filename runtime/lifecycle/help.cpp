@@ -63,6 +63,8 @@ PYTHONSTARTUP   : file to run when the interactive mode starts
 PYTHONUSERBASE  : the user's base directory (site.USER_BASE)
 
 These variables have equivalent command-line options (see --help for details):
+PYTHONALLOCBALANCE: debug builds: what memory nobody gave back
+         (-X alloc_balance)
 PYTHON_CONTEXT_AWARE_WARNINGS: (-X context_aware_warnings)
 PYTHON_CPU_COUNT: what os.cpu_count() returns (-X cpu_count)
 PYTHONDEBUG     : (-d)
@@ -90,6 +92,8 @@ PYTHONWARNINGS  : (-W)
 )";
 
 constexpr char kXOptions[] = R"(The following implementation-specific options are available:
+-X alloc_balance[=N]: debug builds: at the end, tell what memory nobody gave
+         back, with N return addresses of each allocation
 -X context_aware_warnings=[0|1]: whether warning filters belong to the context
 -X cpu_count=N: what os.cpu_count() returns; 'default' for the real number
 -X dev : development mode: more checks and warnings at run time

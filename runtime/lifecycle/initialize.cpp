@@ -7,10 +7,13 @@
 #include "lifecycle/config.h"
 #include "lifecycle/config_internal.h"
 #include "lifecycle/runtime_state.h"
+#include "memory/balance.h"
+#include "modules/ast_types.h"
 #include "modules/builtins.h"
 #include "modules/import_state.h"
 #include "modules/running_config.h"
 #include "modules/sys.h"
+#include "modules/tracemalloc.h"
 #include "objects/codecs.h"
 #include "objects/exceptions_init.h"
 #include "objects/hash.h"
@@ -19,6 +22,7 @@
 #include "objects/type.h"
 #include "sync/interpreter_state.h"
 #include "sync/ref.h"
+#include "sync/retire.h"
 
 #include <csignal>
 #include <vector>
@@ -36,6 +40,7 @@ namespace {
 PyStatus init_process() {
   static bool done = false;
   if (done) return status_ok();
+  const memory::balance::Permanent permanent("made once for the process: the machine");
   const PyConfig& c = running_config;
   if (c.use_hash_seed ? init_hash_secret(c.hash_seed) < 0 : init_hash_secret_random() < 0) {
     return status_error("_Py_HashRandomization_Init", "failed to get random numbers to initialize Python");
@@ -48,6 +53,7 @@ PyStatus init_process() {
 PyStatus init_objects() {
   static bool done = false;
   if (done) return status_ok();
+  const memory::balance::Permanent permanent("made once for the process: static types, exceptions, names");
   type_cache_init();
   instance_init();
   if (init_names() < 0 || init_static_types() < 0) return PyStatus_Error("can't initialize types");
@@ -84,17 +90,8 @@ void break_untracked_cycles() {
   gc::collect(gc::kGenerations - 1, gc::Reason::kShutdown);
 }
 
-// What Py_FinalizeEx left: the tables of the import system and the thread that it ran on.
 void leave_last_life() {
-  take_over_main_thread();
-  if (current_thread() != nullptr) {
-    posix::forget_fork_callbacks();
-    codecs_forget();
-    break_untracked_cycles();
-    import_clear();
-    Py_CLEAR(interpreter()->dict);
-    end_main_thread();
-  }
+  clear_last_life();
   interpreter()->finalizing.store(nullptr);
   phase = Phase::kPreinitialized;
 }
@@ -150,6 +147,7 @@ PyStatus init_core() {
 
 PyStatus init_main() {
   const PyConfig& c = running_config;
+  if (c.tracemalloc > 0 && tracemalloc_start(c.tracemalloc) < 0) return PyStatus_Error("can't start tracemalloc");
   if (import_install_core() < 0) return status_error("init_importlib", "failed to import _frozen_importlib");
   if (import_install_external() < 0) return status_error("init_import_site", "external importer setup failed");
   if (c.install_signal_handlers && init_signals() < 0) return PyStatus_Error("can't initialize signals");
@@ -192,6 +190,25 @@ int requested_gil(const Config& c) {
 }
 
 }  // namespace
+
+void clear_last_life() {
+  take_over_main_thread();
+  if (current_thread() == nullptr) return;
+  posix::forget_fork_callbacks();
+  codecs_forget();
+  break_untracked_cycles();
+  Py_CLEAR(interpreter()->dict);
+  sys_forget();
+  builtins_forget();
+  gc::collect(gc::kGenerations - 1, gc::Reason::kShutdown);
+  import_clear();
+  ast_types_forget();
+  sync::clear_thread(current_thread());  // the context and what hangs on it
+  sync::reclaim_all_retired();
+  gc::collect(gc::kGenerations - 1, gc::Reason::kShutdown);
+  end_main_thread();
+  sync::reclaim_all_retired();
+}
 
 PyStatus initialize(const PyConfig* config) {
   if (phase == Phase::kFinalized) leave_last_life();

@@ -21,6 +21,9 @@ void install_source_hooks();                         // source_hooks.cpp
 void restore_signals_at_exit();
 [[noreturn]] void fatal_status(const PyStatus& status);  // fatal.cpp
 
+// What Py_FinalizeEx left, because a process that ends needs no more: the tables of the import system and the thread that it ran on.
+void clear_last_life();
+
 // Runs __main__ as the configuration says; the exit status.
 int run_python();                                    // run_main.cpp
 // The module __main__. Who runs code in its namespace holds the module: a SystemExit ends the runtime below there, and only

@@ -3,6 +3,7 @@
 // Null means that there is no memory; no exception is set. The memory is not zeroed.
 #pragma once
 
+#include "memory/balance.h"
 #include "memory/heap.h"
 
 #ifdef AMPHIS_ASAN
@@ -34,18 +35,20 @@ extern bool (*take_freed)(void* block);
 void release_freed(void* block);
 #endif
 
-AMPHIS_ALWAYS_INLINE void* alloc_class(Kind kind, unsigned cls) {
+// `size` is what was asked for: for the slow path's observer.
+AMPHIS_ALWAYS_INLINE void* alloc_class(Kind kind, unsigned cls, size_t size) {
   Page* page = this_heap()->current[kind][cls];
   Block* block = page->free;
-  if (AMPHIS_UNLIKELY(!block)) return alloc_slow(kind, cls);
+  if (AMPHIS_UNLIKELY(!block)) return alloc_slow(kind, cls, size);
   page->free = block->next();
   ++page->used;
+  balance::allocated(block, size, kind != kRaw);
   return mark_used(block, page->block_size);
 }
 
 AMPHIS_ALWAYS_INLINE void* alloc(Kind kind, size_t size) {
   if (AMPHIS_UNLIKELY(size > kMaxSmall)) return alloc_large(kind, size);
-  return alloc_class(kind, size_class(size < kMinBlock ? kMinBlock : size));
+  return alloc_class(kind, size_class(size < kMinBlock ? kMinBlock : size), size);
 }
 
 }  // namespace memory
@@ -56,6 +59,7 @@ AMPHIS_ALWAYS_INLINE void* alloc_gc_object(size_t size) { return memory::alloc(m
 namespace memory {
 
 AMPHIS_ALWAYS_INLINE void free_block(Page* page, void* p) {
+  balance::freed(p);
   if constexpr (kThreadHeaps) {
     if (AMPHIS_UNLIKELY(page->heap != this_heap())) return free_remote(page, p);
   }
@@ -67,7 +71,7 @@ AMPHIS_ALWAYS_INLINE void free_block(Page* page, void* p) {
 }
 
 // Blocks without an object header; at most kMaxSmall bytes, which need not leave room for one.
-AMPHIS_ALWAYS_INLINE void* alloc_raw(size_t size) { return alloc_class(kRaw, size_class(size ? size : 1)); }
+AMPHIS_ALWAYS_INLINE void* alloc_raw(size_t size) { return alloc_class(kRaw, size_class(size ? size : 1), size); }
 AMPHIS_ALWAYS_INLINE void free_raw(void* p) { free_block(page_of(p), p); }
 
 }  // namespace memory
@@ -75,7 +79,11 @@ AMPHIS_ALWAYS_INLINE void free_raw(void* p) { free_block(page_of(p), p); }
 // An object of either kind. p must not be null.
 AMPHIS_ALWAYS_INLINE void free_object(void* p) {
 #ifndef NDEBUG
-  if (memory::take_freed != nullptr && memory::take_freed(p)) return;
+  if (memory::take_freed != nullptr && memory::take_freed(p)) {
+    memory::balance::freed(p);
+    if (const memory::Observer* o = memory::observer()) o->freed(p);
+    return;
+  }
 #endif
   memory::mark_dead(p);
   memory::free_block(memory::page_of(p), p);
@@ -86,12 +94,12 @@ AMPHIS_ALWAYS_INLINE void free_object(void* p) {
 template <class T>
 AMPHIS_ALWAYS_INLINE T* alloc_fixed() {
   static_assert(sizeof(T) <= memory::kMaxSmall);
-  return static_cast<T*>(memory::alloc_class(memory::kPlain, memory::size_class(sizeof(T))));
+  return static_cast<T*>(memory::alloc_class(memory::kPlain, memory::size_class(sizeof(T)), sizeof(T)));
 }
 template <class T>
 AMPHIS_ALWAYS_INLINE T* alloc_gc_fixed() {
   static_assert(sizeof(T) <= memory::kMaxSmall);
-  return static_cast<T*>(memory::alloc_class(memory::kGc, memory::size_class(sizeof(T))));
+  return static_cast<T*>(memory::alloc_class(memory::kGc, memory::size_class(sizeof(T)), sizeof(T)));
 }
 
 // Bytes that the block at p can hold: at least what was asked for.

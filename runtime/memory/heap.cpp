@@ -21,6 +21,7 @@ constexpr size_t kExtendBytes = 8192;  // how much of a page is put on its free 
 }  // namespace
 
 constinit Page g_empty_page{};
+constinit std::atomic<const Observer*> g_observer{nullptr};
 
 namespace {
 
@@ -130,10 +131,27 @@ void retire_page(Page* page) {
   run_deferred(page, page_reusable);
 }
 
+// The next block of this page that comes back goes through page_notify.
+void arm(Page* page) { page->notify_at = page->used - 1; }
+
+// Under observation: a block of this page is free again.
+void settle(Page* page) {
+  PageQueue& queue = page->heap->available[page->kind][page->size_class];
+  if (page->state == PageState::kFull) {
+    page->state = PageState::kAvailable;
+    queue_append(queue, page);
+  } else if (page->used == 0 && queue.first != queue.last) {
+    return retire_page(page);
+  }
+  arm(page);
+}
+
 void local_free(Page* page, Block* block) {
   block->set_next(page->free);
   page->free = block;
-  if (--page->used == page->notify_at) page_notify(page);
+  --page->used;
+  if (observer()) return settle(page);  // who gave it back has told
+  if (page->used == page->notify_at) page_notify(page);
 }
 
 }  // namespace
@@ -197,6 +215,7 @@ void large_reusable(void* p) {
 }
 
 void free_large(Page* page) {
+  if (const Observer* o = observer()) o->freed(page->start());
   {
     platform::RawLock lock(g.mutex);
     list_remove(g.large[page->kind], page);
@@ -218,10 +237,40 @@ void release_freed(void* block) {
 }
 #endif
 
-void* alloc_slow(Kind kind, unsigned cls) {
+namespace {
+
+void* alloc_observed(Heap* h, Kind kind, unsigned cls, size_t size) {
+  PageQueue& queue = h->available[kind][cls];
+  Page* page = queue.first;
+  if (!page) {
+    page = fresh_page(h, kind, cls);
+    if (!page) return nullptr;
+    page->state = PageState::kAvailable;
+    queue_append(queue, page);
+  }
+  if (!page->free) extend(page);
+  Block* block = page->free;
+  page->free = block->next();
+  ++page->used;
+  if (!page->free && page->extent == page->capacity) {
+    queue_remove(queue, page);
+    page->state = PageState::kFull;
+  }
+  arm(page);
+  if (kind == kGc && ++h->gc_gross >= h->gc_check_at) check_growth(h);
+  mark_used(block, page->block_size);
+  balance::allocated(block, size, kind != kRaw);
+  if (const Observer* o = observer()) o->allocated(block, size);
+  return block;
+}
+
+}  // namespace
+
+void* alloc_slow(Kind kind, unsigned cls, size_t size) {
   Heap* h = own_heap();
   if (!h) return nullptr;
   if (kThreadHeaps && h->remote_pages.load(std::memory_order_relaxed)) drain(h);
+  if (observer()) return alloc_observed(h, kind, cls, size);
   Page* page = h->current[kind][cls];
   if (!page->free) {
     if (page->extent < page->capacity) {
@@ -251,6 +300,7 @@ void* alloc_slow(Kind kind, unsigned cls) {
   Block* block = page->free;
   page->free = block->next();
   ++page->used;
+  balance::allocated(block, size, kind != kRaw);
   return mark_used(block, page->block_size);
 }
 
@@ -283,13 +333,21 @@ void* alloc_large(Kind kind, size_t size) {
   std::memset(block, 0, kMinBlock);
   mark_unborn(block);
   g.large_count[kind].fetch_add(1, std::memory_order_relaxed);
-  platform::RawLock lock(g.mutex);
-  list_push(g.large[kind], page);
+  {
+    platform::RawLock lock(g.mutex);
+    list_push(g.large[kind], page);
+  }
+  balance::allocated(block, size, kind != kRaw);
+  if (const Observer* o = observer()) o->allocated(block, size);
   return block;
 }
 
 void page_notify(Page* page) {
   if (page->state == PageState::kLarge) return free_large(page);
+  if (const Observer* o = observer()) {
+    o->freed(page->free);
+    return settle(page);
+  }
   PageQueue& queue = page->heap->available[page->kind][page->size_class];
   if (page->state == PageState::kFull) {
     page->state = PageState::kAvailable;
@@ -304,6 +362,7 @@ void page_notify(Page* page) {
 
 void free_remote(Page* page, void* p) {
   if (!page->heap) return free_large(page);
+  if (const Observer* o = observer()) o->freed(p);
   auto* block = static_cast<Block*>(p);
   Block* head = page->remote_free.load(std::memory_order_relaxed);
   do {
@@ -408,6 +467,34 @@ void drain_all_heaps() {
     if (h->remote_pages.load(std::memory_order_relaxed)) drain(h);
 }
 
+void observe(const Observer* observer) {
+  g_observer.store(observer, std::memory_order_relaxed);
+  route_raw();
+  for (Heap* h = first_heap(); h; h = h->registry_next) {
+    for (auto& classes : h->current) {
+      for (Page*& current : classes) {
+        Page* page = current;
+        if (page == &g_empty_page) continue;
+        current = &g_empty_page;
+        if (page->kind == kGc) h->gc_gross += page->used - page->used_when_current;
+        page->state = PageState::kFull;
+        if (!page->free && page->extent == page->capacity) continue;
+        page->state = PageState::kAvailable;
+        queue_append(h->available[page->kind][page->size_class], page);
+      }
+    }
+    for (Page* list : h->all) {
+      for (Page* page = list; page; page = page->all_next) {
+        if (observer) {
+          arm(page);
+        } else {
+          page->notify_at = page->state == PageState::kFull ? page->capacity - 1 : 0;
+        }
+      }
+    }
+  }
+}
+
 int64_t allocated_blocks() {
   int64_t n = 0;
   for (unsigned kind = 0; kind < kKinds; ++kind) n += g.large_count[kind].load(std::memory_order_relaxed);
@@ -431,15 +518,24 @@ namespace amphis {
 void* realloc_object(void* p, size_t size) {
   memory::Page* page = memory::page_of(p);
   const size_t have = page->usable_size();
-  if (size <= have && size >= have / 4 * 3) return p;
+  auto in_place = [&] {
+    memory::balance::resized(p, size);
+    if (const memory::Observer* o = memory::observer()) o->resized(p, size);
+    return p;
+  };
+  if (size <= have && size >= have / 4 * 3) return in_place();
   size_t want = size;
   // A large object that grows will grow again: copying it each time would make a loop of appends quadratic.
   if (size > have && have > memory::kMaxSmall && size < size_t(PTRDIFF_MAX) - size / 8) want = size + size / 8;
   if (size <= have && have <= memory::kMaxSmall &&
       memory::size_class(size < memory::kMinBlock ? memory::kMinBlock : size) == page->size_class)
-    return p;
+    return in_place();
   void* moved = memory::alloc(page->kind, want);
-  if (!moved) return size <= have ? p : nullptr;
+  if (!moved) return size <= have ? in_place() : nullptr;
+  if (want != size) {
+    memory::balance::resized(moved, size);
+    if (const memory::Observer* o = memory::observer()) o->resized(moved, size);
+  }
   std::memcpy(moved, p, size < have ? size : have);
   free_object(p);
   return moved;

@@ -10,6 +10,7 @@
 //  - used == blocks that are neither on `free` nor beyond `extent` (blocks on remote_free still count as used).
 //  - A page is exactly one of: current (of its kind and class), available (on its queue), full (on no queue).
 //  - A block of kind kGc below `extent` whose header says "tracked" is a live tracked object; no free block says so.
+//  - Under observation no page is current, and notify_at is used - 1 everywhere: each allocation and each free goes the slow way.
 //  - Free-threaded: a page of objects changes its kind or size class only after a grace period (set_deferral), so whoever still
 //    holds an address from before may read the header there: it is an object of the page's kind, or dead.
 #pragma once
@@ -132,7 +133,7 @@ inline bool in_chunk(const void* p) {
 }
 
 // Slow paths of alloc.h.
-void* alloc_slow(Kind kind, unsigned cls);
+void* alloc_slow(Kind kind, unsigned cls, size_t size);
 void* alloc_large(Kind kind, size_t size);
 void page_notify(Page* page);
 void free_remote(Page* page, void* block);
@@ -164,6 +165,19 @@ int64_t gc_live_blocks();
 // Declares that the population counts as collected now: growth starts from `gc_live_blocks()`. World stopped.
 void gc_reset_growth();
 int64_t gc_growth();
+
+// Who is told of each block that is handed out, changes its size in place, or comes back, as long as somebody wants to know; until
+// then observation costs no instruction. Called on the thread that allocates or frees, in the middle of it: may look at objects
+// and frames, must neither allocate nor free blocks of these heaps.
+struct Observer {
+  void (*allocated)(void* block, size_t size);
+  void (*resized)(void* block, size_t size);
+  void (*freed)(void* block);
+};
+// World stopped. Null ends the observation.
+void observe(const Observer* observer);
+extern std::atomic<const Observer*> g_observer;
+inline const Observer* observer() { return g_observer.load(std::memory_order_relaxed); }
 
 // This thread's heap with room for at least `count` tallies; null when there is no memory.
 Heap* grow_tallies(size_t count);

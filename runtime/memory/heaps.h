@@ -22,6 +22,9 @@ struct HeapListLock {
   HeapListLock& operator=(const HeapListLock&) = delete;
 };
 
+// The observer has changed: whether PyMem_Raw* must look for it (raw.cpp).
+void route_raw();
+
 int64_t count_live(const Heap* h);
 void drain(Heap* h);
 

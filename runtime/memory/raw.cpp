@@ -9,6 +9,7 @@
 
 #include "Python.h"
 #include "memory/alloc.h"
+#include "memory/heaps.h"
 #include "memory/system.h"
 #include "platform/os.h"
 
@@ -23,24 +24,65 @@ bool too_large(size_t count, size_t each) {
   return each != 0 && (count > size_t(PY_SSIZE_T_MAX) / each || too_large(count * each));
 }
 
-void* raw_malloc(void*, size_t size) { return memory::system_malloc(size ? size : 1); }
-void* raw_calloc(void*, size_t count, size_t each) {
-  return count == 0 || each == 0 ? memory::system_calloc(1, 1) : memory::system_calloc(count, each);
+// The paths of the raw domain that nobody replaced or observes; debug builds keep their balance here, too.
+void* plain_malloc(size_t size) {
+  void* p = memory::system_malloc(size ? size : 1);
+  memory::balance::allocated(p, size, false);
+  return p;
 }
+void plain_free(void* p) {
+  memory::balance::freed(p);
+  memory::system_free(p);
+}
+
+// What mimalloc gives and takes, as the observer and the balance see it.
+void* handed_out(void* p, size_t size) {
+  memory::balance::allocated(p, size, false);
+  if (const memory::Observer* o = memory::observer(); o && p) o->allocated(p, size);
+  return p;
+}
+void taken_back(void* p) {
+  if (!p) return;
+  memory::balance::freed(p);
+  if (const memory::Observer* o = memory::observer()) o->freed(p);
+}
+void* big_malloc(size_t size) { return handed_out(memory::system_malloc(size ? size : 1), size); }
+void* big_calloc(size_t count, size_t each) {
+  return handed_out(count == 0 || each == 0 ? memory::system_calloc(1, 1) : memory::system_calloc(count, each), count * each);
+}
+void big_free(void* p) {
+  taken_back(p);
+  memory::system_free(p);
+}
+void* big_realloc(void* p, size_t size) {
+  if (!memory::balance::recording && !memory::observer()) return memory::system_realloc(p, size ? size : 1);
+  // Told before another thread can be given the old address.
+  const size_t have = p ? memory::system_usable_size(p) : 0;
+  taken_back(p);
+  void* moved = memory::system_realloc(p, size ? size : 1);
+  if (!moved) {
+    if (p) handed_out(p, have);
+    return nullptr;
+  }
+  return handed_out(moved, size);
+}
+
+void* raw_malloc(void*, size_t size) { return big_malloc(size); }
+void* raw_calloc(void*, size_t count, size_t each) { return big_calloc(count, each); }
 
 // Above this the blocks are few and mimalloc packs them better.
 constexpr size_t kMaxMem = 4096;
 
 void* mem_malloc(void*, size_t size) {
-  return size <= kMaxMem ? memory::alloc_raw(size) : memory::system_malloc(size);
+  return size <= kMaxMem ? memory::alloc_raw(size) : big_malloc(size);
 }
 void* mem_calloc(void*, size_t count, size_t each) {
   const size_t size = count * each;
-  if (size > kMaxMem) return memory::system_calloc(count, each);
+  if (size > kMaxMem) return big_calloc(count, each);
   void* p = memory::alloc_raw(size);
   return p ? std::memset(p, 0, size) : nullptr;
 }
-void mem_free(void*, void* p) {
+AMPHIS_ALWAYS_INLINE void free_any(void* p) {
   if (memory::in_chunk(p)) [[likely]] {
     if (memory::page_of(p)->kind == memory::kRaw) {
       memory::free_raw(p);
@@ -48,23 +90,28 @@ void mem_free(void*, void* p) {
       free_object(p);
     }
   } else {
-    memory::system_free(p);
+    big_free(p);
   }
 }
+void mem_free(void*, void* p) { free_any(p); }
 void* mem_realloc(void*, void* p, size_t size) {
   if (!p) return mem_malloc(nullptr, size);
   if (!memory::in_chunk(p)) {
-    if (size > kMaxMem) return memory::system_realloc(p, size);
+    if (size > kMaxMem) return big_realloc(p, size);
     void* moved = memory::alloc_raw(size);
     if (!moved) return nullptr;
     const size_t have = memory::system_usable_size(p);
     std::memcpy(moved, p, size < have ? size : have);
-    memory::system_free(p);
+    big_free(p);
     return moved;
   }
   const memory::Page* page = memory::page_of(p);
   const size_t have = page->usable_size();
-  if (size <= have && size >= have / 2) return p;
+  if (size <= have && size >= have / 2) {
+    memory::balance::resized(p, size);
+    if (const memory::Observer* o = memory::observer()) o->resized(p, size);
+    return p;
+  }
   if (page->kind != memory::kRaw) return realloc_object(p, size);
   void* moved = mem_malloc(nullptr, size);
   if (!moved) return nullptr;
@@ -75,11 +122,11 @@ void* mem_realloc(void*, void* p, size_t size) {
 
 void* raw_realloc(void*, void* p, size_t size) {
   if (memory::in_chunk(p)) [[unlikely]] return mem_realloc(nullptr, p, size);
-  return memory::system_realloc(p, size ? size : 1);
+  return big_realloc(p, size);
 }
 void raw_free(void*, void* p) {
   if (memory::in_chunk(p)) [[unlikely]] return mem_free(nullptr, p);
-  memory::system_free(p);
+  big_free(p);
 }
 
 void* object_malloc(void*, size_t size) { return alloc_object(size); }
@@ -100,6 +147,7 @@ constexpr PyMemAllocatorEx kObjectTable = {nullptr, object_malloc, object_calloc
 
 // Domains RAW, MEM, OBJ. Written while the program sets itself up (PEP 445 asks for that), read without a lock.
 PyMemAllocatorEx g_tables[3] = {kRawTable, kMemTable, kObjectTable};
+// Calls go through the table: an application has set it or, for RAW, there is an observer.
 std::atomic<bool> g_replaced[3];
 
 bool replaced(PyMemAllocatorDomain domain) { return g_replaced[domain].load(std::memory_order_relaxed); }
@@ -114,14 +162,23 @@ bool same_table(const PyMemAllocatorEx& a, const PyMemAllocatorEx& b) {
   return a.ctx == b.ctx && a.malloc == b.malloc && a.calloc == b.calloc && a.realloc == b.realloc && a.free == b.free;
 }
 
+constexpr const PyMemAllocatorEx* kOwn[3] = {&kRawTable, &kMemTable, &kObjectTable};
+
+void route(PyMemAllocatorDomain domain) {
+  const bool observed = domain == PYMEM_DOMAIN_RAW && memory::observer();
+  g_replaced[domain].store(observed || !same_table(table(domain), *kOwn[domain]), std::memory_order_relaxed);
+}
+
 }  // namespace
+
+void memory::route_raw() { route(PYMEM_DOMAIN_RAW); }
 
 extern "C" {
 
 void* PyMem_RawMalloc(size_t size) {
   if (too_large(size)) return nullptr;
   if (replaced(PYMEM_DOMAIN_RAW)) [[unlikely]] return table(PYMEM_DOMAIN_RAW).malloc(table(PYMEM_DOMAIN_RAW).ctx, size);
-  return raw_malloc(nullptr, size);
+  return plain_malloc(size);
 }
 void* PyMem_RawCalloc(size_t count, size_t each) {
   if (too_large(count, each)) return nullptr;
@@ -137,7 +194,8 @@ void* PyMem_RawRealloc(void* p, size_t size) {
 }
 void PyMem_RawFree(void* p) {
   if (replaced(PYMEM_DOMAIN_RAW)) [[unlikely]] return table(PYMEM_DOMAIN_RAW).free(table(PYMEM_DOMAIN_RAW).ctx, p);
-  raw_free(nullptr, p);
+  if (memory::in_chunk(p)) [[unlikely]] return mem_free(nullptr, p);
+  plain_free(p);
 }
 
 void* PyMem_Malloc(size_t size) {
@@ -159,7 +217,7 @@ void* PyMem_Realloc(void* p, size_t size) {
 }
 void PyMem_Free(void* p) {
   if (replaced(PYMEM_DOMAIN_MEM)) [[unlikely]] return table(PYMEM_DOMAIN_MEM).free(table(PYMEM_DOMAIN_MEM).ctx, p);
-  mem_free(nullptr, p);
+  free_any(p);
 }
 
 void* PyObject_Malloc(size_t size) {
@@ -181,7 +239,7 @@ void* PyObject_Realloc(void* p, size_t size) {
 }
 void PyObject_Free(void* p) {
   if (replaced(PYMEM_DOMAIN_OBJ)) [[unlikely]] return table(PYMEM_DOMAIN_OBJ).free(table(PYMEM_DOMAIN_OBJ).ctx, p);
-  mem_free(nullptr, p);
+  free_any(p);
 }
 
 void PyMem_GetAllocator(PyMemAllocatorDomain domain, PyMemAllocatorEx* allocator) {
@@ -195,9 +253,7 @@ void PyMem_GetAllocator(PyMemAllocatorDomain domain, PyMemAllocatorEx* allocator
 void PyMem_SetAllocator(PyMemAllocatorDomain domain, PyMemAllocatorEx* allocator) {
   if (unsigned(domain) >= 3) return;
   table(domain) = *allocator;
-  constexpr const PyMemAllocatorEx* kOwn[3] = {&kRawTable, &kMemTable, &kObjectTable};
-  const bool own = same_table(*allocator, *kOwn[domain]);
-  g_replaced[domain].store(!own, std::memory_order_relaxed);
+  route(domain);
 }
 
 // Debug hooks wrap each block in guard bytes; sanitizer builds do that job here.

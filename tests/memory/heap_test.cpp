@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <mutex>
 #include <random>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "memory/alloc.h"
@@ -155,4 +157,88 @@ TEST_CASE("PyMem blocks keep their contents through every resize") {
     PyMem_Free(zeroed);
   }
   REQUIRE(memory::allocated_blocks() == before);
+}
+
+namespace {
+
+// What an observer has seen and not seen come back. Under observation by one test at a time.
+std::mutex seen_mutex;
+std::unordered_map<void*, size_t>* seen;
+std::atomic<bool> seen_twice{false};
+
+void saw_allocated(void* block, size_t size) {
+  std::lock_guard<std::mutex> lock(seen_mutex);
+  if (!seen->emplace(block, size).second) seen_twice = true;
+}
+void saw_resized(void* block, size_t size) {
+  std::lock_guard<std::mutex> lock(seen_mutex);
+  if (auto found = seen->find(block); found != seen->end()) found->second = size;
+}
+void saw_freed(void* block) {
+  std::lock_guard<std::mutex> lock(seen_mutex);
+  seen->erase(block);
+}
+constexpr memory::Observer kWatcher = {saw_allocated, saw_resized, saw_freed};
+
+}  // namespace
+
+TEST_CASE("an observer sees every block come and go, and pages work as before when it has gone") {
+  std::unordered_map<void*, size_t> blocks;
+  seen = &blocks;
+  seen_twice = false;
+  const int64_t before = memory::allocated_blocks();
+  void* old = alloc_object(77);  // from before: its end is told, too
+  for (int round = 0; round < 3; ++round) {
+    memory::observe(&kWatcher);
+    void* p = alloc_object(100);
+    REQUIRE(blocks.at(p) == 100);
+    void* q = PyMem_Malloc(9000);
+    REQUIRE(blocks.at(q) == 9000);
+    void* r = PyMem_Realloc(PyMem_Malloc(40), 33);
+    REQUIRE(blocks.at(r) == 33);
+    REQUIRE(churn(unsigned(100 + round), 60000, nullptr));
+    REQUIRE(blocks.size() == 3);
+    PyMem_Free(q);
+    memory::observe(nullptr);
+    free_object(p);
+    PyMem_Free(r);
+    REQUIRE(blocks.size() == 2);
+    blocks.clear();
+    REQUIRE(churn(unsigned(200 + round), 60000, nullptr));
+    REQUIRE(blocks.empty());
+  }
+  free_object(old);
+  REQUIRE(!seen_twice);
+  REQUIRE(memory::allocated_blocks() == before);
+}
+
+TEST_CASE("an observer sees blocks that other threads free") {
+  if (!memory::kThreadHeaps) return;
+  std::unordered_map<void*, size_t> blocks;
+  seen = &blocks;
+  seen_twice = false;
+  memory::drain_all_heaps();
+  const int64_t before = memory::allocated_blocks();
+  std::vector<std::atomic<unsigned char*>> shared(1000);
+  std::atomic<bool> good{true};
+  memory::observe(&kWatcher);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&, i] {
+      PyGILState_STATE state = PyGILState_Ensure();
+      if (!churn(unsigned(300 + i), 40000, &shared)) good = false;
+      PyGILState_Release(state);
+    });
+  Py_BEGIN_ALLOW_THREADS
+  for (auto& t : threads) t.join();
+  Py_END_ALLOW_THREADS
+  for (auto& slot : shared)
+    if (auto* p = slot.exchange(nullptr)) free_object(p);
+  memory::drain_all_heaps();
+  memory::observe(nullptr);
+  REQUIRE(good);
+  REQUIRE(!seen_twice);
+  REQUIRE(blocks.empty());
+  REQUIRE(memory::allocated_blocks() == before);
+  REQUIRE(churn(400, 60000, nullptr));
 }
