@@ -1,6 +1,7 @@
 // Importing: sys.modules, the way from an import statement to importlib, and executing code as a module.
 #include "modules/import.h"
 
+#include "gc/roots.h"
 #include "interp/frame.h"
 #include "interp/frame_variables.h"
 #include "modules/import_binary.h"
@@ -210,7 +211,7 @@ PyObject* loaded_module(PyObject* name) {
   return module;
 }
 
-// Waits for another thread that is just importing the module. 0 or -1.
+// Waits for another thread that is just importing the module. 1: it had to, and that import may have failed; 0 or -1.
 int ensure_initialized(PyObject* module, PyObject* name) {
   if (core == nullptr) return 0;
   PyObject* found = nullptr;
@@ -232,7 +233,7 @@ int ensure_initialized(PyObject* module, PyObject* name) {
   int busy = PyObject_IsTrue(flag);
   if (busy <= 0) return busy;
   Ref<> done = Ref<>::steal(PyObject_CallOneArg(lock_unlock_module, name));
-  return done ? 0 : -1;
+  return done ? 1 : -1;
 }
 
 // The package that relative names in `globals` start from: a str, new reference.
@@ -349,7 +350,14 @@ PyObject* import_level(PyObject* name, PyObject* globals, PyObject* fromlist, in
   Ref<> module = Ref<>::steal(loaded_module(full));
   if (!module && PyErr_Occurred()) return nullptr;
   if (module && module.get() != Py_None) {
-    if (ensure_initialized(module, full) < 0) return nullptr;
+    const int waited = ensure_initialized(module, full);
+    if (waited < 0) return nullptr;
+    if (waited > 0) [[unlikely]] {
+      module = Ref<>::steal(loaded_module(full));
+      if (!module && PyErr_Occurred()) return nullptr;
+    }
+  }
+  if (module && module.get() != Py_None) {
     if (running_config.import_time == 2) [[unlikely]] {
       clock_header();
       fputs("import time: cached    | cached     | ", stderr);
@@ -429,6 +437,14 @@ bool import_has_core() { return core != nullptr; }
 
 int import_init() {
   if (modules_dict == nullptr) modules_dict = PyDict_New();
+  // Nearly everything can be reached from the modules.
+  static bool known_to_collector = false;
+  if (!known_to_collector) {
+    gc::add_root_visitor([](visitproc visit, void* arg) {
+      if (modules_dict != nullptr) visit(modules_dict, arg);
+    });
+    known_to_collector = true;
+  }
   import_lock_init();
   return modules_dict != nullptr ? 0 : -1;
 }
@@ -453,13 +469,14 @@ int import_install_core() {
   if (find_and_load == nullptr || handle_fromlist == nullptr || lock_unlock_module == nullptr) return -1;
   Ref<> explained = Ref<>::steal(PyCFunction_New(&find_and_load_def, nullptr));
   if (!explained || PyObject_SetAttrString(module, "_find_and_load", explained) < 0) return -1;
+  if (import_install_core_shortcuts(module) < 0) return -1;
   core = module.release();
   return 0;
 }
 
 int import_install_external() {
   Ref<> done = Ref<>::steal(PyObject_CallMethod(core, "_install_external_importers", nullptr));
-  if (!done) return -1;
+  if (!done || import_install_external_shortcuts(core) < 0) return -1;
   // Archives on the path come before directories. Without the module there are just no archives.
   if (running_config.verbose) PySys_WriteStderr("# installing zipimport hook\n");
   Ref<> zipimport = Ref<>::steal(PyImport_ImportModule("zipimport"));
@@ -479,6 +496,7 @@ void import_clear() {
   Py_CLEAR(handle_fromlist);
   Py_CLEAR(lock_unlock_module);
   Py_CLEAR(core);
+  import_clear_shortcuts();
   import_clear_extensions();
   Py_CLEAR(modules_dict);
 }
@@ -762,13 +780,14 @@ PyObject* PyImport_GetImporter(PyObject* path) {
   Py_RETURN_NONE;
 }
 
-// Changes with every instruction that is added or altered, so that stale caches are never run.
+// Changes with every instruction that is added or altered, and with other changes of what code is made of, so that stale caches are never run.
 long PyImport_GetMagicNumber(void) {
   constexpr uint32_t token = [] {
     uint32_t hash = 2166136261u;
     auto add = [&hash](const char* text) {
       for (; *text != '\0'; ++text) hash = (hash ^ static_cast<unsigned char>(*text)) * 16777619u;
     };
+    add("places without instructions behind the code\n");
 #define AMPHIS_OP(name, caches, format) add(#name ":" #caches ":" format "\n");
 #define AMPHIS_SPECIAL(name, general)
 #include "interp/opcodes.def"

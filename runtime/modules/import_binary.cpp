@@ -32,21 +32,23 @@ class Mapping {
  public:
   explicit Mapping(const char* path) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    read_.reset(new (std::nothrow) char[kSmall]);
+    // Less than asked for is the whole of a file.
+    const ssize_t got = read_ != nullptr ? pread(fd, read_.get(), kSmall, 0) : -1;
     struct stat status;
-    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
+    if (got >= 0 && static_cast<size_t>(got) < kSmall) {
+      data_ = read_.get();
+      size_ = static_cast<size_t>(got);
+    } else if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
+      read_.reset();
       const auto size = static_cast<size_t>(status.st_size);
-      if (size <= kSmall) {
-        read_.reset(new (std::nothrow) char[size]);
-        if (read_ != nullptr && pread(fd, read_.get(), size, 0) == status.st_size) {
-          data_ = read_.get();
-          size_ = size;
-        }
-      } else if (void* address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0); address != MAP_FAILED) {
+      if (void* address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0); address != MAP_FAILED) {
         data_ = static_cast<const char*>(address);
         size_ = size;
       }
     }
-    if (fd >= 0) close(fd);
+    close(fd);
   }
   ~Mapping() {
     if (data_ != nullptr && read_ == nullptr) munmap(const_cast<char*>(data_), size_);
@@ -61,6 +63,11 @@ class Mapping {
   const T* at(uint64_t offset, uint64_t count = 1) const {
     if (count > size_ / sizeof(T) || !has(offset, count * sizeof(T)) || offset % alignof(T) != 0) return nullptr;
     return reinterpret_cast<const T*>(data_ + offset);
+  }
+  // Whether the file has this text there; with its closing zero if `whole`.
+  template <size_t N>
+  bool has_text(uint64_t offset, const char (&text)[N], bool whole = false) const {
+    return has(offset, N) && memcmp(data_ + offset, text, N - 1) == 0 && (!whole || data_[offset + N - 1] == '\0');
   }
   std::string_view text(uint64_t offset) const {
     if (offset >= size_) return {};
@@ -110,7 +117,7 @@ Abi abi_of_name(std::string_view path) {
 }
 
 // greenlet saves and restores CPython's data stack and rewrites the links between its frames when it switches.
-constexpr std::string_view kMovesFrames[] = {"PyInit__greenlet"};
+constexpr char kMovesFrames[] = "PyInit__greenlet";
 
 struct Symbols {
   Abi imported = Abi::kUnknown;
@@ -125,14 +132,16 @@ Symbols symbols_of(const Mapping& file, const Elf64_Shdr* sections, const Elf64_
   const auto* table = file.at<Elf64_Sym>(symbols.sh_offset, count);
   uint64_t strings = sections[symbols.sh_link].sh_offset;
   for (uint64_t i = 0; table != nullptr && i < count; ++i) {
-    std::string_view name = file.text(strings + table[i].st_name);
+    const uint64_t name = strings + table[i].st_name;
     if (table[i].st_shndx != SHN_UNDEF) {
-      if (!name.starts_with("Py")) continue;
-      for (std::string_view init : kMovesFrames) result.moves_frames = result.moves_frames || name == init;
-      result.exports = result.exports || name.starts_with("PyModExport");
-    } else if (name.starts_with("_Py_")) {
-      if (name == "_Py_DecRefShared" || name == "_Py_MergeZeroLocalRefcount") result.imported = Abi::kFree;
-      if (name == "_Py_Dealloc" && result.imported == Abi::kUnknown) result.imported = Abi::kGil;
+      if (!file.has_text(name, "Py")) continue;
+      result.moves_frames = result.moves_frames || file.has_text(name, kMovesFrames, true);
+      result.exports = result.exports || file.has_text(name, "PyModExport");
+    } else if (file.has_text(name, "_Py_")) {
+      if (file.has_text(name, "_Py_DecRefShared", true) || file.has_text(name, "_Py_MergeZeroLocalRefcount", true)) {
+        result.imported = Abi::kFree;
+      }
+      if (result.imported == Abi::kUnknown && file.has_text(name, "_Py_Dealloc", true)) result.imported = Abi::kGil;
     }
   }
   return result;

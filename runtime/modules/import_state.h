@@ -58,6 +58,11 @@ const FrozenModule* import_find_frozen(PyObject* name);
 PyObject* import_frozen_code(const FrozenModule* module);
 extern PyMethodDef import_frozen_methods[];  // the part of _imp about frozen modules
 
+// --- native bodies for parts of importlib (import_shortcuts.cpp); 0 or -1
+int import_install_core_shortcuts(PyObject* core);
+int import_install_external_shortcuts(PyObject* core);
+void import_clear_shortcuts();
+
 // --- the lock of _imp (import_lock.cpp)
 void import_lock_acquire();
 bool import_lock_release();  // false: not held by this thread
