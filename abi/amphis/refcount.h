@@ -66,6 +66,34 @@ PyAPI_FUNC(void) _Py_MergeZeroLocalRefcount(PyObject*);
 // The runtime's own slow half of Py_INCREF. What extensions have inline, an atomic addition, comes to the same count, but
 // objects that many threads count for are cheaper to count here.
 __attribute__((visibility("hidden"))) void amphis_incref_foreign(PyObject*);
+
+// Counting by the owner; an immortal object has none. Only the owner writes the local half, others may read it, so what an
+// atomic load and an atomic store say is right, but compilers make three instructions of them where the processor has one.
+// Counts that look negative have left their range: such an object lives for ever.
+// True when the sum is negative.
+static inline Py_ALWAYS_INLINE int amphis_add_own(PyObject* op) {
+#ifdef __x86_64__
+  int negative;
+  __asm__("addl $1, %0" : "+m"(op->ob_ref_local), "=@ccs"(negative));
+  return negative;
+#else
+  uint32_t local = __atomic_load_n(&op->ob_ref_local, __ATOMIC_RELAXED) + 1;
+  __atomic_store_n(&op->ob_ref_local, local, __ATOMIC_RELAXED);
+  return (int32_t)local < 0;
+#endif
+}
+// True when the difference is 0 or negative.
+static inline Py_ALWAYS_INLINE int amphis_subtract_own(PyObject* op) {
+#ifdef __x86_64__
+  int ended;
+  __asm__("subl $1, %0" : "+m"(op->ob_ref_local), "=@ccle"(ended));
+  return ended;
+#else
+  uint32_t local = __atomic_load_n(&op->ob_ref_local, __ATOMIC_RELAXED) - 1;
+  __atomic_store_n(&op->ob_ref_local, local, __ATOMIC_RELAXED);
+  return (int32_t)local <= 0;
+#endif
+}
 #endif
 #endif
 
@@ -116,17 +144,19 @@ static inline void Py_SET_REFCNT(PyObject* op, Py_ssize_t refcnt) {
 #define Py_SET_REFCNT(op, refcnt) Py_SET_REFCNT(_PyObject_CAST(op), (refcnt))
 
 static inline Py_ALWAYS_INLINE void Py_INCREF(PyObject* op) {
-#ifdef Py_GIL_DISABLED
+#if defined(Py_GIL_DISABLED) && defined(AMPHIS_GIL)
+  if ((int32_t)__atomic_load_n(&op->ob_ref_local, __ATOMIC_RELAXED) < 0) return;
+  if (__builtin_expect(_Py_IsOwnedByCurrentThread(op), 1))
+    amphis_add_own(op);
+  else
+    amphis_incref_foreign(op);
+#elif defined(Py_GIL_DISABLED)
   uint32_t local = __atomic_load_n(&op->ob_ref_local, __ATOMIC_RELAXED);
   if (local == _Py_IMMORTAL_REFCNT_LOCAL) return;
   if (_Py_IsOwnedByCurrentThread(op)) {
     __atomic_store_n(&op->ob_ref_local, local + 1, __ATOMIC_RELAXED);
   } else {
-#ifdef AMPHIS_GIL  // the runtime itself, and nothing that is built against it
-    amphis_incref_foreign(op);
-#else
     __atomic_fetch_add(&op->ob_ref_shared, (Py_ssize_t)1 << _Py_REF_SHARED_SHIFT, __ATOMIC_SEQ_CST);
-#endif
   }
 #else
   uint32_t count = op->ob_refcnt;
@@ -137,7 +167,14 @@ static inline Py_ALWAYS_INLINE void Py_INCREF(PyObject* op) {
 #define Py_INCREF(op) Py_INCREF(_PyObject_CAST(op))
 
 static inline Py_ALWAYS_INLINE void Py_DECREF(PyObject* op) {
-#ifdef Py_GIL_DISABLED
+#if defined(Py_GIL_DISABLED) && defined(AMPHIS_GIL)
+  if ((int32_t)__atomic_load_n(&op->ob_ref_local, __ATOMIC_RELAXED) < 0) return;
+  if (__builtin_expect(_Py_IsOwnedByCurrentThread(op), 1)) {
+    if (__builtin_expect(amphis_subtract_own(op), 0)) _Py_MergeZeroLocalRefcount(op);
+  } else {
+    _Py_DecRefShared(op);
+  }
+#elif defined(Py_GIL_DISABLED)
   uint32_t local = __atomic_load_n(&op->ob_ref_local, __ATOMIC_RELAXED);
   if (local == _Py_IMMORTAL_REFCNT_LOCAL) return;
   if (_Py_IsOwnedByCurrentThread(op)) {
@@ -154,11 +191,11 @@ static inline Py_ALWAYS_INLINE void Py_DECREF(PyObject* op) {
 #define Py_DECREF(op) Py_DECREF(_PyObject_CAST(op))
 #endif
 
-static inline void Py_XINCREF(PyObject* op) {
+static inline Py_ALWAYS_INLINE void Py_XINCREF(PyObject* op) {
   if (op) Py_INCREF(op);
 }
 #define Py_XINCREF(op) Py_XINCREF(_PyObject_CAST(op))
-static inline void Py_XDECREF(PyObject* op) {
+static inline Py_ALWAYS_INLINE void Py_XDECREF(PyObject* op) {
   if (op) Py_DECREF(op);
 }
 #define Py_XDECREF(op) Py_XDECREF(_PyObject_CAST(op))

@@ -6,8 +6,6 @@
 
 namespace amphis::compile {
 
-namespace {
-
 bool ends_flow(Op op) {
   switch (op) {
     case Op::JUMP:
@@ -21,6 +19,8 @@ bool ends_flow(Op op) {
       return false;
   }
 }
+
+namespace {
 
 uint16_t narrow(uint32_t v) {
   if (v > 0xffff) {
@@ -64,7 +64,7 @@ void Assembler::emit(Op op, uint32_t a, uint32_t b, uint32_t c, uint8_t flags, u
   i.a = narrow(a);
   i.b = narrow(b);
   i.c = narrow(c);
-  i.flags = flags;
+  i.flags = flags | (inherits ? kInherits : 0);
   i.cache = cache;
 }
 
@@ -105,7 +105,7 @@ void Assembler::emit_wide(Op op, uint32_t a, int64_t bc, uint8_t flags) {
   i.a = narrow(a);
   i.wide = true;
   i.bc = static_cast<int32_t>(bc);
-  i.flags = flags;
+  i.flags = flags | (inherits ? kInherits : 0);
 }
 
 void Assembler::jump(Op op, uint32_t a, Label target, uint8_t flags, uint64_t cache) {
@@ -114,7 +114,7 @@ void Assembler::jump(Op op, uint32_t a, Label target, uint8_t flags, uint64_t ca
   i.a = narrow(a);
   i.wide = true;
   i.label = target;
-  i.flags = flags;
+  i.flags = flags | (inherits ? kInherits : 0);
   i.cache = cache;
 }
 
@@ -137,7 +137,7 @@ void Assembler::add_range(size_t from, size_t to, Label handler, uint32_t depth)
   if (from < to) ranges_.push_back({from, to, handler, depth});
 }
 
-// A jump to an unconditional jump goes where that one goes.
+// A jump to an unconditional jump goes where that one goes, unless it would miss a line.
 void Assembler::thread_jumps() {
   const size_t n = instrs_.size();
   auto target_of = [&](const Instr& i) { return static_cast<size_t>(labels_[static_cast<size_t>(i.label)].at); };
@@ -150,7 +150,7 @@ void Assembler::thread_jumps() {
     const size_t self = static_cast<size_t>(&i - instrs_.data());
     for (int hops = 0; hops < 16; ++hops) {
       size_t at = target_of(i);
-      if (at >= n || at == self) break;
+      if (at >= n || at == self || begins_line(at, i)) break;
       const Instr& next = instrs_[at];
       if (next.op == Op::JUMP && next.label != i.label) {
         i.label = next.label;
@@ -170,7 +170,7 @@ void Assembler::thread_jumps() {
         }
         if (truth && (next.op == Op::JUMP_IF_FALSE || next.op == Op::JUMP_IF_TRUE)) {
           // The opposite test fails: on behind it.
-          labels_.push_back({static_cast<int32_t>(at + 1), 1});
+          labels_.push_back({static_cast<int32_t>(at + 1), 1, 0});
           i.label = static_cast<Label>(labels_.size() - 1);
           continue;
         }
@@ -180,12 +180,15 @@ void Assembler::thread_jumps() {
   }
 }
 
-void Assembler::finish(CodeSpec& spec) {
+void Assembler::finish(CodeSpec& spec, int entry_line) {
   if (reachable_ || instrs_.empty()) {
     // Labels may stand at the very end.
     emit(Op::NOP);
   }
+  take_out_nops();
   thread_jumps();
+  copy_exits();
+  inherit_positions();
   const size_t n = instrs_.size();
   std::vector<uint32_t> offset(n + 1);
   uint64_t at = 0;
@@ -215,7 +218,29 @@ void Assembler::finish(CodeSpec& spec) {
     if (!record_columns) position = {position.line, position.line, -1, -1};
     for (unsigned c = 0; c <= caches; ++c) spec.positions.push_back(position);
   }
+  std::vector<size_t> passing;  // jumps that do not go through all marks of their target
+  for (size_t j = 0; j < n; ++j) {
+    if (instrs_[j].label != kNoLabel && labels_[static_cast<size_t>(instrs_[j].label)].passed > 0) passing.push_back(j);
+  }
+  for (size_t k = 0; k < marks_.size(); ++k) {
+    size_t first = k;
+    while (first > 0 && marks_[first - 1].at == marks_[k].at) --first;
+    LineMark mark{offset[marks_[k].at], {}};
+    for (const size_t j : passing) {
+      const LabelInfo& target = labels_[static_cast<size_t>(instrs_[j].label)];
+      if (static_cast<size_t>(target.at) == marks_[k].at && target.passed > k - first) mark.bypass.push_back(offset[j]);
+    }
+    spec.line_marks.push_back(std::move(mark));
+  }
+  auto add_place = [&](Word word, Position position) {
+    if (!record_columns) position = {position.line, position.line, -1, -1};
+    spec.words.push_back(word);
+    spec.positions.push_back(position);
+  };
+  for (const Mark& mark : marks_) add_place(encode(Op::NOP, 0, kPlaceOfMark, 0, 0), mark.position);
+  add_place(encode(Op::RESUME, 0, 0, 0, 0), {entry_line, entry_line, 0, 0});
   for (const Range& r : ranges_) {
+    if (r.from == r.to) continue;
     const LabelInfo& target = labels_[static_cast<size_t>(r.handler)];
     spec.ranges.push_back({offset[r.from], offset[r.to], offset[static_cast<size_t>(target.at)], r.depth});
   }

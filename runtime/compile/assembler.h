@@ -26,9 +26,13 @@ struct Instr {
   Position position;
 };
 
+// Whether control never goes on behind the instruction.
+bool ends_flow(Op op);
+
 class Assembler {
  public:
-  Position position;  // of what is emitted next
+  Position position;      // of what is emitted next
+  bool inherits = false;  // what is emitted next belongs to no line of its own
 
   bool reachable() const { return reachable_; }
   // While muted nothing is kept; afterwards all is as before.
@@ -71,12 +75,18 @@ class Assembler {
   void patch_cache(size_t index, uint64_t cache) { instrs_[index].cache = cache; }
 
   // Encodes everything. Throws Failure with an exception when the code is too large.
-  void finish(CodeSpec& spec);
+  void finish(CodeSpec& spec, int entry_line);
 
  private:
   struct LabelInfo {
     int32_t at = -1;
     int32_t uses = 0;
+    uint16_t passed = 0;  // marks at its place that lie before it
+  };
+  // A line that begins before the instruction `at`.
+  struct Mark {
+    size_t at;
+    Position position;
   };
   struct Range {
     size_t from, to;
@@ -85,13 +95,29 @@ class Assembler {
   };
   Instr& append(Op op);
   void thread_jumps();
+  void take_out_nops();  // this and the next two: line_marks.cpp
+  void copy_exits();
+  void inherit_positions();
+  bool marked(size_t at) const;
+  bool begins_line(size_t at, const Instr& from) const;
 
   std::vector<Instr> instrs_;
   std::vector<LabelInfo> labels_;
   std::vector<Range> ranges_;
+  std::vector<Mark> marks_;
   bool reachable_ = true;
   bool muted_ = false;
   Instr dropped_{};
+};
+
+// RAII: what is emitted meanwhile belongs to the line of what runs before it.
+struct Inherit {
+  Assembler& code;
+  bool saved;
+  explicit Inherit(Assembler& assembler) : code(assembler), saved(assembler.inherits) { code.inherits = true; }
+  ~Inherit() { code.inherits = saved; }
+  Inherit(const Inherit&) = delete;
+  Inherit& operator=(const Inherit&) = delete;
 };
 
 }  // namespace amphis::compile

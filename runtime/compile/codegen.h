@@ -153,8 +153,13 @@ class Compiler {
   void jump(Op op, uint32_t a, Label target, unsigned flags = 0) {
     unit_->code.jump(op, a, target, static_cast<uint8_t>(flags));
   }
-  void jump(Label target) { unit_->code.jump(Op::JUMP, 0, target); }
-  void jump_back(Label target) { unit_->code.jump(Op::JUMP_BACK, 0, target); }
+  // The ends of branches and loops, which belong to no line.
+  void jump(Label target) { unit_->code.jump(Op::JUMP, 0, target, kInherits); }
+  void jump_back(Label target) { unit_->code.jump(Op::JUMP_BACK, 0, target, kInherits); }
+  // The same around what CPython puts out of the way: no JUMP for those who watch.
+  void jump_aside(Label target) { unit_->code.jump(Op::JUMP, 0, target, kInherits | kHidden); }
+  // A line begins, whether or not there will be an instruction for it.
+  void begin_line() { emit(Op::NOP); }
   Label new_label() { return unit_->code.new_label(); }
   void bind(Label label) { unit_->code.bind(label); }
   int name_index(Identifier name);
@@ -297,9 +302,12 @@ class Compiler {
   void open_range(Block& b);
   void close_range(Block& b);
   void bind_handler(const Block& b) { unit_->code.bind_handler(b.handler, b.covered); }
-  // Leaves the blocks above `down_to` without ending them. `value`: what must survive, if that is a temporary.
-  void unwind(size_t down_to, const Block* value = nullptr);
+  // Leaves the blocks above `down_to` without ending them, and enters them again once the jump out of them has been emitted.
+  // `value`: what must survive, if that is a temporary.
+  std::vector<Block> leave_blocks(size_t down_to, const Block* value = nullptr);
+  void enter_blocks(const std::vector<Block>& left);
   void unwind_block(const Block& b);
+  bool leaving_runs_code(size_t down_to) const;
   void try_stmt(ast::Seq<ast::stmt*> body, ast::Seq<ast::excepthandler*> handlers, ast::Seq<ast::stmt*> orelse,
                 ast::Seq<ast::stmt*> finalbody, bool star);
   void try_except(ast::Seq<ast::stmt*> body, ast::Seq<ast::excepthandler*> handlers, ast::Seq<ast::stmt*> orelse);

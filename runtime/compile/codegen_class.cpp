@@ -47,7 +47,7 @@ Ref<> Compiler::class_code(ClassDef* s, Scope* scope, int firstlineno) {
     statements = {statements.data + 1, statements.size - 1};
   }
   body(statements);
-  code().position = Position{firstlineno, firstlineno, 0, 0};
+  Inherit line_of_body(code());
   if (!unit->annotations.empty()) {
     Ref<> annotate = deferred_annotate();
     make_function(annotate, 0, top(), kAny);

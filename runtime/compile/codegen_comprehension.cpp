@@ -126,7 +126,7 @@ void Compiler::comprehension_body(Seq<ast::comprehension*> generators, size_t in
     }
     inside();
     bind(next);
-    jump_back(head);
+    code().jump(Op::JUMP_BACK, 0, head);
     bind(exhausted);
   } else {
     bind(head);
@@ -147,7 +147,7 @@ void Compiler::comprehension_body(Seq<ast::comprehension*> generators, size_t in
     set_top(iterator + 1);
     inside();
     bind(next);
-    jump_back(head);
+    code().jump(Op::JUMP_BACK, 0, head);
     code().bind_handler(exhausted, done.covered);
     emit(Op::END_ASYNC_FOR, iterator + 1);
   }

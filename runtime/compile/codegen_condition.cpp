@@ -128,6 +128,7 @@ void Compiler::jump_if(ast::expr* e, Label target, bool when) {
         PyErr_Clear();
         break;
       }
+      begin_line();
       if ((truth != 0) == when) jump(target);
       return;
     }

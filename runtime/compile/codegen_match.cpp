@@ -387,6 +387,7 @@ void Compiler::pattern_or(MatchOr* p, uint32_t subject, PatternState& m) {
 void Compiler::match_stmt(ast::Match* s) {
   const uint32_t base = top();
   Operand subject = expr(s->subject);
+  if (!subject.temp) begin_line();
   bool guarded = false;
   for (match_case* c : s->cases) guarded |= c->guard != nullptr;
   if (!subject.temp && guarded) {

@@ -96,11 +96,13 @@ void Compiler::stmt(ast::stmt* s) {
       raise_stmt(s->as<Raise>());
       break;
     case stmt_kind::Try: {
+      begin_line();
       auto* t = s->as<Try>();
       try_stmt(t->body, t->handlers, t->orelse, t->finalbody, false);
       break;
     }
     case stmt_kind::TryStar: {
+      begin_line();
       auto* t = s->as<TryStar>();
       try_stmt(t->body, t->handlers, t->orelse, t->finalbody, true);
       break;
@@ -121,6 +123,7 @@ void Compiler::stmt(ast::stmt* s) {
       expression_statement(s->as<Expr>()->value);
       break;
     case stmt_kind::Pass:
+      begin_line();
       break;
     case stmt_kind::Break:
       break_or_continue(s, true);
@@ -154,6 +157,7 @@ void Compiler::expression_statement(ast::expr* e) {
     set_top(base);
     return;
   }
+  if (e->is<Constant>() || e->is<Name>()) begin_line();
   if (e->is<Constant>()) return;
   Operand o = expr(e);
   // What is sent into a generator where nobody wants it (hardly ever anything) may stay until it is overwritten.
@@ -169,6 +173,7 @@ void Compiler::assign(Assign* s) {
     ast::expr* target = s->targets[0];
     const int local = local_register(target);
     if (local >= 0) {
+      if (local_register(s->value) == local) begin_line();
       expr(s->value, local);
       if (code().reachable()) set_bound(static_cast<uint32_t>(local));
       set_top(base);
@@ -479,7 +484,6 @@ void Compiler::while_stmt(While* s) {
   unit_->finally_or_loop.push_back(false);
   body(s->body);
   unit_->finally_or_loop.pop_back();
-  at(s->location());
   jump_back(head);
   pop_block();
   bind(otherwise);
@@ -557,7 +561,6 @@ void Compiler::for_stmt(For* s) {
   unit_->finally_or_loop.push_back(false);
   body(s->body);
   unit_->finally_or_loop.pop_back();
-  at(s->location());
   jump_back(head);
   pop_block();
   bind(exhausted);
@@ -568,6 +571,15 @@ void Compiler::for_stmt(For* s) {
   if (!code().reachable()) unreachable_state();
   bind(end);
   meet(unit_->assigned, at_break);
+}
+
+// What runs on the way out has lines of its own: the statement that leaves is not seen again after it.
+bool Compiler::leaving_runs_code(size_t down_to) const {
+  for (size_t i = down_to; i < unit_->blocks.size(); ++i) {
+    const Block::Kind kind = unit_->blocks[i].kind;
+    if (kind == Block::kFinallyTry || kind == Block::kWith || kind == Block::kAsyncWith) return true;
+  }
+  return false;
 }
 
 void Compiler::break_or_continue(ast::stmt* s, bool is_break) {
@@ -585,18 +597,23 @@ void Compiler::break_or_continue(ast::stmt* s, bool is_break) {
     warn(s->location(), "'%s' in a 'finally' block", is_break ? "break" : "continue");
   }
   const size_t loop = at_block - 1;
+  begin_line();
   if (is_break) {
     const Label target = unit_->blocks[loop].break_label;
-    unwind(loop);
+    const bool runs_code = leaving_runs_code(loop);
+    const std::vector<Block> left = leave_blocks(loop);
     // The bits at this point hold at the end of the loop.
     if (code().reachable()) {
       meet(*unit_->blocks[loop].at_break, unit_->assigned);
     }
-    jump(target);
+    code().jump(Op::JUMP, 0, target, runs_code ? kInherits : 0);
+    enter_blocks(left);
   } else {
     const Label target = unit_->blocks[loop].continue_label;
-    unwind(loop + 1);
-    jump_back(target);
+    const bool runs_code = leaving_runs_code(loop + 1);
+    const std::vector<Block> left = leave_blocks(loop + 1);
+    code().jump(Op::JUMP_BACK, 0, target, runs_code ? kInherits : 0);
+    enter_blocks(left);
   }
   unreachable_state();
 }
@@ -625,9 +642,19 @@ void Compiler::return_stmt(Return* s) {
   const uint32_t base = top();
   // Blocks whose leaving runs code or needs registers cleared.
   bool simple = true;
+  const bool runs_code = leaving_runs_code(0);
   for (const Block& b : unit_->blocks) {
     if (b.kind != Block::kWhile && b.kind != Block::kTry) simple = false;
   }
+  auto leave = [&](auto emit_return) {
+    if (runs_code) {
+      Inherit line(code());
+      emit_return();
+    } else {
+      at(s->location());
+      emit_return();
+    }
+  };
   Ref<> value;
   if (s->value == nullptr) {
     value = Ref<>::share(Py_None);
@@ -636,14 +663,20 @@ void Compiler::return_stmt(Return* s) {
   }
   if (value) {
     at(where);
-    unwind(0);
-    at(s->location());
-    if (code().reachable()) code().emit_wide(Op::RETURN_CONST, 0, const_index(value));
+    begin_line();
+    if (s->value == nullptr || where.lineno != s->lineno) {
+      at(s->location());
+      begin_line();
+    }
+    const std::vector<Block> left = leave_blocks(0);
+    if (code().reachable()) leave([&] { code().emit_wide(Op::RETURN_CONST, 0, const_index(value)); });
+    enter_blocks(left);
     set_top(base);
     unreachable_state();
     return;
   }
   Operand o;
+  std::vector<Block> left;
   if (simple) {
     o = expr(s->value);
   } else {
@@ -663,13 +696,14 @@ void Compiler::return_stmt(Return* s) {
     if (o.temp) {
       Block keep_value{Block::kValue};
       keep_value.reg = o.reg;
-      unwind(0, &keep_value);
+      left = leave_blocks(0, &keep_value);
     } else {
-      unwind(0);
+      left = leave_blocks(0);
     }
   }
-  at(s->location());
-  emit(Op::RETURN, o.reg);
+  if (simple) left = leave_blocks(0);
+  leave([&] { emit(Op::RETURN, o.reg); });
+  enter_blocks(left);
   set_top(base);
   unreachable_state();
 }

@@ -46,20 +46,29 @@ Block Compiler::pop_block() {
   return b;
 }
 
-void Compiler::unwind(size_t down_to, const Block* value) {
+std::vector<Block> Compiler::leave_blocks(size_t down_to, const Block* value) {
   std::vector<Block> left;
+  const bool inherits = code().inherits;
   while (unit_->blocks.size() > down_to) {
     Block b = pop_block();
     left.push_back(b);
     if (value != nullptr) unit_->blocks.push_back(*value);
     unwind_block(b);
+    // What is left to do belongs to none of the lines that have run on the way.
+    if (b.kind == Block::kFinallyTry || b.kind == Block::kWith || b.kind == Block::kAsyncWith) code().inherits = true;
     if (value != nullptr) unit_->blocks.pop_back();
   }
+  code().inherits = inherits;
+  return left;
+}
+
+void Compiler::enter_blocks(const std::vector<Block>& left) {
   for (size_t i = left.size(); i-- > 0;) push_block(left[i]);
 }
 
 void Compiler::unwind_block(const Block& b) {
   Position here = code().position;
+  const bool inherits = code().inherits;
   switch (b.kind) {
     case Block::kWhile:
     case Block::kTry:
@@ -70,7 +79,9 @@ void Compiler::unwind_block(const Block& b) {
       break;
     case Block::kFinallyTry:
       ++quiet_;
+      code().inherits = false;
       body(b.finalbody);
+      code().inherits = inherits;
       --quiet_;
       break;
     case Block::kHandler:
@@ -83,7 +94,9 @@ void Compiler::unwind_block(const Block& b) {
     case Block::kWith:
     case Block::kAsyncWith:
       code().position = b.position;
+      code().inherits = false;
       call_exit(b.reg, b.kind == Block::kAsyncWith);
+      code().inherits = inherits;
       break;
   }
   code().position = here;
@@ -105,7 +118,7 @@ void Compiler::end_handler(uint32_t pair) {
   if (!b.covered) return;
   const bool was_reachable = code().reachable();
   Label end = new_label();
-  if (was_reachable) jump(end);
+  if (was_reachable) jump_aside(end);
   bind_handler(b);
   Position here = code().position;
   code().position = Position{};
@@ -162,7 +175,7 @@ void Compiler::try_stmt(Seq<ast::stmt*> statements, Seq<excepthandler*> handlers
   unit_->finally_or_loop.pop_back();
   if (!code().reachable()) unreachable_state();
   Bits after = unit_->assigned;
-  if (code().reachable()) jump(end);
+  if (code().reachable()) jump_aside(end);
 
   // With an exception.
   bind_handler(done);
@@ -200,7 +213,7 @@ void Compiler::try_except(Seq<ast::stmt*> statements, Seq<excepthandler*> handle
   body(orelse);
   if (!code().reachable()) unreachable_state();
   Bits after = unit_->assigned;
-  jump(end);
+  jump_aside(end);
   bind_handler(done);
   unit_->assigned = before;
   code().position = Position{};
@@ -215,6 +228,7 @@ void Compiler::try_except(Seq<ast::stmt*> statements, Seq<excepthandler*> handle
   for (size_t i = 0; i < handlers.size; ++i) {
     auto* handler = handlers[i]->as<ExceptHandler>();
     at(handler->location());
+    begin_line();
     if (handler->type == nullptr && i + 1 < handlers.size) {
       fail(handler->location(), "default 'except:' must be last");
     }
@@ -234,8 +248,11 @@ void Compiler::try_except(Seq<ast::stmt*> statements, Seq<excepthandler*> handle
     }
     // The handled exception is restored outside of the protection of its own cleanup.
     Block b = pop_block();
-    emit(Op::POP_EXCEPT, h);
-    jump(end);
+    {
+      Inherit line(code());
+      emit(Op::POP_EXCEPT, h);
+    }
+    jump_aside(end);
     push_block(b);
     bind(next);
     unit_->assigned = at_entry;
@@ -271,7 +288,7 @@ void Compiler::handler_body(ExceptHandler* handler, uint32_t exception, bool con
   if (done.covered) {
     Label end = new_label();
     const bool live = code().reachable();
-    if (live) jump(end);
+    if (live) jump_aside(end);
     bind_handler(done);
     set_top(depth);
     push();
@@ -302,7 +319,7 @@ void Compiler::try_except_star(Seq<ast::stmt*> statements, Seq<excepthandler*> h
   body(orelse);
   if (!code().reachable()) unreachable_state();
   Bits after = unit_->assigned;
-  jump(end);
+  jump_aside(end);
   bind_handler(done);
   unit_->assigned = before;
   code().position = Position{};
@@ -333,7 +350,7 @@ void Compiler::try_except_star(Seq<ast::stmt*> statements, Seq<excepthandler*> h
     Label matched = new_label();
     jump(Op::JUMP_IF_NOT_NONE, match, matched);
     emit(Op::CLEAR, match);
-    jump(next);
+    jump_aside(next);
     bind(matched);
     // Exceptions that the handler raises are collected.
     Block collect{Block::kTry};
@@ -355,7 +372,7 @@ void Compiler::try_except_star(Seq<ast::stmt*> statements, Seq<excepthandler*> h
       unbind_handler_name(handler->name);
       if (inner.covered) {
         Label over = new_label();
-        if (code().reachable()) jump(over);
+        if (code().reachable()) jump_aside(over);
         bind_handler(inner);
         set_top(match + 1);
         push();
@@ -371,7 +388,7 @@ void Compiler::try_except_star(Seq<ast::stmt*> statements, Seq<excepthandler*> h
     code().position = Position{};
     emit(Op::CLEAR, match);
     if (collected.covered) {
-      if (code().reachable()) jump(next);
+      if (code().reachable()) jump_aside(next);
       bind_handler(collected);
       emit(Op::LIST_APPEND, results, match + 1, 0, kKillB);
       emit(Op::CLEAR, match);
@@ -393,7 +410,7 @@ void Compiler::try_except_star(Seq<ast::stmt*> statements, Seq<excepthandler*> h
   emit(Op::CLEAR, results);
   Block b = pop_block();
   emit(Op::POP_EXCEPT, h);
-  jump(end);
+  jump_aside(end);
   push_block(b);
   bind(reraise);
   // The combined exception is raised with the one before handled again.
@@ -491,7 +508,7 @@ void Compiler::with_stmt(Seq<withitem*> items, size_t index, Seq<ast::stmt*> sta
   if (!code().reachable()) after.assign(after.size(), ~uint64_t{0});
   Label end = new_label();
   if (done.covered) {
-    jump(end);
+    jump_aside(end);
     bind_handler(done);
     at(where);
     set_top(h + 2);
@@ -513,7 +530,7 @@ void Compiler::with_stmt(Seq<withitem*> items, size_t index, Seq<ast::stmt*> sta
     emit(Op::POP_EXCEPT, h);
     emit(Op::CLEAR, t);
     emit(Op::CLEAR, t + 1);
-    jump(end);
+    jump_aside(end);
     push_block(b);
     end_handler(h);
     meet(after, before);

@@ -256,12 +256,15 @@ void Compiler::end_generator() {
 // Ends the unit: the code object. The caller's unit is current again.
 Ref<> Compiler::leave_unit() {
   Unit& u = *unit_;
-  if (code().reachable()) code().emit_wide(Op::RETURN_CONST, 0, const_index(Py_None));
+  if (code().reachable()) {
+    Inherit line(code());
+    code().emit_wide(Op::RETURN_CONST, 0, const_index(Py_None));
+  }
   end_generator();
   CodeSpec spec;
   code().unbox_variables(u.other_reads);
   code().mark_unwanted_results();
-  code().finish(spec);
+  code().finish(spec, u.scope->kind == ScopeKind::kModule ? 0 : u.firstlineno);
   Ref<> consts = u.consts.tuple();
   Ref<> names = Ref<>::steal(check(PyTuple_New(static_cast<Py_ssize_t>(u.names.size()))));
   for (size_t i = 0; i < u.names.size(); ++i) {

@@ -115,8 +115,6 @@ void Collector::drain_marks() {
 }
 
 void Collector::mark_roots() {
-  // From PyImport_GetModuleDict nearly everything can be reached; it is borrowed from the interpreter.
-  if (PyObject* modules = PyImport_GetModuleDict()) mark(modules);
   for (unsigned i = 0; i < g_root_visitor_count; ++i) g_root_visitors[i](visit_mark, this);
   if (visit_interpreter_stacks) visit_interpreter_stacks(visit_register, this);
   drain_marks();

@@ -102,8 +102,8 @@ void schedule() {
   int64_t limit = -1;
   if (t0 > 0 && g_state.enabled.load(std::memory_order_relaxed)) {
     const int64_t live = memory::gc_live_blocks();
-    // Five thresholds: one collection here looks at everything, where a generational collector's looks at the young.
-    const int64_t least = int64_t(t0) * 5;
+    // Ten thresholds: one collection here looks at everything, where a generational collector looks at the young.
+    const int64_t least = int64_t(t0) * 10;
     const int64_t part = g_state.productive.load(std::memory_order_relaxed) ? live / 4 : live;
     limit = least > part ? least : part;
   }

@@ -2,6 +2,8 @@
 // suspension, unwinding. Instructions that only compute have their short paths here and everything else in op_NAME
 // functions (ops.h), which read and write the frame's registers themselves.
 //
+// A process with many threads runs the same text as a second loop (sync/free/loops.h).
+//
 // Invariant: `f`, `R` (its registers) and `K` (its constants) belong together; f->pc is stored before anything that can
 // raise, call or be observed.
 #include "interp/ops.h"
@@ -11,6 +13,7 @@
 #include "interp/eval_macros.h"
 #include "interp/generator.h"
 #include "interp/load.h"
+#include "interp/monitoring.h"
 #include "interp/shortcuts.h"
 #include "objects/function.h"
 #include "objects/list.h"
@@ -22,10 +25,12 @@ namespace amphis {
 // The loop is compiled with computed goto; every label is an instruction.
 #pragma GCC diagnostic ignored "-Wpedantic"
 
-KnownCalls known_calls;
-
-PyObject* run_frame(ThreadState* ts, Frame* f) {
-  static const void* const labels[256] = {
+#ifdef AMPHIS_MONITORED_LOOP
+PyObject* run_frame_monitored(ThreadState* ts, Frame* f, uint32_t skip) {
+#else
+PyObject* THIS_LOOP(ThreadState* ts, Frame* f) {
+#endif
+  static const void* const handlers[256] = {
 #define AMPHIS_OP(name, caches, format) &&L_##name,
 #include "interp/opcodes.def"
 #undef AMPHIS_OP
@@ -36,6 +41,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
 #undef AMPHIS_SPECIAL
 #undef AMPHIS_OP
   };
+  LOOP_TABLE();
   const Word* pc;
   Value* R;
   const Value* K;
@@ -47,14 +53,17 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   Value result;
 
   ENTER_FRAME();
+  LOOP_BEGINS();
   if (f->flags & kFrameThrow) {
     f->flags &= static_cast<uint8_t>(~kFrameThrow);
+    THROWN_INTO();
     goto error;
   }
   DISPATCH();
 
   // --- moves and constants
   L_NOP : NEXT(1);
+  L_RESUME : NEXT(1);
   L_LOAD_CONST : {
     SET(A, K[BC]);
     NEXT(1);
@@ -103,7 +112,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   // --- names
   L_LOAD_GLOBAL_MODULE : {
     Value v;
-    if (load_dict_cached(f->globals(), pc[1], UNBOX, &v)) [[likely]] {
+    if (load_dict_cached<THREADS>(f->globals(), pc[1], UNBOX, &v)) [[likely]] {
       SET(A, v);
       NEXT(3);
     }
@@ -112,7 +121,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   L_LOAD_GLOBAL_BUILTIN : {
     Value v;
     if (dict_version_is(f->globals(), static_cast<uint32_t>(load_cache(pc[2]))) &&
-        load_dict_cached(f->builtins(), pc[1], false, &v)) [[likely]] {
+        load_dict_cached<THREADS>(f->builtins(), pc[1], false, &v)) [[likely]] {
       SET(A, v);
       NEXT(3);
     }
@@ -134,7 +143,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_DEREF : {
     PyObject* cell = pointer_of(R[B]);
-    Value v = load_slot(&reinterpret_cast<PyCellObject*>(cell)->ob_ref, cell, UNBOX);
+    Value v = load_slot<THREADS>(&reinterpret_cast<PyCellObject*>(cell)->ob_ref, cell, UNBOX);
     if (v == kEmpty) [[unlikely]] {
       f->pc = pc;
       raise_unbound(f, B);
@@ -155,7 +164,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   // --- attributes
   L_LOAD_ATTR_INLINE : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_inline(pointer_of(b), pc[1], UNBOX, &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_inline<THREADS>(pointer_of(b), pc[1], UNBOX, &v)) [[likely]] {
       REPLACE_B(v);
       NEXT(3);
     }
@@ -163,7 +172,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_ATTR_SLOT : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_slot(pointer_of(b), pc[1], UNBOX, &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_slot<THREADS>(pointer_of(b), pc[1], UNBOX, &v)) [[likely]] {
       REPLACE_B(v);
       NEXT(3);
     }
@@ -171,7 +180,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_ATTR_DICT : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_dict(pointer_of(b), pc[1], code_extra(f->code)->names[C], UNBOX, &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_dict<THREADS>(pointer_of(b), pc[1], code_extra(f->code)->names[C], UNBOX, &v)) [[likely]] {
       REPLACE_B(v);
       NEXT(3);
     }
@@ -179,7 +188,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_ATTR_MODULE : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_module(pointer_of(b), pc[1], UNBOX, &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_module<THREADS>(pointer_of(b), pc[1], UNBOX, &v)) [[likely]] {
       REPLACE_B(v);
       NEXT(3);
     }
@@ -187,7 +196,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_ATTR_CLASS : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_class(pointer_of(b), record_of(pc[1]), &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_class<THREADS>(pointer_of(b), record_of(pc[1]), &v)) [[likely]] {
       REPLACE_B(v);
       NEXT(3);
     }
@@ -195,7 +204,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_ATTR_TYPE : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_type(pointer_of(b), record_of(pc[1]), &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_type<THREADS>(pointer_of(b), record_of(pc[1]), &v)) [[likely]] {
       REPLACE_B(v);
       NEXT(3);
     }
@@ -237,7 +246,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   PLAIN(LOAD_ATTR, op_load_attr, 3)
   L_LOAD_METHOD_TYPE : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_type(pointer_of(b), record_of(pc[1]), &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_type<THREADS>(pointer_of(b), record_of(pc[1]), &v)) [[likely]] {
       // The object moves (or is lent) to the self register; A may be B.
       Value self = HAS(kKillB) ? b : borrow_value(b);
       if (HAS(kKillB)) R[B] = kEmpty;
@@ -248,7 +257,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_METHOD_INLINE : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_inline(pointer_of(b), pc[1], false, &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_inline<THREADS>(pointer_of(b), pc[1], false, &v)) [[likely]] {
       REPLACE_B(v);
       SET(A + 1, kEmpty);
       NEXT(3);
@@ -257,7 +266,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_METHOD_MODULE : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_module(pointer_of(b), pc[1], false, &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_module<THREADS>(pointer_of(b), pc[1], false, &v)) [[likely]] {
       REPLACE_B(v);
       SET(A + 1, kEmpty);
       NEXT(3);
@@ -266,7 +275,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_LOAD_METHOD_CLASS : {
     Value b = R[B], v;
-    if (is_pointer(b) && load_attr_class(pointer_of(b), record_of(pc[1]), &v)) [[likely]] {
+    if (is_pointer(b) && load_attr_class<THREADS>(pointer_of(b), record_of(pc[1]), &v)) [[likely]] {
       REPLACE_B(v);
       SET(A + 1, kEmpty);
       NEXT(3);
@@ -276,7 +285,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   PLAIN(LOAD_METHOD, op_load_method, 3)
   L_STORE_ATTR_INLINE : {
     Value o = R[A];
-    if (is_pointer(o) && store_attr_inline(pointer_of(o), pc[1], R, w)) [[likely]] {
+    if (is_pointer(o) && store_attr_inline<THREADS>(pointer_of(o), pc[1], R, w)) [[likely]] {
       if (HAS(kKillA)) KILL(A);
       NEXT(3);
     }
@@ -284,7 +293,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_STORE_ATTR_SLOT : {
     Value o = R[A];
-    if (is_pointer(o) && store_attr_slot(pointer_of(o), pc[1], R, w)) [[likely]] {
+    if (is_pointer(o) && store_attr_slot<THREADS>(pointer_of(o), pc[1], R, w)) [[likely]] {
       if (HAS(kKillA)) KILL(A);
       NEXT(3);
     }
@@ -330,13 +339,13 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     Value b = R[B], c = R[C], v;
     if (is_pointer(b)) [[likely]] {
       if (is_int(c)) [[likely]] {
-        v = load_item_at(pointer_of(b), int_of(c), UNBOX);  // a number may lie where a temporary was
+        v = load_item_at<THREADS>(pointer_of(b), int_of(c), UNBOX);  // a number may lie where a temporary was
         if (v != kEmpty) [[likely]] {
           REPLACE_B(v);
           NEXT(2);
         }
       } else if (is_pointer(c)) {
-        v = load_item_by(pointer_of(b), pointer_of(c), UNBOX);
+        v = load_item_by<THREADS>(pointer_of(b), pointer_of(c), UNBOX);
         if (v != kEmpty) {
           if (HAS(kKillC)) KILL(C);
           REPLACE_B(v);
@@ -350,7 +359,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_STORE_SUBSCR : {
     Value o = R[A];
-    if (is_pointer(o) && store_item_fast(pointer_of(o), R[B], R, w)) [[likely]] {
+    if (is_pointer(o) && store_item_fast<THREADS>(pointer_of(o), R[B], R, w)) [[likely]] {
       if (HAS(kKillA)) KILL(A);
       if (HAS(kKillB) && is_pointer(R[B])) KILL(B);
       NEXT(2);
@@ -481,7 +490,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
     DISPATCH();
   }
   L_JUMP_BACK : {
-    POLL();
+    POLL_HERE(0);
     pc += 2 + BC;
     DISPATCH();
   }
@@ -525,7 +534,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       DISPATCH();
     }
     if (type == &PyListIter_Type) {
-      Value v = list_iterator_next(it, UNBOX);
+      Value v = list_iterator_next<THREADS>(it, UNBOX);
       if (v != kEmpty) [[likely]] {
         SET(static_cast<uint16_t>(pc[1]), v);
         NEXT(2);
@@ -557,7 +566,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
       if (word_op(unpack) == Op::UNPACK_SEQUENCE && word_c(unpack) == 2 && word_has(unpack, kKillB) &&
           word_b(unpack) == static_cast<uint16_t>(pc[1])) {
         Value first, second;
-        if (next_pair(it, type, word_has(unpack, kUnbox), &first, &second)) [[likely]] {
+        if (next_pair<THREADS>(it, type, word_has(unpack, kUnbox), &first, &second)) [[likely]] {
           SET_PAIR(word_a(unpack), first, second);
           NEXT(3);
         }
@@ -577,6 +586,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   exhausted:
     if (ts->current_exception != nullptr) {
       if (!PyErr_ExceptionMatches(PyExc_StopIteration)) goto error;
+      ITERATION_STOPPED();
       PyErr_Clear();
     }
     KILL(A);
@@ -688,7 +698,7 @@ PyObject* run_frame(ThreadState* ts, Frame* f) {
   }
   L_CALL_LIST_APPEND : {
     CALL_OPERANDS();
-    const int done = is_pointer(R[A]) ? perform_list_append(callable, run, count) : 0;
+    const int done = is_pointer(R[A]) ? perform_list_append<THREADS>(callable, run, count) : 0;
     if (done <= 0) [[unlikely]] {
       if (done < 0) goto error;
       goto call_missed;
@@ -766,8 +776,7 @@ call_missed:
     }
     if (!op_call_object(f, pc, args, nargs)) goto error;
     // Signals that came during a native call raise at the call, not somewhere later.
-    POLL();
-    NEXT(2);
+    POLL_NEXT(2);
   }
 call_function: {
   auto* func = reinterpret_cast<PyFunctionObject*>(pointer_of(callee));
@@ -841,14 +850,12 @@ call_function: {
       DISPATCH();
     }
     if (!op_call_kw_object(f, pc, args, nargs)) goto error;
-    POLL();
-    NEXT(3);
+    POLL_NEXT(3);
   }
   L_CALL_EX : {
     f->pc = pc;
     if (!op_call_ex(f, pc)) goto error;
-    POLL();
-    NEXT(1);
+    POLL_NEXT(1);
   }
 
   // --- building
@@ -923,7 +930,7 @@ return_result: {
     Value v = *r;
     if (is_owned(v)) {
       *r = kEmpty;
-      Py_DECREF(pointer_of(v));
+      sync::decref_own(pointer_of(v));
     }
   }
   Frame* done = f;
@@ -949,6 +956,7 @@ return_result: {
   R = f->regs;
   K = f->constants;
   pc = f->pc + done->skip;
+  RETURNED_TO_CALLER();
   SET(done->dst, result);
   DISPATCH();
 }
@@ -967,6 +975,7 @@ return_from_generator: {
   K = f->constants;
   pc = f->pc;
   w = *pc;
+  GENERATOR_RETURNED(result);
   if (word_op(w) == Op::SEND) {
     SET(A + 1, result);
     KILL(A);
@@ -1006,6 +1015,7 @@ return_from_generator: {
     R = f->regs;
     K = f->constants;
     pc = f->pc + skip;
+    ITEM_ARRIVED();
     SET(dst, result);
     DISPATCH();
   }
@@ -1025,7 +1035,9 @@ L_invalid:
 
 error:
   add_traceback(f);
+  RAISED();
 unwind: {
+  RAISED_AGAIN();
   CodeExtra* extra = code_extra(f->code);
   uint32_t at = f->index();
   for (uint32_t i = 0; i < extra->range_count; ++i) {
@@ -1037,11 +1049,13 @@ unwind: {
       PyObject* exc = PyErr_GetRaisedException();
       R[range.depth] = value_owned(exc);
       pc = code_words(f->code) + range.target;
-      POLL();
+      HANDLED();
+      POLL_HERE(0);
       DISPATCH();
     }
   }
   // Nobody handles it here: the frame ends.
+  UNWINDS();
   if (f->object != nullptr && op_info(word_op(__atomic_load_n(f->pc, __ATOMIC_RELAXED))).general == Op::RERAISE) place_of_raise(f);
   Frame* done = f;
   f = done->prev;
@@ -1054,6 +1068,8 @@ unwind: {
   if (entry) return nullptr;
   goto error;
 }
+  LOOP_CHANGE();
+  LOOP_ENDS()
 }
 
 }  // namespace amphis

@@ -14,11 +14,12 @@
 #define BC word_bc(w)
 #define HAS(flag) word_has(w, flag)
 #define UNBOX HAS(kUnbox)
-#define DISPATCH()                               \
-  do {                                           \
-    w = __atomic_load_n(pc, __ATOMIC_ACQUIRE);   \
-    goto* labels[w & 0xff];                      \
-  } while (0)
+#ifdef AMPHIS_MONITORED_LOOP
+#include "interp/monitored_macros.h"
+#else
+#include AMPHIS_SYNC(loops)
+#include "interp/unmonitored_macros.h"
+#endif
 #define NEXT(n) \
   do {          \
     pc += (n);  \
@@ -29,7 +30,7 @@
     Value* slot_ = &R[reg];                                \
     Value old_ = *slot_;                                   \
     *slot_ = (value);                                      \
-    if (is_owned(old_)) Py_DECREF(pointer_of(old_));       \
+    drop(old_);                                            \
   } while (0)
 #define KILL(reg)            \
   do {                       \
@@ -52,13 +53,14 @@
 // R[A] = what was found in the object in R[B], which may be the same register.
 #define REPLACE_B(value)            \
   do {                              \
-    Value from_ = kEmpty;           \
-    if (HAS(kKillB)) {           \
-      from_ = R[B];                 \
+    if (HAS(kKillB)) {              \
+      const Value from_ = R[B];     \
       R[B] = kEmpty;                \
+      SET(A, value);                \
+      drop(from_);                  \
+    } else {                        \
+      SET(A, value);                \
     }                               \
-    SET(A, value);                  \
-    drop(from_);                    \
   } while (0)
 // Loads the loop's registers from frame f.
 #define ENTER_FRAME()                  \
@@ -67,14 +69,6 @@
     pc = f->pc;                        \
     K = f->constants;                  \
   } while (0)
-#define POLL()                                             \
-  do {                                                     \
-    if (eval_breaker_set(ts)) {                            \
-      f->pc = pc;                                          \
-      if (handle_eval_breaker(ts) < 0) goto error;         \
-    }                                                      \
-  } while (0)
-
 #define ARITH(NAME, kind)                                                     \
   L_##NAME : {                                                                \
     Value b = R[B], c = R[C], r;                                              \
@@ -202,12 +196,10 @@
     KILL(A);                                                               \
     if (HAS(kFused)) {                                                  \
       Py_DECREF(object_);                                                  \
-      POLL();                                                              \
-      NEXT((skip) + 1);                                                    \
+      POLL_NEXT((skip) + 1);                                               \
     }                                                                      \
     SET(C, UNBOX ? unboxed_result(object_) : value_owned(object_));        \
-    POLL();                                                                \
-    NEXT(skip);                                                            \
+    POLL_NEXT(skip);                                                       \
   } while (0)
 #define CALL_FORM(NAME, perform)                                                            \
   L_##NAME : {                                                                              \

@@ -8,11 +8,14 @@
 
 #include "interp/known_calls.h"
 #include "interp/load.h"
+#include "interp/monitoring.h"
 #include "interp/ops.h"
 #include "interp/super_frame.h"
 #include "objects/function.h"
 #include "objects/names.h"
 #include "objects/type.h"
+#include "sync/variant.h"
+#include AMPHIS_SYNC(loops)
 
 namespace amphis {
 
@@ -244,13 +247,17 @@ PyObject* eval_code(PyObject* code, PyObject* globals, PyObject* locals, PyObjec
 
 PyObject* eval_class_body(PyObject* function, PyObject* ns) { return run_with_namespace(function, ns); }
 
+KnownCalls known_calls;
+
 int interp_init() {
   function_entry = function_vectorcall;
   known_calls.list_append = list_append_method();
   super_frame_hook = super_arguments_of_frame;
   code_release_caches = release_attr_records;
+  sync::on_many_threads(choose_loop);
+  code_release_monitor = code_monitor_free;
   add_thread_hooks({interp_thread_created, nullptr, attr_table_drop, nullptr, interp_thread_destroyed});
-  return 0;
+  return monitoring_init();
 }
 
 PyObject* box_slow(Value v) {

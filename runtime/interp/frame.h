@@ -22,6 +22,7 @@ enum FrameFlags : uint8_t {
   kFrameGenerator = 2,  // record and registers belong to a generator object
   kFrameInit = 4,       // an __init__ called by a class call: the result is the instance in `pending`
   kFrameThrow = 8,      // resumed with an exception set: unwinding starts at once
+  kFrameSeen = 16,      // its beginning has been told of, or went unobserved (interp/monitoring.h)
 };
 
 struct Frame {
@@ -72,6 +73,8 @@ struct FrameObject {
 
 // New reference to the frame object of a live frame.
 FrameObject* frame_object(Frame* frame);
+// Assignment to f_lineno (frame_jump.cpp): the frame goes on at that line. 0 or -1.
+int frame_jump(FrameObject* frame, PyObject* line);
 // Called when a frame with an object ends: keeps its variables in the object if somebody else refers to it.
 void frame_object_detach(Frame* frame);
 

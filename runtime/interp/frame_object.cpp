@@ -11,6 +11,7 @@
 #include "interp/generator.h"
 #include "interp/generator_methods.h"
 #include "interp/load.h"
+#include "interp/monitoring.h"
 #include "interp/ops.h"
 #include "objects/names.h"
 #include "sync/object_lock.h"
@@ -159,10 +160,7 @@ PyObject* get_lineno(PyObject* self, void*) {
   if (line < 0) Py_RETURN_NONE;
   return PyLong_FromLong(line);
 }
-int set_lineno(PyObject*, PyObject*, void*) {
-  PyErr_SetString(PyExc_ValueError, "f_lineno can only be set in a trace function");
-  return -1;
-}
+int set_lineno(PyObject* self, PyObject* value, void*) { return frame_jump(as_frame(self), value); }
 PyObject* get_locals(PyObject* self, void*) { return PyFrame_GetLocals(reinterpret_cast<PyFrameObject*>(self)); }
 PyObject* get_trace(PyObject* self, void*) {
   Ref<> trace = sync::get_ref(&as_frame(self)->trace, self);
@@ -173,6 +171,16 @@ int set_trace(PyObject* self, PyObject* value, void*) {
   ObjectLock lock(self);
   old = sync::exchange_slot_locked(&as_frame(self)->trace, std::move(given));
   return 0;
+}
+PyObject* get_trace_opcodes(PyObject* self, void*) { return PyBool_FromLong(as_frame(self)->trace_opcodes); }
+int set_trace_opcodes(PyObject* self, PyObject* value, void*) {
+  if (value == nullptr || !PyBool_Check(value)) {
+    PyErr_SetString(PyExc_TypeError, "attribute value type must be bool");
+    return -1;
+  }
+  FrameObject* o = as_frame(self);
+  o->trace_opcodes = value == Py_True;
+  return value == Py_True ? trace_opcodes(o->code) : 0;
 }
 PyObject* get_generator(PyObject* self, void*) {
   PyObject* gen = PyFrame_GetGenerator(reinterpret_cast<PyFrameObject*>(self));
@@ -186,7 +194,6 @@ PyObject* frame_sizeof(PyObject* self, PyObject*) {
 
 PyMemberDef frame_members[] = {
     {"f_trace_lines", Py_T_BOOL, offsetof(FrameObject, trace_lines), 0, nullptr},
-    {"f_trace_opcodes", Py_T_BOOL, offsetof(FrameObject, trace_opcodes), 0, nullptr},
     {},
 };
 
@@ -199,6 +206,7 @@ PyGetSetDef frame_getsets[] = {
     {"f_lineno", get_lineno, set_lineno, nullptr, nullptr},
     {"f_locals", get_locals, nullptr, nullptr, nullptr},
     {"f_trace", get_trace, set_trace, nullptr, nullptr},
+    {"f_trace_opcodes", get_trace_opcodes, set_trace_opcodes, nullptr, nullptr},
     {"f_generator", get_generator, nullptr, nullptr, nullptr},
     {},
 };

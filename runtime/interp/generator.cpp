@@ -141,7 +141,7 @@ PyObject* generator_resume(GeneratorObject* gen, PyObject* sent) {
   }
   Ref<> thrown;
   if (sent == nullptr) thrown = Ref<>::steal(PyErr_GetRaisedException());
-  if (!generator_begin(ts, gen)) {
+  if (!generator_begin_fast(ts, gen) && !generator_begin(ts, gen)) {
     // A finished generator raises what is thrown into it.
     if (thrown && !PyErr_Occurred()) PyErr_SetRaisedException(thrown.release());
     return nullptr;

@@ -28,6 +28,14 @@
 
 namespace amphis {
 
+// Whether other threads may write what is read and see what is stored. The loop's handlers know (eval.cpp), others ask.
+enum class Threads { kAsk, kOne, kMany };
+template <Threads kThreads>
+AMPHIS_ALWAYS_INLINE bool only_thread() {
+  if constexpr (kThreads == Threads::kAsk) return sync::only_thread();
+  return kThreads == Threads::kOne;
+}
+
 struct AttrRecord {
   uint32_t version;       // of the type (LOAD_*_TYPE) or of the class itself (LOAD_*_CLASS)
   uint8_t key_count;      // SharedKeys::count when the name was not among them
@@ -125,6 +133,16 @@ inline void allow_uncounted(PyObject* o) {
 // others.
 enum class Expect { kInstances, kCode };
 
+// The contents of a register for what a slot holds while no other thread writes it.
+template <Expect kExpected>
+AMPHIS_ALWAYS_INLINE Value value_of_slot(PyObject* o) {
+  if (kRaces && kExpected == Expect::kInstances && sync::is_stable(o)) [[likely]] {
+    sync::incref_stable(o);
+    return value_owned(o);
+  }
+  return value_shared(o);
+}
+
 // The rest of load_slot, for objects of other threads. New references or null.
 AMPHIS_NOINLINE PyObject* load_shared(PyObject* const* slot, const void* owner);
 AMPHIS_NOINLINE PyObject* try_load_shared(PyObject* const* slot);
@@ -132,15 +150,17 @@ AMPHIS_NOINLINE PyObject* try_load_shared(PyObject* const* slot);
 // The contents of a slot that other threads may write, under the lock of `owner`; kEmpty if there are none. Without an
 // owner (memory that may be out of use) kEmpty means, too, that only a look under the lock can tell. With `unbox`, numbers
 // come without their object, and so without counting.
-template <Expect kExpected = Expect::kInstances>
+template <Threads kThreads = Threads::kAsk, Expect kExpected = Expect::kInstances>
 AMPHIS_ALWAYS_INLINE Value load_slot(PyObject* const* slot, const void* owner, bool unbox) {
   PyObject* o = sync::load_acquire(*const_cast<PyObject**>(slot));
   if (o == nullptr) [[unlikely]] return kEmpty;
   if (unbox) {
-    Value number = number_in_slot(slot, o);
+    const Value number = only_thread<kThreads>() ? number_of(o) : number_in_slot(slot, o);
     if (number != kEmpty) return number;
   }
-  if constexpr (kRaces) {
+  if constexpr (kThreads == Threads::kOne) {
+    return value_of_slot<kExpected>(o);
+  } else if constexpr (kRaces) {
     // A deferred object stays until the next safepoint, and was what the slot held if it still is there: no address is used
     // again.
     if (kExpected == Expect::kCode && sync::is_deferred(o) && still_holds(slot, o)) [[likely]] return value_borrowed(o);
@@ -182,6 +202,7 @@ AMPHIS_ALWAYS_INLINE bool dict_version_is(PyObject* dict, uint32_t version) {
   return dict_keys_version_now(reinterpret_cast<PyDictObject*>(dict)) == version;
 }
 
+template <Threads kThreads>
 AMPHIS_ALWAYS_INLINE bool load_dict_cached(PyObject* dict, const Word& cache, bool unbox, Value* out) {
   uint64_t c = load_cache(cache);
   auto* d = reinterpret_cast<PyDictObject*>(dict);
@@ -189,15 +210,11 @@ AMPHIS_ALWAYS_INLINE bool load_dict_cached(PyObject* dict, const Word& cache, bo
   if (sync::load_acquire(keys->version) != static_cast<uint32_t>(c)) return false;
   // The version fixes the layout of the keys, too: the cache has the offset of the value itself.
   auto* const* slot = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(keys) + (c >> 32));
-  if (sync::only_thread()) {
-    PyObject* o = *slot;
-    if (o == nullptr) return false;
-    Value v = unbox ? number_of(o) : kEmpty;
-    if (v == kEmpty) v = value_shared(o);
+  const Value v = load_slot<kThreads, Expect::kCode>(slot, nullptr, unbox);
+  if constexpr (kThreads == Threads::kOne) {
     *out = v;
-    return true;
+    return v != kEmpty;
   }
-  const Value v = load_slot<Expect::kCode>(slot, nullptr, unbox);
   if (v != kEmpty && sync::load_acquire(keys->version) != static_cast<uint32_t>(c)) {
     drop(v);
     return false;
@@ -206,30 +223,33 @@ AMPHIS_ALWAYS_INLINE bool load_dict_cached(PyObject* dict, const Word& cache, bo
   return v != kEmpty;
 }
 
+template <Threads kThreads = Threads::kAsk>
 AMPHIS_ALWAYS_INLINE bool load_attr_inline(PyObject* o, const Word& cache, bool unbox, Value* out) {
   uint64_t c = load_cache(cache);
   PyTypeObject* type = Py_TYPE(o);
   if (type_version_now(type) != static_cast<uint32_t>(c)) return false;
   auto* values = reinterpret_cast<InlineValues*>(reinterpret_cast<char*>(o) + ((c >> 32) & 0xffff));
   if (!sync::load_acquire(values->valid)) return false;
-  Value v = load_slot(&values->values[c >> 48], o, unbox);
+  Value v = load_slot<kThreads>(&values->values[c >> 48], o, unbox);
   *out = v;
   return v != kEmpty;
 }
 
+template <Threads kThreads = Threads::kAsk>
 AMPHIS_ALWAYS_INLINE bool load_attr_slot(PyObject* o, const Word& cache, bool unbox, Value* out) {
   uint64_t c = load_cache(cache);
   if (type_version_now(Py_TYPE(o)) != static_cast<uint32_t>(c)) return false;
-  Value v = load_slot(reinterpret_cast<PyObject**>(reinterpret_cast<char*>(o) + (c >> 32)), o, unbox);
+  Value v = load_slot<kThreads>(reinterpret_cast<PyObject**>(reinterpret_cast<char*>(o) + (c >> 32)), o, unbox);
   *out = v;
   return v != kEmpty;
 }
 
+template <Threads kThreads = Threads::kAsk>
 AMPHIS_ALWAYS_INLINE bool load_attr_dict(PyObject* o, const Word& cache, PyObject* name, bool unbox, Value* out) {
   uint64_t c = load_cache(cache);
   PyTypeObject* type = Py_TYPE(o);
   if (type_version_now(type) != static_cast<uint32_t>(c)) return false;
-  if (!sync::only_thread()) {
+  if (!only_thread<kThreads>()) {
     return false;  // the dict may be replaced while we look: the general path holds a reference to it
   } else {
     PyObject** slot = instance_dict_slot(o, type);
@@ -240,27 +260,29 @@ AMPHIS_ALWAYS_INLINE bool load_attr_dict(PyObject* o, const Word& cache, PyObjec
     if (index >= static_cast<Py_ssize_t>(keys->nentries)) return false;
     StrEntry* entry = dict_entry(keys, index);
     if (entry->key != name) return false;
-    Value v = load_slot(&entry->value, nullptr, unbox);
+    Value v = load_slot<kThreads>(&entry->value, nullptr, unbox);
     *out = v;
     return v != kEmpty;
   }
 }
 
+template <Threads kThreads>
 AMPHIS_ALWAYS_INLINE bool load_attr_module(PyObject* o, const Word& cache, bool unbox, Value* out) {
   if (!Py_IS_TYPE(o, &PyModule_Type)) return false;
-  return load_dict_cached(PyModule_GetDict(o), cache, unbox, out);
+  return load_dict_cached<kThreads>(PyModule_GetDict(o), cache, unbox, out);
 }
 
 inline const AttrRecord* record_of(const Word& cache) { return reinterpret_cast<const AttrRecord*>(load_cache(cache)); }
 
 // What the class had under the record's name while its version was the record's.
+template <Threads kThreads>
 AMPHIS_ALWAYS_INLINE bool load_class_value(PyTypeObject* type, const AttrRecord* record, Value* out) {
   PyObject* value = record->value;
   if (kRaces && (sync::is_deferred(value) || _Py_IsImmortal(value))) [[likely]] {
     *out = value_borrowed(value);
     return true;
   }
-  if (!sync::only_thread()) {
+  if (!only_thread<kThreads>()) {
     // The class may change between the check and the count: count only what can be counted safely.
     if (!sync::try_incref(value)) return false;
     if (type_version_now(type) != record->version) {
@@ -274,15 +296,17 @@ AMPHIS_ALWAYS_INLINE bool load_class_value(PyTypeObject* type, const AttrRecord*
   return true;
 }
 
+template <Threads kThreads>
 AMPHIS_ALWAYS_INLINE bool load_attr_class(PyObject* o, const AttrRecord* record, Value* out) {
   if (!Py_IS_TYPE(o, &PyType_Type) ||
       type_version_now(reinterpret_cast<PyTypeObject*>(o)) != record->version) {
     return false;
   }
-  return load_class_value(reinterpret_cast<PyTypeObject*>(o), record, out);
+  return load_class_value<kThreads>(reinterpret_cast<PyTypeObject*>(o), record, out);
 }
 
 // An attribute of o's class that the instance cannot hide.
+template <Threads kThreads = Threads::kAsk>
 AMPHIS_ALWAYS_INLINE bool load_attr_type(PyObject* o, const AttrRecord* record, Value* out) {
   PyTypeObject* type = Py_TYPE(o);
   if (type_version_now(type) != record->version) return false;
@@ -295,7 +319,7 @@ AMPHIS_ALWAYS_INLINE bool load_attr_type(PyObject* o, const AttrRecord* record, 
       return false;
     }
   }
-  return load_class_value(type, record, out);
+  return load_class_value<kThreads>(type, record, out);
 }
 
 // The function behind a property of o's class, for a register; kEmpty: the guard does not hold.
@@ -450,24 +474,26 @@ AMPHIS_NOINLINE bool put_attr_inline_locked(PyObject* o, InlineValues* values, i
 AMPHIS_NOINLINE bool put_list_item_locked(PyListObject* list, Py_ssize_t i, Value* R, Word w);
 AMPHIS_NOINLINE bool put_slot_locked(PyObject* o, PyObject** slot, Value* R, Word w);
 
+template <Threads kThreads = Threads::kAsk>
 AMPHIS_ALWAYS_INLINE bool store_attr_inline(PyObject* o, const Word& cache, Value* R, Word w) {
   uint64_t c = load_cache(cache);
   PyTypeObject* type = Py_TYPE(o);
   if (type_version_now(type) != static_cast<uint32_t>(c)) return false;
   const int index = static_cast<int>(c >> 48);
   auto* values = reinterpret_cast<InlineValues*>(reinterpret_cast<char*>(o) + ((c >> 32) & 0xffff));
-  if (!sync::only_thread()) [[unlikely]] return put_attr_inline_locked(o, values, index, R, w);
+  if (!only_thread<kThreads>()) [[unlikely]] return put_attr_inline_locked(o, values, index, R, w);
   PyObject* old;
   const bool done = put_attr_inline(values, index, R, w, &old);
   if (old != nullptr) Py_DECREF(old);
   return done;
 }
 
+template <Threads kThreads = Threads::kAsk>
 AMPHIS_ALWAYS_INLINE bool store_attr_slot(PyObject* o, const Word& cache, Value* R, Word w) {
   uint64_t c = load_cache(cache);
   if (type_version_now(Py_TYPE(o)) != static_cast<uint32_t>(c)) return false;
   auto** slot = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(o) + (c >> 32));
-  if (!sync::only_thread()) [[unlikely]] return put_slot_locked(o, slot, R, w);
+  if (!only_thread<kThreads>()) [[unlikely]] return put_slot_locked(o, slot, R, w);
   PyObject* old;
   const bool done = put_slot(slot, R, w, &old);
   if (old != nullptr) Py_DECREF(old);
@@ -475,8 +501,9 @@ AMPHIS_ALWAYS_INLINE bool store_attr_slot(PyObject* o, const Word& cache, Value*
 }
 
 // o[i] of an exact list whose index is in range; kEmpty: the general path decides.
+template <Threads kThreads = Threads::kAsk>
 AMPHIS_ALWAYS_INLINE Value load_list_item(PyListObject* list, Py_ssize_t i, bool unbox) {
-  if (!sync::only_thread()) {
+  if (!only_thread<kThreads>()) {
     const Py_ssize_t size = list_size(list);
     if (i < 0) i += size;
     if (static_cast<size_t>(i) >= static_cast<size_t>(size)) return kEmpty;
@@ -512,18 +539,18 @@ AMPHIS_ALWAYS_INLINE Value load_list_item(PyListObject* list, Py_ssize_t i, bool
       Value number = number_of(o);
       if (number != kEmpty) return number;
     }
-    Py_INCREF(o);
-    return value_owned(o);
+    return value_of_slot<Expect::kInstances>(o);
   }
 }
 
 // The value of an entry of `keys`, which were the dict's when it was found; kEmpty: only a look under the lock can tell.
+template <Threads kThreads>
 AMPHIS_ALWAYS_INLINE Value load_dict_entry(PyDictObject* dict, DictKeys* keys, StrEntry* entry, bool unbox) {
-  if (sync::only_thread()) {
+  if (only_thread<kThreads>()) {
     const Value number = unbox ? number_of(entry->value) : kEmpty;
-    return number != kEmpty ? number : value_owned(Py_NewRef(entry->value));
+    return number != kEmpty ? number : value_of_slot<Expect::kInstances>(entry->value);
   }
-  Value v = load_slot(&entry->value, nullptr, unbox);
+  Value v = load_slot<kThreads>(&entry->value, nullptr, unbox);
   // The entry may have died, or the block may have been replaced.
   if (v != kEmpty && (sync::load_acquire(entry->key) == nullptr || dict_keys(dict) != keys)) {
     drop(v);
@@ -533,14 +560,16 @@ AMPHIS_ALWAYS_INLINE Value load_dict_entry(PyDictObject* dict, DictKeys* keys, S
 }
 
 // What was found in a dict at `index` of `keys`; kEmpty where there was nothing or only a look under the lock can tell.
+template <Threads kThreads>
 AMPHIS_ALWAYS_INLINE Value load_dict_at(PyDictObject* dict, DictKeys* keys, Py_ssize_t index, bool unbox) {
-  return index >= 0 ? load_dict_entry(dict, keys, dict_entry(keys, index), unbox) : kEmpty;
+  return index >= 0 ? load_dict_entry<kThreads>(dict, keys, dict_entry(keys, index), unbox) : kEmpty;
 }
 
 // o[i] for exact list, tuple, dict and str; kEmpty: the general path decides. Nothing else runs.
+template <Threads kThreads>
 AMPHIS_ALWAYS_INLINE Value load_item_at(PyObject* o, int64_t i, bool unbox) {
   PyTypeObject* type = Py_TYPE(o);
-  if (type == &PyList_Type) return load_list_item(reinterpret_cast<PyListObject*>(o), i, unbox);
+  if (type == &PyList_Type) return load_list_item<kThreads>(reinterpret_cast<PyListObject*>(o), i, unbox);
   if (type == &PyTuple_Type) {
     const Py_ssize_t size = PyTuple_GET_SIZE(o);
     if (i < 0) i += size;
@@ -555,7 +584,7 @@ AMPHIS_ALWAYS_INLINE Value load_item_at(PyObject* o, int64_t i, bool unbox) {
   if (type == &PyDict_Type) {
     auto* dict = reinterpret_cast<PyDictObject*>(o);
     DictKeys* keys = dict_keys(dict);
-    return load_dict_at(dict, keys, dict_lookup_index_int(keys, i), unbox);
+    return load_dict_at<kThreads>(dict, keys, dict_lookup_index_int(keys, i), unbox);
   }
   if (type == &PyUnicode_Type) {
     const Py_ssize_t size = PyUnicode_GET_LENGTH(o);
@@ -568,16 +597,17 @@ AMPHIS_ALWAYS_INLINE Value load_item_at(PyObject* o, int64_t i, bool unbox) {
 }
 
 // The same for o[key] with a str for an exact dict, or an int that is an object.
+template <Threads kThreads>
 AMPHIS_ALWAYS_INLINE Value load_item_by(PyObject* o, PyObject* key, bool unbox) {
   if (!PyUnicode_CheckExact(key)) {
     const Value index = number_of(key);
-    return is_int(index) && !PyDict_CheckExact(o) ? load_item_at(o, int_of(index), unbox) : kEmpty;
+    return is_int(index) && !PyDict_CheckExact(o) ? load_item_at<kThreads>(o, int_of(index), unbox) : kEmpty;
   }
   if (!PyDict_CheckExact(o)) return kEmpty;
   auto* dict = reinterpret_cast<PyDictObject*>(o);
   DictKeys* keys = dict_keys(dict);
-  const Value v = load_dict_at(dict, keys, dict_lookup_index_str_in(keys, key), unbox);
-  if (!kRaces || v != kEmpty) return v;
+  const Value v = load_dict_at<kThreads>(dict, keys, dict_lookup_index_str_in(keys, key), unbox);
+  if (kThreads == Threads::kOne || v != kEmpty) return v;
   // Once under the lock the value is published, or a number to read uncounted, and the next look needs none.
   PyObject* item = dict_get_str(dict, key);
   if (item == nullptr) return kEmpty;
@@ -598,12 +628,13 @@ AMPHIS_ALWAYS_INLINE bool range_iterator_next(PyObject* iterator, int64_t* out) 
 }
 
 // The next item of a list iterator; kEmpty: its tp_iternext decides.
+template <Threads kThreads = Threads::kAsk>
 AMPHIS_ALWAYS_INLINE Value list_iterator_next(PyObject* iterator, bool unbox) {
   auto* it = reinterpret_cast<ListIterator*>(iterator);
   PyListObject* list = it->seq;
   const Py_ssize_t index = sync::load_relaxed(it->index);
   if (list == nullptr || index < 0) return kEmpty;
-  Value v = load_list_item(list, index, unbox);
+  Value v = load_list_item<kThreads>(list, index, unbox);
   if (v != kEmpty) sync::store_relaxed(it->index, index + 1);
   return v;
 }
@@ -622,6 +653,7 @@ AMPHIS_ALWAYS_INLINE Value tuple_iterator_next(PyObject* iterator, bool unbox) {
 bool store_dict_item(PyDictObject* dict, Value key, Value* R, Word w);
 
 // o[key] = R[C] for an exact list and a list index in range, or a dict. Kills C when it succeeds.
+template <Threads kThreads>
 AMPHIS_ALWAYS_INLINE bool store_item_fast(PyObject* o, Value key, Value* R, Word w) {
   if (!Py_IS_TYPE(o, &PyList_Type)) {
     return is_int(key) && Py_IS_TYPE(o, &PyDict_Type) && store_dict_item(reinterpret_cast<PyDictObject*>(o), key, R, w);
@@ -629,7 +661,7 @@ AMPHIS_ALWAYS_INLINE bool store_item_fast(PyObject* o, Value key, Value* R, Word
   const Value index = unboxed(key);
   if (!is_int(index)) return false;
   auto* list = reinterpret_cast<PyListObject*>(o);
-  if (!sync::only_thread()) [[unlikely]] return put_list_item_locked(list, int_of(index), R, w);
+  if (!only_thread<kThreads>()) [[unlikely]] return put_list_item_locked(list, int_of(index), R, w);
   PyObject* old;
   const bool done = put_list_item(list, int_of(index), R, w, &old);
   if (old != nullptr) Py_DECREF(old);

@@ -27,10 +27,12 @@ enum OpFlags : uint8_t {
   kFused = 8,          // comparison: the next word is a conditional jump on the result; CALL, CALL_KW: a CLEAR of it
   kInPlace = 16,       // arithmetic: augmented assignment
   kMethod = 16,        // CALL*, LOAD_SUPER_ATTR: a self-or-empty register follows the callable
+  kHidden = 32,        // JUMP: how the code lies, nothing that the program says (tracing: no event)
   kNegate = 32,        // IS, CONTAINS
   kSuperZeroArg = 32,  // LOAD_SUPER_ATTR
   kSliceStep = 16,     // *_SLICE: the run has a step, too
   kCallArgs = 32,      // LIST_EXTEND: the list collects the arguments of a call
+  kInherits = 128,     // any: its line is that of what ran before it (tracing: none begins here)
   kUnbox = 64,         // loads, CALL, FOR_ITER, UNPACK_SEQUENCE: for arithmetic, numbers may come unboxed
 };
 
@@ -83,6 +85,10 @@ constexpr uint16_t word_a(Word w) { return static_cast<uint16_t>(w >> 16); }
 constexpr uint16_t word_b(Word w) { return static_cast<uint16_t>(w >> 32); }
 constexpr uint16_t word_c(Word w) { return static_cast<uint16_t>(w >> 48); }
 constexpr int32_t word_bc(Word w) { return static_cast<int32_t>(w >> 32); }
+
+// Words that nothing runs, behind the instructions. They are places for what has none: RESUME for the beginning of the frame (the
+// last word, in every code object that the compiler makes), and before it for each LineMark, in their order, a NOP with this in A.
+inline constexpr uint16_t kPlaceOfMark = 2;
 
 struct OpInfo {
   const char* name;

@@ -48,7 +48,8 @@ void publish(const Word* pc, const AttrForm& form) {
   uint64_t cache = form.word;
   AttrRecord* copy = nullptr;
   if (holds_record(form.op)) {
-    copy = static_cast<AttrRecord*>(PyMem_Malloc(sizeof(AttrRecord)));
+    // Whole cache lines: all threads read it, and beside it would lie what this one writes.
+    copy = static_cast<AttrRecord*>(PyMem_Malloc((sizeof(AttrRecord) + 63) & ~size_t{63}));
     if (copy == nullptr) return;
     *copy = form.record;
     cache = reinterpret_cast<uint64_t>(copy);

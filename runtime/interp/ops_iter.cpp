@@ -1,6 +1,7 @@
 // Iteration, unpacking, delegation to sub-iterators and awaitables.
 #include "interp/generator.h"
 #include "interp/load.h"
+#include "interp/monitoring.h"
 #include "interp/ops.h"
 #include "sync/ref.h"
 
@@ -246,6 +247,7 @@ int op_send(Frame* f, const Word* pc) {
   if (status == PYGEN_ERROR) return -1;
   x.set(x.a() + 1, value_owned(result));
   if (status == PYGEN_NEXT) return 1;
+  if (monitored(current_thread())) [[unlikely]] monitored_end_of_send(f, result);
   x.clear(x.a());
   return 0;
 }

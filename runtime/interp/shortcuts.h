@@ -47,6 +47,7 @@ AMPHIS_ALWAYS_INLINE Value perform_isinstance(PyObject* callee, const Value* arg
 }
 
 // list.append on an exact list: 1, 0 with nothing done, or -1 with MemoryError. The item leaves its register.
+template <Threads kThreads>
 AMPHIS_ALWAYS_INLINE int perform_list_append(PyObject* callee, Value* args, uint32_t nargs) {
   if (nargs != 2 || !Py_IS_TYPE(callee, &PyMethodDescr_Type) || !is_pointer(args[0]) ||
       !Py_IS_TYPE(pointer_of(args[0]), &PyList_Type) ||
@@ -56,15 +57,17 @@ AMPHIS_ALWAYS_INLINE int perform_list_append(PyObject* callee, Value* args, uint
   PyObject* item = value_take_object(args[1]);
   args[1] = kEmpty;
   if (item == nullptr) return -1;
-  return list_append_take(reinterpret_cast<PyListObject*>(pointer_of(args[0])), item) < 0 ? -1 : 1;
+  auto* list = reinterpret_cast<PyListObject*>(pointer_of(args[0]));
+  return (kThreads == Threads::kOne ? list_append_locked(list, item) : list_append_take(list, item)) < 0 ? -1 : 1;
 }
 
 // A step of any iterator. kEmpty: the end, or an exception.
+template <Threads kThreads>
 AMPHIS_ALWAYS_INLINE Value iterator_step(PyObject* iterator, bool unbox) {
   PyTypeObject* type = Py_TYPE(iterator);
   Value v = kEmpty;
   if (type == &PyListIter_Type) {
-    v = list_iterator_next(iterator, unbox);
+    v = list_iterator_next<kThreads>(iterator, unbox);
   } else if (type == &PyTupleIter_Type) {
     v = tuple_iterator_next(iterator, unbox);
   }
@@ -74,6 +77,7 @@ AMPHIS_ALWAYS_INLINE Value iterator_step(PyObject* iterator, bool unbox) {
 }
 
 // A step of enumerate(), zip() or dict.items() whose pair is unpacked at once. False: the end, or an exception.
+template <Threads kThreads>
 inline bool next_pair(PyObject* iterator, PyTypeObject* type, bool unbox, Value* first, Value* second) {
   if (type == &PyDictIterItem_Type) {
     PyObject *key, *value;
@@ -84,17 +88,26 @@ inline bool next_pair(PyObject* iterator, PyTypeObject* type, bool unbox, Value*
   }
   if (type == &PyZip_Type) {
     PyObject* iterators = reinterpret_cast<ZipObject*>(iterator)->iterators;
-    *first = iterator_step(PyTuple_GET_ITEM(iterators, 0), unbox);
-    if (*first == kEmpty) return false;
+    PyObject* one = PyTuple_GET_ITEM(iterators, 0);
     PyObject* other = PyTuple_GET_ITEM(iterators, 1);
-    // Any other iterator may run code, and with it the collector, which does not know of `first`.
+    if (Py_IS_TYPE(one, &PyListIter_Type) && Py_IS_TYPE(other, &PyListIter_Type)) {
+      *first = list_iterator_next<kThreads>(one, unbox);
+      *second = *first != kEmpty ? list_iterator_next<kThreads>(other, unbox) : kEmpty;
+      if (*second != kEmpty) [[likely]] return true;
+    } else {
+      *first = kEmpty;
+    }
+    // Other iterators may run code, which may start threads.
+    if (*first == kEmpty) *first = iterator_step<Threads::kAsk>(one, unbox);
+    if (*first == kEmpty) return false;
+    // And with it the collector, which does not know of `first`.
     if (kRaces && !Py_IS_TYPE(other, &PyListIter_Type)) *first = to_owned(*first);
-    *second = iterator_step(other, unbox);
+    *second = iterator_step<Threads::kAsk>(other, unbox);
     if (*second == kEmpty) drop(*first);
     return *second != kEmpty;
   }
   auto* e = reinterpret_cast<EnumerateObject*>(iterator);
-  Value item = iterator_step(e->iterator, unbox);
+  Value item = iterator_step<kThreads>(e->iterator, unbox);
   if (item == kEmpty) return false;
   const Py_ssize_t index = sync::load_relaxed(e->index);
   sync::store_relaxed(e->index, index + 1);

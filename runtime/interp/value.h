@@ -16,6 +16,7 @@
 #include "Python.h"
 #include "objects/float.h"
 #include "objects/int.h"
+#include "sync/shared_slot.h"
 
 namespace amphis {
 
@@ -67,7 +68,7 @@ inline bool is_none(Value v) { return (v & ~kOwned) == value_none(); }
 
 // Drops what the register held, if it owned a reference.
 AMPHIS_ALWAYS_INLINE void drop(Value v) {
-  if (is_owned(v)) Py_DECREF(pointer_of(v));
+  if (is_owned(v)) sync::decref_own(pointer_of(v));
 }
 
 // A new owned (or unboxed, or immortal) copy.

@@ -514,6 +514,20 @@ int ast_types_ready() {
   return 0;
 }
 
+void ast_types_forget() {
+  if (state.load() != 2) return;
+  state.store(0);
+  Classes gone = std::move(classes);
+  classes = Classes{};
+  for (size_t t = 0; t < kTags; ++t) {
+    Py_XDECREF(gone.category[t]);
+    for (PyObject* node : gone.nodes[t]) Py_DECREF(node);
+    for (PyObject* instance : gone.instances[t]) Py_DECREF(instance);
+  }
+  for (const auto& [name, text] : gone.field_names) Py_DECREF(text);
+  for (PyObject* object : {gone.base, gone.fields, gone.attributes, gone.field_types}) Py_XDECREF(object);
+}
+
 PyObject* ast_base_class() { return classes.base; }
 PyObject* ast_category_class(TypeTag tag) { return classes.category[static_cast<size_t>(tag)]; }
 PyObject* ast_node_class(TypeTag tag, unsigned kind) {

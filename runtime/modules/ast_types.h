@@ -11,6 +11,8 @@ namespace amphis {
 
 // Makes the classes, once. 0, or -1 with an exception.
 int ast_types_ready();
+// The runtime ends: programs add to these classes, so the next life makes new ones.
+void ast_types_forget();
 
 // Borrowed classes (after ast_types_ready): of a category or product, of a node, of an enumeration's value.
 PyObject* ast_base_class();

@@ -29,6 +29,7 @@ struct NamedType {
 }  // namespace
 
 PyObject* interpreter_builtins() { return builtins_dict; }
+void builtins_forget() { Py_CLEAR(builtins_dict); }
 
 PyObject* builtins_create() {
   Ref<> module = Ref<>::steal(PyModule_Create(&builtins_def));
@@ -59,7 +60,7 @@ PyObject* builtins_create() {
   for (const auto& c : constants) {
     if (PyModule_AddObjectRef(module, c.name, c.value) < 0) return nullptr;
   }
-  builtins_dict = PyModule_GetDict(module);
+  Py_XSETREF(builtins_dict, Py_NewRef(PyModule_GetDict(module)));
   if (add_exceptions_to(builtins_dict) < 0) return nullptr;
   return module.release();
 }

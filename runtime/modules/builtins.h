@@ -19,5 +19,7 @@ PyCFunction as_cfunction(F f) {
 
 // The builtins module, made at start-up: new reference or null.
 PyObject* builtins_create();
+// No code runs any more: lets go of the namespace.
+void builtins_forget();
 
 }  // namespace amphis

@@ -4,6 +4,7 @@
 // first set() after it clones. Invariant: a dict that `shared` marks is never written.
 #include "Python.h"
 #include "objects/names.h"
+#include "objects/unseen_end.h"
 #include "objects/watchers.h"
 #include "sync/atomic_field.h"
 #include "sync/object_lock.h"
@@ -340,6 +341,7 @@ PyMethodDef module_methods[] = {
 };
 
 int contextvars_exec(PyObject* module) {
+  declare_unseen_end(&PyContextVar_Type);
   if (PyDict_SetItemString(PyContextToken_Type.tp_dict, "MISSING", &token_missing.head) < 0) return -1;
   PyType_Modified(&PyContextToken_Type);
   if (PyModule_AddObjectRef(module, "Context", reinterpret_cast<PyObject*>(&PyContext_Type)) < 0 ||

@@ -124,12 +124,7 @@ Ref<> make_key(Cache* self, PyObject* const* args, Py_ssize_t nargs, PyObject* k
 
 // The stored value of a key: 1 (a new reference), 0, -1.
 int look_up(Cache* self, PyObject* key, Py_hash_t hash, Ref<>* value) {
-  PyDictObject* dict = results_of(self);
-  ObjectLock lock(dict);
-  const Py_ssize_t index = dict_find(dict, key, hash);
-  if (index < 0) return index == kDictMissing ? 0 : -1;
-  *value = Ref<>::share(dict_entry(dict_keys_field(dict), index)->value);
-  return 1;
+  return dict_get_ref_hashed(results_of(self), key, hash, value->out());
 }
 
 int store(Cache* self, PyObject* key, Py_hash_t hash, PyObject* value) {

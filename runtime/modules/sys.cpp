@@ -141,6 +141,7 @@ int add_constants(PyObject* d) {
 }  // namespace
 
 PyObject* sys_dict() { return the_dict; }
+void sys_forget() { Py_CLEAR(the_dict); }
 
 PyObject* sys_create() {
   Ref<> module = Ref<>::steal(PyModule_Create(&sys_def));

@@ -15,6 +15,8 @@ extern PyMethodDef sys_audit_methods[];     // sys_audit.cpp
 
 // Makes the module with what does not depend on the configuration: new reference or null. Start-up calls it once.
 PyObject* sys_create();
+// No code runs any more: lets go of the namespace.
+void sys_forget();
 // Adds what running_config says: flags, argv, path, prefixes, warning options and so on. 0 or -1.
 int sys_configure();
 // The namespace (borrowed); null before sys_create().
@@ -31,6 +33,8 @@ extern PyTypeObject* asyncgen_hooks_type;
 // What sys._debugmallocstats() and PYTHONMALLOCSTATS write to stderr.
 void sys_print_malloc_stats();
 
+// Takes the tools of sys.monitoring away as the runtime ends.
+void monitoring_clear();
 // Drops the audit hooks as the runtime ends.
 void audit_clear();
 

@@ -1,6 +1,7 @@
 // sys: frames, the exceptions being handled, tracing.
 #include "interp/frame.h"
 #include "interp/frame_variables.h"
+#include "interp/monitoring.h"
 #include "modules/builtins.h"
 #include "modules/sys.h"
 #include "objects/names.h"
@@ -8,6 +9,7 @@
 #include "sync/ref.h"
 #include "sync/stop_the_world.h"
 
+#include <utility>
 #include <vector>
 
 namespace amphis {
@@ -118,23 +120,41 @@ PyObject* sys_current_exceptions(PyObject*, PyObject*) {
   return by_thread([](const ThreadTop& top) { return Py_NewRef(top.exception != nullptr ? top.exception : Py_None); });
 }
 
-// --- tracing and profiling: the hooks can be taken off, which is what programs that do not use them do
+// --- tracing and profiling
 
-PyObject* only_none(const char* what, PyObject* arg) {
-  if (arg == Py_None) Py_RETURN_NONE;
-  PyErr_Format(PyExc_NotImplementedError, "%s: this runtime does not deliver trace events", what);
-  return nullptr;
+int hook_thread(int (*install)(ThreadState*, Py_tracefunc, PyObject*), Py_tracefunc function, PyObject* arg) {
+  return arg == Py_None ? install(current_thread(), nullptr, nullptr) : install(current_thread(), function, arg);
 }
-PyObject* sys_settrace(PyObject*, PyObject* arg) { return only_none("sys.settrace", arg); }
-PyObject* sys_setprofile(PyObject*, PyObject* arg) { return only_none("sys.setprofile", arg); }
-PyObject* sys_settraceall(PyObject*, PyObject* arg) { return only_none("sys._settraceallthreads", arg); }
-PyObject* sys_setprofileall(PyObject*, PyObject* arg) { return only_none("sys._setprofileallthreads", arg); }
-PyObject* sys_none(PyObject*, PyObject*) { Py_RETURN_NONE; }
+int hook_threads(int (*install)(Py_tracefunc, PyObject*), Py_tracefunc function, PyObject* arg) {
+  return arg == Py_None ? install(nullptr, nullptr) : install(function, arg);
+}
+PyObject* none_unless(int failed) { return failed < 0 ? nullptr : Py_NewRef(Py_None); }
 
+PyObject* sys_settrace(PyObject*, PyObject* arg) { return none_unless(hook_thread(set_trace_function, trace_python, arg)); }
+PyObject* sys_setprofile(PyObject*, PyObject* arg) {
+  return none_unless(hook_thread(set_profile_function, profile_python, arg));
+}
+PyObject* sys_settraceall(PyObject*, PyObject* arg) {
+  return none_unless(hook_threads(set_trace_function_everywhere, trace_python, arg));
+}
+PyObject* sys_setprofileall(PyObject*, PyObject* arg) {
+  return none_unless(hook_threads(set_profile_function_everywhere, profile_python, arg));
+}
+PyObject* hook_or_none(PyObject* hook) { return Py_NewRef(hook != nullptr ? hook : Py_None); }
+PyObject* sys_gettrace(PyObject*, PyObject*) { return hook_or_none(current_thread()->c_traceobj); }
+PyObject* sys_getprofile(PyObject*, PyObject*) { return hook_or_none(current_thread()->c_profileobj); }
+
+// Calls as from code that no callback runs in.
 PyObject* sys_call_tracing(PyObject*, PyObject* args) {
   PyObject *function, *arguments;
   if (!PyArg_ParseTuple(args, "OO!:call_tracing", &function, &PyTuple_Type, &arguments)) return nullptr;
-  return PyObject_Call(function, arguments, nullptr);
+  ThreadState* ts = current_thread();
+  const int tracing = std::exchange(ts->tracing, 0);
+  refresh_monitor_bit(ts);
+  PyObject* result = PyObject_Call(function, arguments, nullptr);
+  ts->tracing = tracing;
+  refresh_monitor_bit(ts);
+  return result;
 }
 
 // --- asynchronous generators and coroutines
@@ -220,8 +240,8 @@ PyMethodDef sys_frame_methods[] = {
     {"get_coroutine_origin_tracking_depth", sys_get_origin_depth, METH_NOARGS,
      "get_coroutine_origin_tracking_depth($module, /)\n--\n\nCheck status of origin tracking for coroutine objects in "
      "this thread."},
-    {"getprofile", sys_none, METH_NOARGS, "getprofile($module, /)\n--\n\nReturn the profiling function set with sys.setprofile."},
-    {"gettrace", sys_none, METH_NOARGS,
+    {"getprofile", sys_getprofile, METH_NOARGS, "getprofile($module, /)\n--\n\nReturn the profiling function set with sys.setprofile."},
+    {"gettrace", sys_gettrace, METH_NOARGS,
      "gettrace($module, /)\n--\n\nReturn the global debug tracing function set with sys.settrace."},
     {"set_asyncgen_hooks", as_cfunction(sys_set_asyncgen_hooks), METH_VARARGS | METH_KEYWORDS,
      "set_asyncgen_hooks([firstiter] [, finalizer])\n\nSet a finalizer for async generators objects."},
@@ -234,29 +254,3 @@ PyMethodDef sys_frame_methods[] = {
 };
 
 }  // namespace amphis
-
-using namespace amphis;
-
-namespace {
-
-void refuse_hook(Py_tracefunc function) {
-  if (function == nullptr) return;
-  PyErr_SetString(PyExc_NotImplementedError, "this runtime does not deliver trace events");
-  PyErr_FormatUnraisable("Exception ignored while setting a trace function");
-}
-
-}  // namespace
-
-extern "C" {
-
-void PyEval_SetTrace(Py_tracefunc function, PyObject*) { refuse_hook(function); }
-void PyEval_SetProfile(Py_tracefunc function, PyObject*) { refuse_hook(function); }
-void PyEval_SetTraceAllThreads(Py_tracefunc function, PyObject*) { refuse_hook(function); }
-void PyEval_SetProfileAllThreads(Py_tracefunc function, PyObject*) { refuse_hook(function); }
-int _PyEval_SetProfile(PyThreadState*, Py_tracefunc function, PyObject*) {
-  if (function == nullptr) return 0;
-  PyErr_SetString(PyExc_NotImplementedError, "this runtime does not deliver trace events");
-  return -1;
-}
-
-}  // extern "C"

@@ -1,4 +1,4 @@
-// The records of sys that describe the implementation, and sys.monitoring.
+// The records of sys that describe the implementation.
 #include "modules/builtins.h"
 #include "modules/sys.h"
 
@@ -83,40 +83,6 @@ int put(PyObject* dict, const char* name, PyObject* value) {
   return v ? PyDict_SetItemString(dict, name, v) : -1;
 }
 
-// --- sys.monitoring: the events' names exist, so that modules can ask for them; tools cannot be registered.
-
-PyObject* no_monitoring(PyObject*, PyObject* const*, Py_ssize_t, PyObject*) {
-  PyErr_SetString(PyExc_NotImplementedError, "sys.monitoring: this runtime does not deliver monitoring events");
-  return nullptr;
-}
-
-PyObject* get_tool(PyObject*, PyObject* arg) {
-  long id = PyLong_AsLong(arg);
-  if (id == -1 && PyErr_Occurred()) return nullptr;
-  if (id < 0 || id >= 8) {
-    PyErr_Format(PyExc_ValueError, "invalid tool %ld (must be between 0 and 7)", id);
-    return nullptr;
-  }
-  Py_RETURN_NONE;
-}
-
-PyMethodDef monitoring_methods[] = {
-    {"use_tool_id", as_cfunction(no_monitoring), METH_FASTCALL | METH_KEYWORDS, nullptr},
-    {"clear_tool_id", as_cfunction(no_monitoring), METH_FASTCALL | METH_KEYWORDS, nullptr},
-    {"free_tool_id", as_cfunction(no_monitoring), METH_FASTCALL | METH_KEYWORDS, nullptr},
-    {"get_tool", get_tool, METH_O, nullptr},
-    {"register_callback", as_cfunction(no_monitoring), METH_FASTCALL | METH_KEYWORDS, nullptr},
-    {"get_events", as_cfunction(no_monitoring), METH_FASTCALL | METH_KEYWORDS, nullptr},
-    {"set_events", as_cfunction(no_monitoring), METH_FASTCALL | METH_KEYWORDS, nullptr},
-    {"get_local_events", as_cfunction(no_monitoring), METH_FASTCALL | METH_KEYWORDS, nullptr},
-    {"set_local_events", as_cfunction(no_monitoring), METH_FASTCALL | METH_KEYWORDS, nullptr},
-    {"restart_events", as_cfunction(no_monitoring), METH_FASTCALL | METH_KEYWORDS, nullptr},
-    {"_all_events", as_cfunction(no_monitoring), METH_FASTCALL | METH_KEYWORDS, nullptr},
-    {},
-};
-PyModuleDef monitoring_def = {
-    .m_base = PyModuleDef_HEAD_INIT, .m_name = "sys.monitoring", .m_size = -1, .m_methods = monitoring_methods};
-
 }  // namespace
 
 int sys_add_info(PyObject* dict) {
@@ -126,35 +92,6 @@ int sys_add_info(PyObject* dict) {
                  put(dict, "hash_info", make_hash_info()) < 0 || put(dict, "thread_info", make_thread_info()) < 0
              ? -1
              : 0;
-}
-
-int sys_add_monitoring(PyObject* dict) {
-  Ref<> module = Ref<>::steal(PyModule_Create(&monitoring_def));
-  Ref<> events = Ref<>::steal(PyDict_New());
-  if (!module || !events) return -1;
-  const struct {
-    const char* name;
-    int bit;
-  } kEvents[] = {{"PY_START", 0},     {"PY_RESUME", 1},  {"PY_RETURN", 2},   {"PY_YIELD", 3},
-                 {"CALL", 4},         {"LINE", 5},       {"INSTRUCTION", 6}, {"JUMP", 7},
-                 {"BRANCH_LEFT", 8},  {"BRANCH_RIGHT", 9}, {"STOP_ITERATION", 10}, {"RAISE", 11},
-                 {"EXCEPTION_HANDLED", 12}, {"PY_UNWIND", 13}, {"PY_THROW", 14}, {"RERAISE", 15},
-                 {"C_RETURN", 16},    {"C_RAISE", 17},   {"BRANCH", 18}};
-  for (const auto& e : kEvents) {
-    if (put(events, e.name, PyLong_FromLong(1L << e.bit)) < 0) return -1;
-  }
-  if (put(events, "NO_EVENTS", PyLong_FromLong(0)) < 0) return -1;
-  Ref<> ns = Ref<>::steal(_PyNamespace_New(events));
-  if (!ns || PyModule_AddObjectRef(module, "events", ns) < 0) return -1;
-  Ref<> marker = Ref<>::steal(PyObject_CallNoArgs(reinterpret_cast<PyObject*>(&PyBaseObject_Type)));
-  if (!marker || PyModule_AddObjectRef(module, "DISABLE", marker) < 0) return -1;
-  Ref<> missing = Ref<>::steal(PyObject_CallNoArgs(reinterpret_cast<PyObject*>(&PyBaseObject_Type)));
-  if (!missing || PyModule_AddObjectRef(module, "MISSING", missing) < 0 ||
-      PyModule_AddIntConstant(module, "DEBUGGER_ID", 0) < 0 || PyModule_AddIntConstant(module, "COVERAGE_ID", 1) < 0 ||
-      PyModule_AddIntConstant(module, "PROFILER_ID", 2) < 0 || PyModule_AddIntConstant(module, "OPTIMIZER_ID", 5) < 0) {
-    return -1;
-  }
-  return PyDict_SetItemString(dict, "monitoring", module);
 }
 
 }  // namespace amphis

@@ -101,9 +101,9 @@ PyObject* repeat(PyObject* self, Py_ssize_t count) {
   }
   const Py_ssize_t total = size * count;
   if (total == size && PyBytes_CheckExact(self)) return Py_NewRef(self);
-  if (total == 0) return empty_bytes();
+  // Not the one empty object: what CPython gives here is new, and tracemalloc tells where it was made.
   PyBytesObject* result = alloc_bytes(total);
-  if (result == nullptr) return nullptr;
+  if (result == nullptr || total == 0) return reinterpret_cast<PyObject*>(result);
   _PyBytes_Repeat(result->ob_sval, total, as_bytes(self)->ob_sval, size);
   return reinterpret_cast<PyObject*>(result);
 }

@@ -118,6 +118,7 @@ void code_dealloc(PyObject* self) {
   Py_XDECREF(code->co_linetable);
   if (CodeExtra* extra = code_extra(code)) {
     if (code_release_caches != nullptr) code_release_caches(code);
+    if (code->_co_monitoring != nullptr) code_release_monitor(code);
     PyMem_Free(extra->constants);
     PyMem_Free(const_cast<ExceptionRange*>(extra->ranges));
     PyMem_Free(extra);
@@ -133,6 +134,7 @@ int code_traverse(PyObject* self, visitproc visit, void* arg) {
 }  // namespace
 
 void (*code_release_caches)(PyCodeObject* code) = nullptr;
+void (*code_release_monitor)(PyCodeObject* code) = nullptr;
 
 PyCodeObject* code_new(const CodeSpec& spec) {
   const size_t words = spec.words.size();
@@ -189,7 +191,7 @@ PyCodeObject* code_new(const CodeSpec& spec) {
   code->co_nlocals = static_cast<int>(variables.size());
   code->co_localspluskinds = PyBytes_FromStringAndSize(reinterpret_cast<const char*>(layout.kinds.data()),
                                                        static_cast<Py_ssize_t>(layout.kinds.size()));
-  std::string lines = encode_line_table(layout, spec.positions, spec.firstlineno);
+  std::string lines = encode_line_table(layout, spec.positions, spec.line_marks, spec.firstlineno);
   code->co_linetable = spec.linetable != nullptr
                            ? Py_NewRef(spec.linetable)
                            : PyBytes_FromStringAndSize(lines.data(), static_cast<Py_ssize_t>(lines.size()));
@@ -476,7 +478,32 @@ PyObject* code_positions(PyObject* self, PyObject*) {
   return iterate(std::move(list));
 }
 
-PyObject* code_branches(PyObject*, PyObject*) { return iterate(Ref<>::steal(PyList_New(0))); }
+// (where, where to when it does not jump, where to when it does) of each conditional jump, as BRANCH events tell of them.
+PyObject* code_branches(PyObject* self, PyObject*) {
+  PyCodeObject* code = as_code(self);
+  Ref<> list = Ref<>::steal(PyList_New(0));
+  for (uint32_t i = 0; list && i < code_extra(code)->word_count;) {
+    const Word w = sync::load_relaxed(code_words(code)[i]);
+    const OpInfo& info = op_info(word_op(w));
+    const uint32_t next = i + 1u + info.cache_words;
+    switch (info.general) {
+      case Op::JUMP_IF_FALSE:
+      case Op::JUMP_IF_TRUE:
+      case Op::JUMP_IF_NONE:
+      case Op::JUMP_IF_NOT_NONE:
+      case Op::FOR_ITER: {
+        const auto target = static_cast<uint32_t>(static_cast<int64_t>(next) + word_bc(w));
+        Ref<> item = Ref<>::steal(Py_BuildValue("(III)", i * 2, next * 2, target * 2));
+        if (!item || PyList_Append(list, item) < 0) return nullptr;
+        break;
+      }
+      default:
+        break;
+    }
+    i = next;
+  }
+  return iterate(std::move(list));
+}
 
 PyObject* code_sizeof(PyObject* self, PyObject*) {
   return PyLong_FromSize_t(offsetof(PyCodeObject, co_code_adaptive) +

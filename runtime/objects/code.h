@@ -32,6 +32,13 @@ struct Position {
   int32_t line = -1, end_line = -1, column = -1, end_column = -1;
 };
 
+// A line that begins before the instruction at `word` without an instruction of its own (`pass`, `try:`); a word that is never run
+// (kPlaceOfMark) has its position. `bypass`: jumps that arrive there without passing through it.
+struct LineMark {
+  uint32_t word;
+  std::vector<uint32_t> bypass;
+};
+
 struct CodeExtra {
   uint64_t* constants;       // Values: unboxed numbers or borrowed pointers into co_consts
   PyObject** names;          // items of co_names
@@ -63,11 +70,14 @@ struct CodeSpec {
   std::vector<Word> words;
   std::vector<ExceptionRange> ranges;
   std::vector<Position> positions;  // one per word
+  std::vector<LineMark> line_marks; // in the order of words; several of one word in the order of the program
   PyObject* linetable = nullptr;    // bytes: in place of `positions`, when the code is a copy of another
 };
 
 // Frees what the machine keeps in cache words; set by the interpreter.
 extern void (*code_release_caches)(PyCodeObject* code);
+// Frees what monitoring keeps for the code; set by the interpreter.
+extern void (*code_release_monitor)(PyCodeObject* code);
 
 // New reference; null with an exception.
 PyCodeObject* code_new(const CodeSpec& spec);

@@ -11,7 +11,8 @@ void table_number(std::string& out, uint64_t value) {
   out += static_cast<char>(value);
 }
 
-std::string encode_line_table(const RegisterLayout& layout, const std::vector<Position>& positions, int firstlineno) {
+std::string encode_line_table(const RegisterLayout& layout, const std::vector<Position>& positions,
+                              const std::vector<LineMark>& marks, int firstlineno) {
   std::string out;
   out += static_cast<char>(kLineTableMagic);
   table_number(out, layout.kinds.size());
@@ -20,10 +21,17 @@ std::string encode_line_table(const RegisterLayout& layout, const std::vector<Po
     if (layout.kinds[i] & kLocalHidden) table_number(out, layout.hidden_names[i]);
   }
   int64_t line = firstlineno;
+  auto mark = marks.begin();
   for (size_t i = 0; i < positions.size();) {
+    for (; mark != marks.end() && mark->word == i; ++mark) {
+      table_number(out, 0);
+      table_number(out, mark->bypass.size());
+      for (uint32_t source : mark->bypass) table_signed(out, static_cast<int64_t>(source) - static_cast<int64_t>(i));
+    }
     const Position& p = positions[i];
     size_t end = i + 1;
-    while (end < positions.size() && positions[end].line == p.line && positions[end].end_line == p.end_line &&
+    const size_t most = mark != marks.end() ? mark->word : positions.size();
+    while (end < most && positions[end].line == p.line && positions[end].end_line == p.end_line &&
            positions[end].column == p.column && positions[end].end_column == p.end_column) {
       ++end;
     }

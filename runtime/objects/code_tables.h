@@ -2,7 +2,8 @@
 // (co_exceptiontable). Own formats: bytes of little-endian base-128 numbers.
 //
 // co_linetable: magic byte, number of registers, per register its kind (and for hidden ones the index of the name in
-// co_varnames), then runs of words with one position: length, form, and the numbers of that form.
+// co_varnames), then runs of words with one position: length, form, and the numbers of that form. A run of no words is a
+// LineMark before the word that follows.
 #pragma once
 
 #include <string>
@@ -56,13 +57,14 @@ struct RegisterLayout {
   std::vector<uint32_t> hidden_names;  // per register: index in co_varnames, meaningful for hidden ones
 };
 
-std::string encode_line_table(const RegisterLayout& layout, const std::vector<Position>& positions, int firstlineno);
+std::string encode_line_table(const RegisterLayout& layout, const std::vector<Position>& positions,
+                              const std::vector<LineMark>& marks, int firstlineno);
 // Whether the table is in this format.
 bool decode_layout(std::string_view table, RegisterLayout* layout);
 
-// Visits the runs of equal positions: visit(first word, words, position); false stops.
-template <class F>
-void each_position(std::string_view table, int firstlineno, F&& visit) {
+// Visits the runs of equal positions: visit(first word, words, position), where false stops; and marked(LineMark).
+template <class F, class M>
+void each_position_and_mark(std::string_view table, int firstlineno, F&& visit, M&& marked) {
   if (table.empty() || static_cast<unsigned char>(table[0]) != kLineTableMagic) return;
   TableReader in(table.substr(1));
   for (uint64_t n = in.number(); n > 0 && !in.bad(); --n) {
@@ -72,6 +74,15 @@ void each_position(std::string_view table, int firstlineno, F&& visit) {
   int64_t line = firstlineno;
   while (!in.done() && !in.bad()) {
     const auto count = static_cast<uint32_t>(in.number());
+    if (count == 0) {
+      LineMark mark{at, {}};
+      for (uint64_t n = in.number(); n > 0 && !in.bad(); --n) {
+        mark.bypass.push_back(static_cast<uint32_t>(static_cast<int64_t>(at) + in.signed_number()));
+      }
+      if (in.bad()) return;
+      marked(mark);
+      continue;
+    }
     const uint64_t form = in.number();
     Position p;
     if (form != 0) {
@@ -87,6 +98,10 @@ void each_position(std::string_view table, int firstlineno, F&& visit) {
     if (in.bad() || !visit(at, count, p)) return;
     at += count;
   }
+}
+template <class F>
+void each_position(std::string_view table, int firstlineno, F&& visit) {
+  each_position_and_mark(table, firstlineno, visit, [](const LineMark&) {});
 }
 
 std::string encode_ranges(const std::vector<ExceptionRange>& ranges);

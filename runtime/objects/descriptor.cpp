@@ -170,9 +170,8 @@ PyGetSetDef method_getsets[] = {
 
 // "list.append()" for messages.
 PyObject* method_full_name(PyObject* self) {
-  const char* type = descr_type(self)->tp_name;
-  const char* dot = is_heap_type(descr_type(self)) ? nullptr : strrchr(type, '.');
-  return PyUnicode_FromFormat("%s.%U()", dot != nullptr ? dot + 1 : type, descr_name(self));
+  Ref<> type = Ref<>::steal(PyType_GetQualName(descr_type(self)));
+  return type ? PyUnicode_FromFormat("%U.%U()", type.get(), descr_name(self)) : nullptr;
 }
 
 // The first argument is the object: it must be there and of the right type.

@@ -53,19 +53,61 @@ Py_ssize_t find_int(DictKeys* keys, PyObject* key, Py_hash_t hash) {
 // Numbers of fewer than 61 bits are their own hashes, but for the one that stands for an error.
 Py_hash_t number_hash(int64_t number) { return number == -1 ? -2 : number; }
 
-// 1 found (*result is a new reference), 0 missing, -1 must be done under the lock.
+constexpr Py_ssize_t kUnsure = -3;  // only a look under the lock can tell
+
+// Compared with one of their own type these run the code of their elements at most.
+bool compares_by_value(PyTypeObject* type) {
+  return type == &PyTuple_Type || type == &PyBytes_Type || type == &PyFloat_Type || type == &PyLong_Type ||
+         type == &PyFrozenSet_Type || type == &PyComplex_Type;
+}
+
+// The entry of a key among keys of all kinds: where it is the same object or an equal str, where no other key has its hash,
+// and where the first that has it is of the same type and equal. kDictError: with an exception.
+Py_ssize_t find_general(PyDictObject* dict, DictKeys* keys, PyObject* key, Py_hash_t hash) {
+  const bool key_is_str = PyUnicode_CheckExact(key);
+  PyObject* alike = nullptr;
+  const Py_ssize_t index = dict_probe(keys, hash, [&](StrEntry* entry, Py_ssize_t) {
+    PyObject* found = sync::load_acquire(entry->key);
+    if (found == key) return true;
+    if (found == nullptr) return false;
+    [[maybe_unused]] UncheckedReads of_a_key_that_may_have_died;
+    const Py_hash_t other = keys->general ? reinterpret_cast<GeneralEntry*>(entry)->hash
+                                          : sync::load_relaxed(reinterpret_cast<PyASCIIObject*>(found)->hash);
+    if (other != hash) return false;
+    if (key_is_str && PyUnicode_CheckExact(found)) return str_equal(found, key);
+    alike = found;
+    return true;
+  });
+  if (alike == nullptr) return index;
+  if (!compares_by_value(Py_TYPE(key))) return kUnsure;
+  Ref<> held;
+  if (!sync::try_get_ref(&dict_entry(keys, index)->key, &held) || held.get() != alike) return kUnsure;
+  if (Py_TYPE(alike) != Py_TYPE(key)) return kUnsure;
+  const int equal = PyObject_RichCompareBool(alike, key, Py_EQ);
+  if (equal < 0) return kDictError;
+  // What has been compared keeps its place while it is alive; the block may be gone, and then is another one.
+  const bool unchanged = dict_keys(dict) == keys && index < static_cast<Py_ssize_t>(sync::load_acquire(keys->nentries)) &&
+                         sync::load_acquire(dict_entry(keys, index)->key) == alike;
+  return equal != 0 && unchanged ? index : kUnsure;
+}
+
+// The entry of a key as far as can be told without the lock: kDictMissing, kDictError with an exception, or kUnsure.
+Py_ssize_t find_without_lock(PyDictObject* dict, DictKeys* keys, PyObject* key, Py_hash_t hash) {
+  if (!keys->general && PyUnicode_CheckExact(key)) return dict_find_str(keys, key, hash);
+  if (PyLong_CheckExact(key)) {
+    const Py_ssize_t index = find_int(keys, key, hash);
+    if (index != kDictError) return index;
+  }
+  return find_general(dict, keys, key, hash);
+}
+
+constexpr int kUnderLock = -2;
+
+// 1 found (*result is a new reference), 0 missing, -1 with an exception, kUnderLock.
 int get_without_lock(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject** result) {
   DictKeys* keys = dict_keys(dict);
-  Py_ssize_t index;
-  if (!keys->general && PyUnicode_CheckExact(key)) {
-    index = dict_find_str(keys, key, hash);
-  } else if (PyLong_CheckExact(key)) {
-    index = find_int(keys, key, hash);
-  } else {
-    return -1;
-  }
-  if (index == kDictError) return -1;
-  if (index == kDictMissing) return 0;
+  const Py_ssize_t index = find_without_lock(dict, keys, key, hash);
+  if (index < 0) return index == kDictMissing ? 0 : index == kDictError ? -1 : kUnderLock;
   StrEntry* entry = dict_entry(keys, index);
   if (sync::only_thread()) {
     *result = Py_NewRef(entry->value);
@@ -74,7 +116,7 @@ int get_without_lock(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject
   Ref<> value;
   if (!sync::try_get_ref(&entry->value, &value) || !value || sync::load_acquire(entry->key) == nullptr ||
       dict_keys(dict) != keys) {
-    return -1;
+    return kUnderLock;
   }
   *result = value.release();
   return 1;
@@ -85,7 +127,7 @@ int get_ref(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject** result
   *result = nullptr;
   if constexpr (kRaces) {
     const int found = get_without_lock(dict, key, hash, result);
-    if (found >= 0) return found;
+    if (found != kUnderLock) return found;
   }
   ObjectLock lock(dict);
   const Py_ssize_t index = dict_find(dict, key, hash);
@@ -417,14 +459,8 @@ int PyDict_Contains(PyObject* op, PyObject* key) {
   if (hash == -1) return -1;
   PyDictObject* dict = as_dict(op);
   if constexpr (kRaces) {
-    DictKeys* keys = dict_keys(dict);
-    Py_ssize_t index = kDictError;
-    if (!keys->general && PyUnicode_CheckExact(key)) {
-      index = dict_find_str(keys, key, hash);
-    } else if (PyLong_CheckExact(key)) {
-      index = find_int(keys, key, hash);
-    }
-    if (index != kDictError) return index >= 0;
+    const Py_ssize_t index = find_without_lock(dict, dict_keys(dict), key, hash);
+    if (index != kUnsure) return index == kDictError ? -1 : index >= 0;
   }
   ObjectLock lock(dict);
   const Py_ssize_t index = dict_find(dict, key, hash);

@@ -241,13 +241,11 @@ PyObject* dict_new_iterator(PyDictObject* dict, PyTypeObject* type) {
   self->dict = reinterpret_cast<PyDictObject*>(Py_NewRef(dict));
   const bool reverse =
       type == &PyDictRevIterKey_Type || type == &PyDictRevIterValue_Type || type == &PyDictRevIterItem_Type;
-  {
-    ObjectLock lock(dict);
-    self->used = self->left = dict->ma_used;
-    DictKeys* keys = dict_keys_field(dict);
-    self->pos =
-        reverse ? static_cast<Py_ssize_t>(keys->nentries) - 1 : static_cast<Py_ssize_t>(keys->live_begin);
-  }
+  // Without the lock: each step looks at the size again.
+  self->used = self->left = sync::load_relaxed(dict->ma_used);
+  DictKeys* keys = dict_keys(dict);
+  self->pos = reverse ? static_cast<Py_ssize_t>(sync::load_acquire(keys->nentries)) - 1
+                      : static_cast<Py_ssize_t>(sync::load_relaxed(keys->live_begin));
   track(self);
   return reinterpret_cast<PyObject*>(self);
 }

@@ -115,7 +115,7 @@ void build_slots(DictKeys* keys, uint32_t begin) {
 void replace_keys(PyDictObject* dict, DictKeys* fresh) {
   DictKeys* old = dict_keys_field(dict);
   sync::store_release(dict_keys_field(dict), fresh);
-  if (!is_empty_keys(old)) sync::retire(old);
+  if (!is_empty_keys(old)) sync::retire(old, block_size(old->log2_slots, old->general));
 }
 
 // Moves the live entries to a new block behind `gap` unused entries.
@@ -327,7 +327,7 @@ int dict_move_entry(PyDictObject* dict, Py_ssize_t index, bool to_end) {
   dict_remove_entry(dict, index, &key, &value);
   const uint32_t to = --keys->front_gap;
   write_entry(keys, to, key, hash, value);
-  keys->live_begin = to;
+  sync::store_release(keys->live_begin, to);
   place_entry(keys, to, hash);
   sync::store_relaxed(dict->ma_used, dict->ma_used + 1);
   return 0;
@@ -355,29 +355,54 @@ DictKeys* dict_clone_keys(PyDictObject* dict) {
   return clone;
 }
 
+namespace {
+
+// The step of dict_next_ref where it can be made without the lock; -1: it cannot.
+int next_without_lock(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, PyObject** value, Py_hash_t* hash) {
+  DictKeys* keys = dict_keys(dict);
+  const Py_ssize_t begin = sync::load_acquire(keys->live_begin);
+  const Py_ssize_t end = sync::load_acquire(keys->nentries);
+  Py_ssize_t at = *pos < begin ? begin : *pos;
+  while (at < end && sync::load_acquire(dict_entry(keys, at)->key) == nullptr) at++;
+  if (at >= end) return dict_keys(dict) == keys ? 0 : -1;
+  StrEntry* entry = dict_entry(keys, at);
+  Ref<> held_key, held_value;
+  if (!sync::try_get_ref(&entry->key, &held_key) || !held_key) return -1;
+  if (value != nullptr && (!sync::try_get_ref(&entry->value, &held_value) || !held_value)) return -1;
+  if (dict_keys(dict) != keys) return -1;
+  // The entry's own key may be gone by now.
+  if (hash != nullptr) *hash = keys->general ? reinterpret_cast<GeneralEntry*>(entry)->hash : str_hash(held_key.get());
+  if (key != nullptr) *key = held_key.release();
+  if (value != nullptr) *value = held_value.release();
+  *pos = at + 1;
+  return 1;
+}
+
+}  // namespace
+
 // Called without the lock.
 int dict_next_ref(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, PyObject** value, Py_hash_t* hash) {
+  if constexpr (kRaces) {
+    const int done = next_without_lock(dict, pos, key, value, hash);
+    if (done >= 0) return done;
+  }
   ObjectLock lock(dict);
   const Py_ssize_t index = dict_first_entry(dict, *pos);
   if (index < 0) return 0;
   StrEntry* entry = dict_entry(dict_keys_field(dict), index);
   *pos = index + 1;
+  sync::publish(entry->key);
   if (key != nullptr) *key = Py_NewRef(entry->key);
-  if (value != nullptr) *value = Py_NewRef(entry->value);
+  if (value != nullptr) {
+    sync::publish(entry->value);
+    *value = Py_NewRef(entry->value);
+  }
   if (hash != nullptr) *hash = dict_entry_hash(dict_keys_field(dict), entry);
   return 1;
 }
 
-// Called without the lock.
 int dict_next_hash(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, Py_hash_t* hash) {
-  ObjectLock lock(dict);
-  const Py_ssize_t index = dict_first_entry(dict, *pos);
-  if (index < 0) return 0;
-  StrEntry* entry = dict_entry(dict_keys_field(dict), index);
-  *pos = index + 1;
-  *key = Py_NewRef(entry->key);
-  *hash = dict_entry_hash(dict_keys_field(dict), entry);
-  return 1;
+  return dict_next_ref(dict, pos, key, nullptr, hash);
 }
 
 // Called without the lock.

@@ -201,7 +201,7 @@ PyObject* vectorcall(PyObject* type, PyObject* const* args, size_t nargsf, PyObj
 }
 
 void dealloc(PyObject* self) {
-  if (PyFloat_CheckExact(self)) {
+  if (PyFloat_CheckExact(self)) [[likely]] {
     free_immutable(self);
   } else {
     Py_TYPE(self)->tp_free(self);

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "gc/gc_bits.h"
+#include "memory/alloc.h"
 #include "objects/unseen_end.h"
 #include "sync/deferred.h"
 #include "sync/mutex.h"
@@ -391,6 +392,17 @@ bool ends_unseen(PyObject* op) {
   return weak <= 0 || sync::load_acquire(*reinterpret_cast<PyObject**>(reinterpret_cast<char*>(op) + weak)) == nullptr;
 }
 
+// Of an object that is equal to any copy of it for ever, and refers to nothing; 0: it is none.
+size_t size_of_value(PyObject* op) {
+  PyTypeObject* type = Py_TYPE(op);
+  if (type == &PyUnicode_Type ? !PyUnicode_IS_COMPACT(op)
+                              : type != &PyLong_Type && type != &PyFloat_Type && type != &PyBytes_Type &&
+                                    type != &PyComplex_Type && type != &PyBaseObject_Type) {
+    return 0;
+  }
+  return memory::in_chunk(op) ? memory::page_of(op)->block_size : 0;  // the owner of the page writes its other fields
+}
+
 }  // namespace
 
 void declare_unseen_end(PyTypeObject* type) {
@@ -402,7 +414,7 @@ void declare_unseen_end(PyTypeObject* type) {
   fatal("more types end unseen than kMoreKinds has room for");
 }
 
-void instance_init() { sync::set_deferral_policy(ends_unseen); }
+void instance_init() { sync::set_deferral_policy(ends_unseen, size_of_value); }
 
 void subtype_dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);

@@ -139,7 +139,8 @@ void list_free_array(PyObject** items) {
 }
 
 void list_retire_array(PyObject** items) {
-  if (items != nullptr) sync::retire(reinterpret_cast<char*>(items) - kListHeader);
+  if (items == nullptr) return;
+  sync::retire(reinterpret_cast<char*>(items) - kListHeader, static_cast<size_t>(list_array_capacity(items)) * sizeof(PyObject*));
 }
 
 PyObject* list_get_item_among_threads(PyListObject* list, Py_ssize_t index) {
@@ -210,9 +211,13 @@ PyObject* list_from_array_take(PyObject* const* items, Py_ssize_t n) {
 PyObject* list_new_presized(Py_ssize_t n) {
   PyListObject* list = make_list();
   if (list == nullptr) return nullptr;
-  if (n > 0 && change_capacity(list, n) < 0) {
-    Py_DECREF(list);
-    return nullptr;
+  if (n > 0) {
+    list->ob_item = list_new_array(n);
+    if (list->ob_item == nullptr) {
+      Py_DECREF(list);
+      return PyErr_NoMemory();
+    }
+    list->allocated = n;
   }
   track(list);
   return reinterpret_cast<PyObject*>(list);

@@ -209,13 +209,16 @@ bool fits_request(PyMemoryViewObject* self, int flags) {
   return true;
 }
 
-void release_buffer(PyObject* o, Py_buffer*) {
-  LeafLock lock(o);
-  --as_view(o)->exports;
+// A view that is usable now stays so while somebody holds a buffer of it.
+void add_exports(PyObject* o, Py_ssize_t change) {
+  with_leaf_lock(o, [=] { as_view(o)->exports += change; });
 }
 
+void release_buffer(PyObject* o, Py_buffer*) { add_exports(o, -1); }
+
 bool may_export(PyMemoryViewObject* self, int flags) {
-  if (!view_usable(self)) return false;
+  const bool usable = !view_released(self) && !(sync::load_relaxed(self->mbuf->flags) & _Py_MANAGED_BUFFER_RELEASED);
+  if (!usable) [[unlikely]] return view_usable(self);
   if (self->flags & _Py_MEMORYVIEW_RESTRICTED) {
     PyErr_SetString(PyExc_ValueError, "cannot create new view on restricted memoryview");
     return false;
@@ -226,13 +229,9 @@ bool may_export(PyMemoryViewObject* self, int flags) {
 int get_buffer(PyObject* o, Py_buffer* view, int flags) {
   PyMemoryViewObject* self = as_view(o);
   view->obj = nullptr;
-  {
-    LeafLock lock(o);
-    // A view that is usable now stays so while somebody holds a buffer of it.
-    ++self->exports;
-  }
-  if (!may_export(self, flags)) {
-    release_buffer(o, view);
+  add_exports(o, 1);
+  if (!may_export(self, flags)) [[unlikely]] {
+    add_exports(o, -1);
     return -1;
   }
   *view = self->view;

@@ -2,6 +2,7 @@
 #include "objects/module.h"
 
 #include "gc/object_new.h"
+#include "objects/dict.h"
 #include "objects/type.h"
 #include "sync/atomic_field.h"
 #include "sync/deferred.h"
@@ -424,6 +425,13 @@ PyGetSetDef module_getsets[] = {
 }  // namespace
 
 int module_add_functions(PyObject* module, PyObject* name, PyMethodDef* functions) {
+  PyObject* dict = PyModule_CheckExact(module) ? module_dict(module) : nullptr;
+  if (dict != nullptr) {
+    Py_ssize_t count = 0;
+    while (functions[count].ml_name != nullptr) ++count;
+    ObjectLock lock(dict);
+    if (dict_reserve(reinterpret_cast<PyDictObject*>(dict), count) < 0) return -1;
+  }
   for (PyMethodDef* def = functions; def->ml_name != nullptr; ++def) {
     if ((def->ml_flags & (METH_CLASS | METH_STATIC)) != 0) {
       PyErr_SetString(PyExc_ValueError, "module functions cannot set METH_CLASS or METH_STATIC");
@@ -432,7 +440,11 @@ int module_add_functions(PyObject* module, PyObject* name, PyMethodDef* function
     Ref<> function = Ref<>::steal(PyCFunction_NewEx(def, module, name));
     if (!function) return -1;
     sync::set_deferred(function.get());
-    if (PyObject_SetAttrString(module, def->ml_name, function.get()) < 0) return -1;
+    Ref<> key = Ref<>::steal(PyUnicode_InternFromString(def->ml_name));
+    if (!key) return -1;
+    // The class has attributes of its own under names with underscores only.
+    const bool plain = dict != nullptr && def->ml_name[0] != '_';
+    if ((plain ? PyDict_SetItem(dict, key, function) : PyObject_SetAttr(module, key, function)) < 0) return -1;
   }
   return 0;
 }

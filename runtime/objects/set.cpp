@@ -43,11 +43,11 @@ void fill_entry(setentry* entry, PyObject* key, Py_hash_t hash) {
 }
 void empty_entry(setentry* entry) {
   sync::store_relaxed(entry->key, set_dummy());
-  sync::store_relaxed(entry->hash, Py_hash_t{-1});
+  sync::store_release(entry->hash, Py_hash_t{-1});  // whoever sees it sees that the key is gone
 }
 
 void retire_table(PySetObject* set, setentry* table) {
-  if (table != set->smalltable) sync::retire(set_table_head(table));
+  if (table != set->smalltable) sync::retire(set_table_head(table), set_table_head(table)->mask * sizeof(setentry));
 }
 
 // Places a key that is not in the table, which has no dummies.
@@ -187,9 +187,16 @@ class HeldKey {
   explicit operator bool() const { return good_; }
 };
 
+// A key that is looked at while there is one thread.
+struct LoneKey {
+  LoneKey(const setentry*, PyObject*) {}
+  explicit operator bool() const { return true; }
+};
+
 // set_has() without the lock, where no Python code need run to compare; kUnsure: another thread may interfere, or code must
 // run. A table that is read stays readable until this thread's next safepoint, and there is none in here.
 constexpr int kUnsure = -2;
+template <class Key>
 int has_without_lock(PySetObject* set, PyObject* key, Py_hash_t hash) {
   setentry* const table = sync::load_acquire(set->table);
   const size_t mask = table == set->smalltable ? PySet_MINSIZE - 1 : set_table_head(table)->mask;
@@ -202,7 +209,7 @@ int has_without_lock(PySetObject* set, PyObject* key, Py_hash_t hash) {
     if (other == nullptr) return true;
     if (other != key) {
       if (sync::load_relaxed(entry->hash) != hash || other == set_dummy()) return false;
-      HeldKey held(entry, other);
+      Key held(entry, other);
       int64_t value;
       if (!held) {
         result = kUnsure;
@@ -224,7 +231,39 @@ int has_without_lock(PySetObject* set, PyObject* key, Py_hash_t hash) {
   return result;
 }
 
+// set_next_ref() without the lock, or kUnsure.
+int next_without_lock(PySetObject* set, Py_ssize_t* pos, PyObject** key, Py_hash_t* hash) {
+  setentry* const table = sync::load_acquire(set->table);
+  const auto end = static_cast<Py_ssize_t>(table == set->smalltable ? PySet_MINSIZE - 1 : set_table_head(table)->mask);
+  for (Py_ssize_t at = *pos; at <= end; at++) {
+    PyObject* found = sync::load_acquire(table[at].key);
+    if (found == nullptr || found == set_dummy()) continue;
+    Ref<> held;
+    if (!sync::try_get_ref(&table[at].key, &held)) return kUnsure;
+    *hash = sync::load_acquire(table[at].hash);
+    if (held.get() != found || sync::load_acquire(table[at].key) != found || sync::load_acquire(set->table) != table) return kUnsure;
+    *key = held.release();
+    *pos = at + 1;
+    return 1;
+  }
+  return sync::load_acquire(set->table) == table ? 0 : kUnsure;
+}
+
 }  // namespace
+
+int set_next_ref(PySetObject* set, Py_ssize_t* pos, PyObject** key, Py_hash_t* hash) {
+  if constexpr (kRaces) {
+    const int found = next_without_lock(set, pos, key, hash);
+    if (found != kUnsure) return found;
+  }
+  ObjectLock lock(set);
+  setentry* entry;
+  if (!set_next(set, pos, &entry)) return 0;
+  sync::publish(entry->key);
+  *key = Py_NewRef(entry->key);
+  *hash = entry->hash;
+  return 1;
+}
 
 setentry* set_new_table(size_t size) {
   auto* head = static_cast<SetTableHead*>(PyMem_Malloc(sizeof(SetTableHead) + size * sizeof(setentry)));
@@ -293,7 +332,7 @@ int set_discard(PySetObject* set, PyObject* key, Py_hash_t hash) {
 
 int set_has(PySetObject* set, PyObject* key, Py_hash_t hash) {
   if constexpr (kRaces) {
-    const int found = has_without_lock(set, key, hash);
+    const int found = sync::only_thread() ? has_without_lock<LoneKey>(set, key, hash) : has_without_lock<HeldKey>(set, key, hash);
     if (found != kUnsure) return found;
   }
   ObjectLock lock(set);

@@ -56,6 +56,10 @@ PyObject* set_make(PyTypeObject* type, PyObject* iterable);
 // 1, 0 or -1.
 int set_has(PySetObject* set, PyObject* key, Py_hash_t hash);
 
+// The next element at or after *pos as a new reference, and its hash; moves *pos behind it. 1, or 0 at the end. Each step is
+// atomic; the whole walk is not.
+int set_next_ref(PySetObject* set, Py_ssize_t* pos, PyObject** key, Py_hash_t* hash);
+
 // ---- the lock is held ----
 
 // Hash of an element, with the error that a set gives for an unhashable one.

@@ -17,21 +17,15 @@ PyTypeObject* base_type(PyObject* set) {
 }
 
 // Calls visit(key, hash) with each element of a set, as a snapshot step by step; stops at the first non-zero
-// result, which is returned. `*other` locks are the visitor's business: only this set is locked, one step at
-// a time.
+// result, which is returned.
 template <class Visit>
 int for_each_element(PyObject* set, Visit&& visit) {
   Py_ssize_t pos = 0;
   for (;;) {
-    Ref<> key;
+    PyObject* next;
     Py_hash_t hash;
-    {
-      ObjectLock lock(set);
-      setentry* entry;
-      if (!set_next(as_set(set), &pos, &entry)) return 0;
-      key = Ref<>::share(entry->key);
-      hash = entry->hash;
-    }
+    if (set_next_ref(as_set(set), &pos, &next, &hash) == 0) return 0;
+    Ref<> key = Ref<>::steal(next);
     const int stop = visit(key.get(), hash);
     if (stop != 0) return stop;
   }

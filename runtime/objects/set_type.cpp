@@ -457,22 +457,24 @@ PyObject* iterator_next(PyObject* op) {
   SetIterator* self = as_iterator(op);
   PySetObject* set = self->set;
   if (set == nullptr) return nullptr;
-  {
-    ObjectLock lock(set);
-    if (self->used == -2) return nullptr;
-    if (self->used != set->used) {
-      PyErr_SetString(PyExc_RuntimeError, "Set changed size during iteration");
-      self->used = -1;  // and keeps failing
-      return nullptr;
-    }
-    setentry* entry;
-    if (set_next(set, &self->pos, &entry)) {
-      self->left--;
-      return Py_NewRef(entry->key);
-    }
-    self->left = 0;
-    if constexpr (kRaces) self->used = -2;
+  // Threads that share an iterator may be in the same step.
+  const Py_ssize_t used = sync::load_relaxed(self->used);
+  if (used == -2) return nullptr;
+  if (used != sync::load_relaxed(set->used)) {
+    PyErr_SetString(PyExc_RuntimeError, "Set changed size during iteration");
+    sync::store_relaxed(self->used, Py_ssize_t{-1});  // and keeps failing
+    return nullptr;
   }
+  Py_ssize_t pos = sync::load_relaxed(self->pos);
+  PyObject* key;
+  Py_hash_t hash;
+  if (set_next_ref(set, &pos, &key, &hash) != 0) {
+    sync::store_relaxed(self->pos, pos);
+    sync::store_relaxed(self->left, sync::load_relaxed(self->left) - 1);
+    return key;
+  }
+  sync::store_relaxed(self->left, Py_ssize_t{0});
+  if constexpr (kRaces) sync::store_relaxed(self->used, Py_ssize_t{-2});
   if (sync::only_thread()) {  // another thread may be in the same step otherwise
     self->set = nullptr;
     Py_DECREF(set);
@@ -494,8 +496,8 @@ int iterator_traverse(PyObject* op, visitproc visit, void* arg) {
 PyObject* iterator_length_hint(PyObject* op, PyObject*) {
   SetIterator* self = as_iterator(op);
   if (self->set == nullptr) return PyLong_FromLong(0);
-  ObjectLock lock(self->set);
-  return PyLong_FromSsize_t(self->used == self->set->used ? self->left : 0);
+  const bool unchanged = sync::load_relaxed(self->used) == sync::load_relaxed(self->set->used);
+  return PyLong_FromSsize_t(unchanged ? sync::load_relaxed(self->left) : 0);
 }
 
 PyObject* iterator_reduce(PyObject* op, PyObject*) {
@@ -506,12 +508,9 @@ PyObject* iterator_reduce(PyObject* op, PyObject*) {
   } else {
     Ref<> copy = Ref<>::steal(set_iter(reinterpret_cast<PyObject*>(self->set)));
     if (!copy) return nullptr;
-    {
-      ObjectLock lock(self->set);
-      as_iterator(copy.get())->used = self->used;
-      as_iterator(copy.get())->pos = self->pos;
-      as_iterator(copy.get())->left = self->left;
-    }
+    as_iterator(copy.get())->used = sync::load_relaxed(self->used);
+    as_iterator(copy.get())->pos = sync::load_relaxed(self->pos);
+    as_iterator(copy.get())->left = sync::load_relaxed(self->left);
     list = Ref<>::steal(PySequence_List(copy.get()));
   }
   if (!list) return nullptr;

@@ -4,10 +4,12 @@
 // takes it out of the table first. Without one, a lookup could meet a string whose last reference is just
 // going away, so there every interned string is immortal.
 #include "objects/str_intern.h"
+#include "memory/balance.h"
 
 #include <stdint.h>
 #include <string.h>
 
+#include "objects/hash.h"
 #include "objects/str.h"
 #include "sync/mutex.h"
 #include "sync/shared_slot.h"
@@ -56,6 +58,19 @@ class Shard {
     return s;
   }
 
+  // The interned string with these ASCII characters, borrowed, or null.
+  PyObject* find_ascii(const char* text, Py_ssize_t n, Py_hash_t hash) const {
+    if (slots_ == nullptr) return nullptr;
+    for (size_t i = static_cast<size_t>(hash) & mask_; slots_[i] != nullptr; i = (i + 1) & mask_) {
+      PyObject* s = slots_[i];
+      if (s != kTombstone && str_hash(s) == hash && PyUnicode_IS_ASCII(s) && PyUnicode_GET_LENGTH(s) == n &&
+          memcmp(PyUnicode_DATA(s), text, static_cast<size_t>(n)) == 0) {
+        return s;
+      }
+    }
+    return nullptr;
+  }
+
   void remove(PyObject* s, Py_hash_t hash) {
     for (size_t i = static_cast<size_t>(hash) & mask_; slots_ && slots_[i]; i = (i + 1) & mask_) {
       if (slots_[i] == s) {
@@ -81,6 +96,7 @@ class Shard {
   bool grow() {
     size_t capacity = 256;
     while (capacity < used_ * 3) capacity *= 2;
+    const memory::balance::Permanent permanent("the table of interned strings");
     PyObject** bigger = static_cast<PyObject**>(PyMem_RawCalloc(capacity, sizeof(PyObject*)));
     if (!bigger) return false;
     if (slots_) {
@@ -202,8 +218,18 @@ void PyUnicode_InternImmortal(PyObject** slot) {
 }
 
 PyObject* PyUnicode_InternFromString(const char* text) {
-  PyObject* s = PyUnicode_FromString(text);
+  const auto n = static_cast<Py_ssize_t>(strlen(text));
+  // Most texts are known: then no string is made.
+  Py_hash_t hash = -1;
+  if (n > 1 && bytes_are_ascii(text, n)) {
+    hash = hash_bytes(text, n);
+    Shard& shard = shard_for(hash);
+    sync::MutexLock lock(shard.mutex);
+    if (PyObject* found = shard.find_ascii(text, n, hash)) return Py_NewRef(found);
+  }
+  PyObject* s = PyUnicode_FromStringAndSize(text, n);
   if (!s) return nullptr;
+  if (hash != -1) ascii_head(s)->hash = hash;
   intern_in_place(&s, false);
   return s;
 }

@@ -136,9 +136,11 @@ PyObject* raise_cannot_create(PyTypeObject* type) {
 }
 
 // The second half of a call: __init__, if __new__ returned an instance.
-PyObject* finish_call(PyTypeObject* type, PyObject* obj, PyObject* args, PyObject* kwargs) {
-  if (!PyObject_TypeCheck(obj, type)) return obj;
+AMPHIS_ALWAYS_INLINE PyObject* finish_call(PyTypeObject* type, PyObject* obj, PyObject* args, PyObject* kwargs) {
+  if (!Py_IS_TYPE(obj, type) && !PyObject_TypeCheck(obj, type)) return obj;
   initproc init = Py_TYPE(obj)->tp_init;
+  // object.__init__ has nothing to do where there are no arguments.
+  if (init == object_init && kwargs == nullptr && PyTuple_GET_SIZE(args) == 0) return obj;
   if (init != nullptr && init(obj, args, kwargs) < 0) {
     Py_DECREF(obj);
     return nullptr;

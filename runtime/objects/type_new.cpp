@@ -405,7 +405,9 @@ int add_instance_descriptors(Builder* b) {
   if (type->tp_members != nullptr && type_add_members(type, type->tp_members) < 0) return -1;
   auto add = [&](PyGetSetDef* def, PyObject* name) {
     Ref<> descr = Ref<>::steal(PyDescr_NewGetSet(type, def));
-    return descr && PyDict_SetDefaultRef(dict, name, descr.get(), nullptr) >= 0;
+    if (!descr) return false;
+    sync::set_deferred(descr.get());
+    return PyDict_SetDefaultRef(dict, name, descr.get(), nullptr) >= 0;
   };
   if (b->add_dict && !add(&dict_getset, names.dunder_dict)) return -1;
   if (b->add_weak && !add(&weakref_getset, names.dunder_weakref)) return -1;

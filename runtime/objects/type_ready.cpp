@@ -1,5 +1,6 @@
 // PyType_Ready: completes a type whose native part is filled in: base, dict, MRO, inherited layout and slots.
 #include "objects/type.h"
+#include "memory/balance.h"
 #include "objects/descriptor_static.h"
 #include "objects/type_slots.h"
 #include "sync/deferred.h"
@@ -7,6 +8,7 @@
 #include "sync/shared_slot.h"
 
 #include <cstring>
+#include <optional>
 
 namespace amphis {
 
@@ -308,6 +310,8 @@ extern "C" int PyType_Ready(PyTypeObject* type) {
   // Looking something up on a type that this thread is just making ready sees it half made.
   if ((type->tp_flags & (Py_TPFLAGS_READY | Py_TPFLAGS_READYING)) != 0) return 0;
   type->tp_flags |= Py_TPFLAGS_READYING;
+  std::optional<memory::balance::Permanent> permanent;
+  if (!is_heap_type(type)) permanent.emplace("static types that modules make ready: as long as the process");
   if (ready_unguarded(type) == 0) return 0;
   type->tp_flags &= ~Py_TPFLAGS_READYING;
   return -1;

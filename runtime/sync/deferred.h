@@ -6,10 +6,11 @@
 // (settle_deferred_counts): threads that pass a deferred object around write no cache line in turn.
 //
 // Built-in containers and instances of classes made in Python become deferred when a thread that does not own them has
-// counted for them 64 times: two threads that read one object would otherwise write its count in turn, which is slower than
+// counted for them some 64 times: two threads that read one object would otherwise write its count in turn, which is slower than
 // all the rest. The collector, not the last reference, then ends their life; so this never happens to objects with a
 // finalizer or a weak reference, whose end a program can see, and a thread makes at most 1024 objects deferred between
-// two collections.
+// two collections. Strings, numbers and the like, which the collector does not know, become immortal instead, up to 1 MiB of
+// them in the life of a process.
 #pragma once
 
 #include "sync/variant.h"

@@ -9,7 +9,7 @@ namespace amphis {
 
 namespace {
 
-constexpr uintptr_t kVariantBits = kBreakGilDrop | kBreakStop | kBreakMerge | kBreakQuiesce;
+constexpr uintptr_t kVariantBits = kBreakGilDrop | kBreakStop | kBreakMerge | kBreakQuiesce | kBreakAlone;
 
 struct PendingCall {
   int (*function)(void*);

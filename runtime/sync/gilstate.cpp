@@ -77,8 +77,6 @@ int PyThreadState_SetAsyncExc(unsigned long ident, PyObject* exc) {
   return found;
 }
 
-void PyThreadState_EnterTracing(PyThreadState* ts) { ts->tracing++; }
-void PyThreadState_LeaveTracing(PyThreadState* ts) { ts->tracing--; }
 
 PyThreadState* PyThreadState_Next(PyThreadState* ts) {
   platform::RawLock lock(interpreter()->list_lock);

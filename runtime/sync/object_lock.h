@@ -22,7 +22,9 @@ AMPHIS_NOINLINE auto work_under_leaf_lock(const void* op, Work& work) {
 }
 template <class Work>
 AMPHIS_ALWAYS_INLINE auto with_leaf_lock(const void* op, Work work) {
-  return sync::only_thread() ? work() : work_under_leaf_lock(op, work);
+  if (sync::only_thread()) [[likely]] return work();
+  Work copy = work;  // so that what `work` captured need not be in memory on the other path
+  return work_under_leaf_lock(op, copy);
 }
 
 }  // namespace amphis

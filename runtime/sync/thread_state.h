@@ -34,6 +34,7 @@ enum EvalBreaker : uintptr_t {
   kBreakGc = 1 << 5,            // the collector asks to run
   kBreakMerge = 1 << 6,         // reference counts wait to be merged by their owner
   kBreakQuiesce = 1 << 7,       // retired memory waits for this thread to pass a safepoint
+  kBreakAlone = 1 << 9,         // the other threads have ended
 };
 
 // PyThreadState is the public layout; what follows it is the runtime's own. Written all the time by one thread: no two of

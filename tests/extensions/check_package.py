@@ -103,12 +103,15 @@ def fetch_tools(package, cache):
     """A folder for PYTHONPATH with what the package's tests import."""
     if not package.tools:
         return None
-    folder = os.path.join(cache, "tools")
-    done = os.path.join(folder, ".complete")
-    if not os.path.exists(done):
-        shutil.rmtree(folder, ignore_errors=True)
-        run_pip(["install", "--no-deps", "--no-compile", "--only-binary", ":all:", "--target", folder, *package.tools])
-        open(done, "w").close()
+    folder = os.path.join(cache, "tools-" + re.sub(r"[^a-z0-9]+", "-", " ".join(package.tools).lower()))
+    if not os.path.exists(folder):
+        # Tests of several packages may want it at the same time: it appears complete, and the first one stays.
+        mine = f"{folder}.{os.getpid()}"
+        run_pip(["install", "--no-deps", "--no-compile", "--only-binary", ":all:", "--target", mine, *package.tools])
+        try:
+            os.rename(mine, folder)
+        except OSError:
+            shutil.rmtree(mine)
     return folder
 
 

@@ -74,6 +74,14 @@ TEST_CASE("only an unshared object is unique") {
   REQUIRE(!sync::is_unique(list));
 }
 
+TEST_CASE("an object with more references than can be counted lives for ever") {
+  PyObject* number = PyFloat_FromDouble(0.5);
+  Py_SET_REFCNT(number, INT32_MAX);
+  sync::incref_stable(number);
+  for (int i = 0; i < 3; i++) sync::decref_own(number);
+  REQUIRE(_Py_IsImmortal(number));
+}
+
 TEST_CASE("a lock that is taken times out and is free again after release") {
   PyThread_type_lock lock = PyThread_allocate_lock();
   REQUIRE(PyThread_acquire_lock(lock, 1) == 1);

@@ -10,6 +10,10 @@ namespace amphis::sync {
 // second state appears the first one has passed a safepoint, or is the one that makes it.
 extern std::atomic<bool> many_threads AMPHIS_HIDDEN;
 
+// Called when many_threads has changed: before the thread that is added runs, with every other one standing still; or by the
+// thread that is left alone, at its next safepoint.
+void on_many_threads(void (*changed)());
+
 // True while no other thread can touch an object before this one's next safepoint.
 AMPHIS_ALWAYS_INLINE bool only_thread() { return !many_threads.load(std::memory_order_acquire); }
 

@@ -127,6 +127,20 @@ bool attach_or_give_up(ThreadState* ts, bool wait) {
 
 std::atomic<bool> many_threads{false};
 
+namespace {
+void (*many_threads_changed)() = [] {};
+
+void begin_many_threads() {
+  many_threads.store(true, std::memory_order_release);
+  many_threads_changed();
+}
+}  // namespace
+
+void on_many_threads(void (*changed)()) {
+  many_threads_changed = changed;
+  changed();
+}
+
 void attach(ThreadState* ts) { attach_or_give_up(ts, true); }
 bool try_attach(ThreadState* ts) { return attach_or_give_up(ts, false); }
 
@@ -165,7 +179,12 @@ void variant_safepoint(ThreadState* ts, uintptr_t bits) {
   if (bits & kBreakQuiesce) {
     clear_eval_breaker(ts, kBreakQuiesce);
     ts->quiescent.store(epoch_now(), std::memory_order_release);
-    reclaim_retired();
+    reclaim_known();
+  }
+  if (bits & kBreakAlone) {
+    clear_eval_breaker(ts, kBreakAlone);
+    // Whoever adds a thread now has to wait for this one.
+    if (only_thread()) many_threads_changed();
   }
   if (bits & kBreakMerge) {
     clear_eval_breaker(ts, kBreakMerge);
@@ -181,7 +200,7 @@ bool variant_may_add(ThreadState* ts) {
     // From here on object locks are real. The one thread there is must notice: it is the caller, or it has to come to
     // a stand first.
     if (!tls_current) return false;
-    many_threads.store(true, std::memory_order_release);
+    begin_many_threads();
   }
   // Born into a stopped world: it waits like everybody.
   if (world.stopper.load(std::memory_order_relaxed)) thread_status(ts).store(kSuspended);
@@ -190,12 +209,14 @@ bool variant_may_add(ThreadState* ts) {
 
 void variant_prepare_thread(ThreadState* ts) {
   stop_the_world(ts, "second thread", nullptr);
-  many_threads.store(true, std::memory_order_release);
+  begin_many_threads();
   start_the_world(ts);
 }
 
 void variant_thread_removed() {
-  if (interpreter()->thread_count.load() <= 1) many_threads.store(false, std::memory_order_release);
+  if (interpreter()->thread_count.load() > 1) return;
+  many_threads.store(false, std::memory_order_release);
+  if (auto* left = static_cast<ThreadState*>(interpreter()->threads)) set_eval_breaker(left, kBreakAlone);
 }
 
 void variant_thread_bound(ThreadState* ts) { register_owner(ts); }

@@ -26,8 +26,9 @@ AMPHIS_NOINLINE void count_deferred(PyObject* op, Py_ssize_t change);
 void settle_deferred_counts();
 // False: the object is immortal or deferred already.
 bool set_deferred(PyObject* op);
-// At start-up: says of which objects programs cannot see when they end.
-void set_deferral_policy(bool (*policy)(PyObject*));
+// At start-up: says of which objects programs cannot see when they end, and how large values are: objects without references
+// of which nobody sees whether they end at all (0: it is none, or too large to say).
+void set_deferral_policy(bool (*ends_unseen)(PyObject*), size_t (*size_of_value)(PyObject*));
 // By the collector, at every collection: threads may make objects deferred again that they read often.
 void renew_deferrals();
 

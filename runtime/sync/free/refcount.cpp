@@ -23,7 +23,7 @@
 
 namespace amphis::sync {
 
-// An object of another thread, and how often this one has counted for it.
+// An object of another thread, and how often this one was seen to count for it.
 struct ForeignReads {
   PyObject* op;
   uint32_t times;
@@ -35,8 +35,9 @@ struct alignas(64) RefQueue {
   uintptr_t owner;
   RefQueue* next;
   PtrStack<PyObject*> objects;
-  static constexpr size_t kForeign = 64;
+  static constexpr size_t kForeign = 512;
   ForeignReads foreign[kForeign];
+  uint32_t random;
   uint32_t deferrals_left;  // until `deferral_round` is over
   uint32_t deferral_round;
 };
@@ -51,6 +52,14 @@ namespace {
 
 // While one thread state exists no other thread counts, so plain instructions do.
 bool alone() { return !many_threads.load(std::memory_order_acquire); }
+
+void add_to_shared(PyObject* op, Py_ssize_t change) {
+  change *= 1 << _Py_REF_SHARED_SHIFT;
+  if (alone())
+    store_relaxed(op->ob_ref_shared, load_relaxed(op->ob_ref_shared) + change);
+  else
+    fetch_add(op->ob_ref_shared, change);
+}
 
 constexpr int kBucketBits = 6;
 
@@ -131,15 +140,51 @@ void free_queue(ThreadState* ts) {
   std::free(q);
 }
 
-bool (*ends_unseen)(PyObject*);  // set at start-up; null: nothing else becomes deferred
+// Set at start-up; null: nothing else becomes deferred or permanent.
+bool (*ends_unseen)(PyObject*);
+size_t (*size_of_value)(PyObject*);
 
-// The caller has counted for another thread's object. What it does so again and again for becomes deferred.
+// As many bytes of values, and none larger, may stay for ever.
+constexpr Py_ssize_t kPermanentBytes = Py_ssize_t(1) << 20;
+constexpr Py_ssize_t kPermanentMost = 4096;
+std::atomic<Py_ssize_t> permanent_left{kPermanentBytes};
+
+// Makes the owner give the object up, which somebody else uses all the time: its own count lies beside what they read.
+AMPHIS_NOINLINE void disown(PyObject* op) {
+  if (load_relaxed(op->ob_tid) == _Py_UNOWNED_TID) return;
+  add_to_shared(op, 1);
+  queue_for_owner(op);
+}
+
+// The collector cannot free what it does not know, so a value becomes immortal instead of deferred. An owner counts without
+// looking for the mark: it is made when there is none any more.
+void make_permanent(PyObject* op, Py_ssize_t bytes) {
+  if (bytes > kPermanentMost) return;
+  if (load_relaxed(op->ob_ref_shared) >> _Py_REF_SHARED_SHIFT < kDeferredBias / 2) {
+    if (permanent_left.fetch_sub(bytes, std::memory_order_relaxed) < bytes) {
+      permanent_left.fetch_add(bytes, std::memory_order_relaxed);
+      return;
+    }
+    add_to_shared(op, kDeferredBias);  // references that nobody drops
+    disown(op);
+  }
+  if (load_relaxed(op->ob_tid) == _Py_UNOWNED_TID) store_relaxed(op->ob_ref_local, _Py_IMMORTAL_REFCNT_LOCAL);
+}
+
+// The caller has counted for another thread's object. What it does so again and again for becomes deferred,
+// or permanent.
+// It looks at some of these moments only, and at random: objects that are read in turn and share a place of the table would
+// drive each other out of it for ever if all were looked at.
 void note_foreign_read(PyObject* op) {
-  constexpr uint32_t kOften = 64;
+  constexpr unsigned kLookBits = 4;
+  constexpr uint32_t kOften = 4;
   ThreadState* ts = current_thread();
   RefQueue* q = ts != nullptr ? ts->merge_queue : nullptr;
   if (q == nullptr) return;
-  ForeignReads& entry = q->foreign[(reinterpret_cast<uintptr_t>(op) >> 5) % RefQueue::kForeign];
+  q->random = q->random * 1664525u + 1013904223u;  // Knuth, Lewis
+  if (q->random >> (32 - kLookBits) != 0) return;
+  constexpr unsigned kPlaceBits = std::countr_zero(RefQueue::kForeign);
+  ForeignReads& entry = q->foreign[(uint64_t(reinterpret_cast<uintptr_t>(op)) * 0x9E3779B97F4A7C15ull) >> (64 - kPlaceBits)];
   if (entry.op != op) {
     // Of two objects in one place the more frequent one wins.
     if (entry.times > 1)
@@ -154,7 +199,12 @@ void note_foreign_read(PyObject* op) {
       q->deferral_round = round;
       q->deferrals_left = kDeferralsPerCollection;
     }
-    if (q->deferrals_left != 0 && ends_unseen != nullptr && ends_unseen(op) && set_deferred(op)) --q->deferrals_left;
+    if (ends_unseen == nullptr) return;
+    if (const size_t bytes = size_of_value(op)) return make_permanent(op, Py_ssize_t(bytes));
+    if (q->deferrals_left != 0 && ends_unseen(op) && set_deferred(op)) {
+      --q->deferrals_left;
+      disown(op);
+    }
   }
 }
 
@@ -178,7 +228,8 @@ void register_owner(ThreadState* ts) {
   AMPHIS_ASSERT(!ts->merge_queue);
   void* memory = std::aligned_alloc(alignof(RefQueue), sizeof(RefQueue));
   AMPHIS_CHECK(memory);
-  auto* q = new (memory) RefQueue{ts, ts->owner_id, nullptr, {}, {}, kDeferralsPerCollection, deferral_round.load()};
+  auto* q = new (memory) RefQueue{ts, ts->owner_id, nullptr, {}, {}, uint32_t(ts->owner_id >> 6), kDeferralsPerCollection,
+                               deferral_round.load()};
   ts->merge_queue = q;
   Bucket& b = bucket_of(q->owner);
   platform::RawLock lock(b.lock);
@@ -244,14 +295,6 @@ void reset_owners_after_fork() {
 }
 
 namespace {
-
-void add_to_shared(PyObject* op, Py_ssize_t change) {
-  change *= 1 << _Py_REF_SHARED_SHIFT;
-  if (alone())
-    store_relaxed(op->ob_ref_shared, load_relaxed(op->ob_ref_shared) + change);
-  else
-    fetch_add(op->ob_ref_shared, change);
-}
 
 memory::Account* accounts_for(memory::Account* accounts, PyObject* op) {
   constexpr unsigned kSetBits = std::countr_zero(memory::kAccounts / 2);
@@ -354,7 +397,20 @@ PyObject* get_ref_locked(PyObject* const* slot, const void* owner) {
   return take_ref(slot);
 }
 
-void set_deferral_policy(bool (*policy)(PyObject*)) { ends_unseen = policy; }
+void own_count_overflowed(PyObject* op) {
+  store_relaxed(op->ob_ref_local, _Py_IMMORTAL_REFCNT_LOCAL);
+  store_relaxed(op->ob_tid, _Py_UNOWNED_TID);
+}
+
+void own_count_ended(PyObject* op) {
+  if (load_relaxed(op->ob_ref_local) != 0) return own_count_overflowed(op);
+  _Py_MergeZeroLocalRefcount(op);
+}
+
+void set_deferral_policy(bool (*policy)(PyObject*), size_t (*size)(PyObject*)) {
+  size_of_value = size;
+  ends_unseen = policy;
+}
 
 void renew_deferrals() { deferral_round.fetch_add(1, std::memory_order_relaxed); }
 

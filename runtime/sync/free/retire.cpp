@@ -1,5 +1,8 @@
 // Retired blocks. Each thread collects them in batches; a full batch gets an epoch as its goal and waits until every
 // attached thread's `quiescent` has reached it. Batches of ended threads are everybody's.
+//
+// Asking the others costs each of them a look at its eval breaker and a line that it shares, so it must be rare: a batch is
+// large, the more threads there are the more batches wait for one question, and to be asked makes no thread ask in turn.
 #include "sync/free/epoch.h"
 
 #include "base/assert.h"
@@ -15,7 +18,9 @@ namespace amphis::sync {
 
 namespace {
 
-constexpr unsigned kBatch = 63;
+constexpr unsigned kBatch = 254;
+constexpr size_t kBatchBytes = size_t(4) << 20;  // as soon as so much waits, it waits for no more
+constexpr unsigned kThreadsPerBatch = 4;         // with four times as many threads a thread lets one batch more wait
 
 struct Retired {
   void (*free)(void*);
@@ -26,11 +31,13 @@ struct Batch {
   Batch* next = nullptr;
   uint64_t goal = 0;
   unsigned count = 0;
+  size_t bytes = 0;
   Retired items[kBatch];
 
   void free_items() {
     for (unsigned i = 0; i < count; i++) items[i].free(items[i].ptr);
     count = 0;
+    bytes = 0;
   }
 };
 
@@ -122,7 +129,7 @@ void ref_is_due(void* op) {
   if (ThreadState* ts = current_thread()) set_eval_breaker(ts, kBreakMerge);
 }
 
-void defer_page(void* p, void (*release)(void*)) { retire_with(release, p); }
+void defer_page(void* p, void (*release)(void*)) { retire_with(release, p, memory::kPageSize); }
 
 }  // namespace
 
@@ -131,12 +138,15 @@ std::atomic<uint64_t> current_epoch{1};
 struct RetireList {
   Batch* open = nullptr;
   BatchQueue closed;
+  unsigned unasked = 0;  // closed batches for which nobody has been asked
 };
 
 namespace {
 
-void reclaim_closed(RetireList* list) {
-  while (list->closed.head && epoch_reached(list->closed.head->goal)) free_batch(list->closed.take());
+// `look`: at what all threads have reached, not only at what is known of that.
+void reclaim_closed(RetireList* list, bool look) {
+  auto may_go = [look](uint64_t goal) { return look ? epoch_reached(goal) : goal <= reached.load(std::memory_order_acquire); };
+  while (list->closed.head && may_go(list->closed.head->goal)) free_batch(list->closed.take());
 }
 
 RetireList* list_of(ThreadState* ts) {
@@ -152,8 +162,12 @@ AMPHIS_NOINLINE void close_batch(RetireList* list) {
   list->open = nullptr;
   b->goal = epoch_advance();
   list->closed.append(b);
-  reclaim_closed(list);
-  if (list->closed.head) ask_laggards(list->closed.head->goal);
+  reclaim_closed(list, false);
+  if (++list->unasked < interpreter()->thread_count.load(std::memory_order_relaxed) / kThreadsPerBatch && b->bytes < kBatchBytes)
+    return;
+  list->unasked = 0;
+  reclaim_closed(list, true);
+  if (list->closed.head) ask_laggards(list->closed.tail->goal);
   reclaim_orphans();
 }
 
@@ -175,7 +189,7 @@ bool epoch_reached(uint64_t goal) {
   return goal <= oldest;
 }
 
-void retire_with(void (*fn)(void*), void* ptr) {
+void retire_with(void (*fn)(void*), void* ptr, size_t bytes) {
   ThreadState* ts = current_thread();
   if (!ts) [[unlikely]] {
     if (Batch* b = new_batch()) {
@@ -193,7 +207,8 @@ void retire_with(void (*fn)(void*), void* ptr) {
   if (!list || (!list->open && !(list->open = new_batch()))) return;  // out of memory: the block leaks
   Batch* b = list->open;
   b->items[b->count++] = {fn, ptr};
-  if (b->count == kBatch) close_batch(list);
+  b->bytes += bytes;
+  if (b->count == kBatch || b->bytes >= kBatchBytes) close_batch(list);
 }
 
 void retire_ref(PyObject* op) {
@@ -217,8 +232,8 @@ void drop_due_refs() {
   }
 }
 
-void retire(void* ptr) {
-  if (ptr) retire_with(free_block, ptr);
+void retire(void* ptr, size_t bytes) {
+  if (ptr) retire_with(free_block, ptr, bytes);
 }
 
 void reclaim_retired() {
@@ -228,9 +243,15 @@ void reclaim_retired() {
     if (list->open && list->open->count)
       close_batch(list);
     else
-      reclaim_closed(list);
+      reclaim_closed(list, true);
   }
   reclaim_orphans();
+}
+
+void reclaim_known() {
+  ThreadState* ts = current_thread();
+  if (RetireList* list = ts ? ts->retired : nullptr)
+    reclaim_closed(list, list->closed.head && list->closed.head->bytes >= kBatchBytes);
 }
 
 void reclaim_all_retired() {

@@ -6,13 +6,16 @@
 
 namespace amphis::sync {
 
-void retire(void* ptr);
-void retire_with(void (*fn)(void*), void* ptr);
+// `bytes`, where it may be much: what waits.
+void retire(void* ptr, size_t bytes = 0);
+void retire_with(void (*fn)(void*), void* ptr, size_t bytes = 0);
 void retire_ref(PyObject* op);
 // Drops the references whose time has come. At a safepoint: deallocators run.
 void drop_due_refs();
 // Frees whatever waits in this thread's list and can go.
 void reclaim_retired();
+// The part of it that is known to be able to go, which costs no look at other threads; they are looked at for much memory.
+void reclaim_known();
 // Frees every list of every thread: the world is stopped or only this thread is left.
 void reclaim_all_retired();
 

@@ -56,11 +56,22 @@ AMPHIS_ALWAYS_INLINE bool is_private(PyObject* op) {
 // so only this thread merges the halves of its count.
 AMPHIS_ALWAYS_INLINE bool is_stable(PyObject* op) { return load_relaxed(op->ob_tid) == _Py_ThreadId(); }
 
+// What is left to do when a count of the owner's has become 0, or has left its range.
+AMPHIS_NOINLINE void own_count_ended(PyObject* op);
+AMPHIS_COLD void own_count_overflowed(PyObject* op);
+
 // Adds a reference to an object that is_stable.
 AMPHIS_ALWAYS_INLINE void incref_stable(PyObject* op) {
-  const uint32_t local = load_relaxed(op->ob_ref_local) + 1;
-  static_assert(_Py_IMMORTAL_REFCNT_LOCAL == UINT32_MAX);
-  if (local != 0) [[likely]] store_relaxed(op->ob_ref_local, local);
+  if (amphis_add_own(op)) [[unlikely]] own_count_overflowed(op);
+}
+
+// Py_DECREF of what is most often this thread's own and seldom immortal.
+AMPHIS_ALWAYS_INLINE void decref_own(PyObject* op) {
+  if (is_stable(op)) [[likely]] {
+    if (amphis_subtract_own(op)) [[unlikely]] own_count_ended(op);
+  } else if (!_Py_IsImmortal(op)) {
+    _Py_DecRefShared(op);
+  }
 }
 
 // Numbers and strings that many threads read from one slot would have a count that all of them write. After

@@ -9,6 +9,8 @@ namespace amphis::sync {
 // True while no other thread can touch an object before this one's next safepoint.
 inline bool only_thread() { return true; }
 
+inline void on_many_threads(void (*)()) {}
+
 // The uncontended halves of a PyMutex that only attached threads lock and unlock: no other thread can interfere.
 // False: use mutex_lock_timed or mutex_try_unlock.
 inline bool attached_try_lock(PyMutex* m) {

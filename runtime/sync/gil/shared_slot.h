@@ -23,6 +23,8 @@ inline bool is_private(PyObject* op) { return Py_REFCNT(op) == 1; }
 inline bool is_stable(PyObject*) { return true; }
 // Adds a reference to an object that is_stable.
 inline void incref_stable(PyObject* op) { Py_INCREF(op); }
+// Py_DECREF of what is most often this thread's own and seldom immortal.
+inline void decref_own(PyObject* op) { Py_DECREF(op); }
 inline void incref_foreign(PyObject* op) { Py_INCREF(op); }
 
 inline bool has_uncounted_reads(PyObject*) { return false; }
