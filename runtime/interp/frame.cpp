@@ -21,6 +21,8 @@ namespace amphis {
 
 namespace {
 
+PyObject loop_left[1] = {PyObject_HEAD_INIT(&PyBaseObject_Type)};
+
 // A thread's two stacks: reserved address space that the system fills with zero pages when touched, for zero is the empty
 // register. Registers come first, frames behind them.
 constexpr size_t kStackBytes = kRegisterStackBytes + kFrameStackBytes;
@@ -54,6 +56,8 @@ void give_stacks_back(char* stacks, bool unused) {
 Value* entry_registers(ThreadState* ts) { return ts->reg_top; }
 
 }  // namespace
+
+PyObject* const kLoopLeft = loop_left;
 
 bool interp_thread_created(ThreadState* ts) {
   char* regs = reserve_stacks();

@@ -101,6 +101,9 @@ bool bind_arguments(PyFunctionObject* function, PyCodeObject* code, const Value*
 
 // Runs from `entry` (flag kFrameEntry) until it returns. New reference or null.
 PyObject* run_frame(ThreadState* ts, Frame* entry);
+// What another loop returns to run_frame when it is not the one to run any more: current_frame() goes on. Borrowed; no
+// object of a program's.
+extern PyObject* const kLoopLeft;
 
 // Calls a Python function with object arguments (PyFunctionObject's vectorcall).
 PyObject* function_vectorcall(PyObject* function, PyObject* const* args, size_t nargsf, PyObject* kwnames);

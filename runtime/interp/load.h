@@ -133,14 +133,16 @@ inline void allow_uncounted(PyObject* o) {
 // others.
 enum class Expect { kInstances, kCode };
 
-// The contents of a register for what a slot holds while no other thread writes it.
+// The contents of a register for what a slot holds while no other thread writes it. Code keeps a number of a thread that
+// has ended without its object; of what instances hold a program may ask which object it is.
 template <Expect kExpected>
 AMPHIS_ALWAYS_INLINE Value value_of_slot(PyObject* o) {
-  if (kRaces && kExpected == Expect::kInstances && sync::is_stable(o)) [[likely]] {
+  if constexpr (kExpected == Expect::kCode) return value_shared(o);
+  if (kRaces && sync::is_stable(o)) [[likely]] {
     sync::incref_stable(o);
     return value_owned(o);
   }
-  return value_shared(o);
+  return _Py_IsImmortal(o) ? value_borrowed(o) : value_held(o);
 }
 
 // The rest of load_slot, for objects of other threads. New references or null.

@@ -15,7 +15,7 @@
       if (handle_eval_breaker(ts) < 0) goto error;                                                           \
       if (!monitored(ts)) {                                                                                  \
         f->pc = pc + (words);                                                                                \
-        return kLeftMonitoring;                                                                              \
+        return kLoopLeft;                                                                                    \
       }                                                                                                      \
     }                                                                                                        \
   } while (0)

@@ -205,10 +205,9 @@ void monitored_end_of_send(Frame* f, PyObject* value);
 // A generator has given f the next item: its FOR_ITER goes on.
 AMPHIS_NOINLINE void monitored_item(Frame* f, BranchPoint* branch);
 
-// Runs the frames from f on while events are wanted. kLeftMonitoring: they are not any more, the plain loop takes over.
+// Runs the frames from f on while events are wanted. kLoopLeft: they are not any more, the plain loop takes over.
 // `skip`: words from f->pc, the instruction that ran last, to where it goes on.
 PyObject* run_frame_monitored(ThreadState* ts, Frame* f, uint32_t skip);
-extern PyObject* const kLeftMonitoring;
 
 // --- sys.settrace, sys.setprofile (trace_events.cpp). New functions are installed in a stopped world.
 int set_trace_function(ThreadState* ts, Py_tracefunc function, PyObject* object);

@@ -53,7 +53,7 @@
 #define LOOP_ENDS()                                          \
   hand_over : {                                              \
     PyObject* object = run_frame_monitored(ts, f, nargs);    \
-    if (object != kLeftMonitoring) return object;            \
+    if (object != kLoopLeft) return object;                  \
     f = current_frame(ts);                                   \
     ENTER_FRAME();                                           \
     DISPATCH();                                              \

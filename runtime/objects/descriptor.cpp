@@ -48,11 +48,12 @@ T* new_descr(PyTypeObject* kind, PyTypeObject* type, const char* name) {
   return descr;
 }
 
-PyObject* finish(void* descr) {
+template <typename T>
+PyObject* finish(T* descr) {
   // Those of built-in types live as long as the process and lead to nothing that the collector frees.
-  const PyTypeObject* type = static_cast<PyDescrObject*>(descr)->d_type;
-  if ((type->tp_flags & _Py_TPFLAGS_STATIC_BUILTIN) == 0) track(static_cast<PyObject*>(descr));
-  return static_cast<PyObject*>(descr);
+  const PyTypeObject* type = descr->d_common.d_type;
+  if ((type->tp_flags & _Py_TPFLAGS_STATIC_BUILTIN) == 0) track(as_object(descr));
+  return as_object(descr);
 }
 
 bool check_object(PyObject* self, PyObject* obj) {
@@ -547,7 +548,8 @@ PyObject* PyWrapper_New(PyObject* descr, PyObject* self) {
   if (bound == nullptr) return PyErr_NoMemory();
   bound->descr = Py_NewRef(descr);
   bound->self = Py_NewRef(self);
-  return finish(bound);
+  track(as_object(bound));
+  return as_object(bound);
 }
 
 }  // extern "C"

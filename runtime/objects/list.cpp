@@ -140,7 +140,9 @@ void list_free_array(PyObject** items) {
 
 void list_retire_array(PyObject** items) {
   if (items == nullptr) return;
-  sync::retire(reinterpret_cast<char*>(items) - kListHeader, static_cast<size_t>(list_array_capacity(items)) * sizeof(PyObject*));
+  // Only what readers may still look at is known to have its capacity before it.
+  const size_t bytes = kRaces ? static_cast<size_t>(list_array_capacity(items)) * sizeof(PyObject*) : 0;
+  sync::retire(reinterpret_cast<char*>(items) - kListHeader, bytes);
 }
 
 PyObject* list_get_item_among_threads(PyListObject* list, Py_ssize_t index) {

@@ -77,7 +77,6 @@ int PyThreadState_SetAsyncExc(unsigned long ident, PyObject* exc) {
   return found;
 }
 
-
 PyThreadState* PyThreadState_Next(PyThreadState* ts) {
   platform::RawLock lock(interpreter()->list_lock);
   return ts->next;

@@ -450,6 +450,16 @@ class DyingReferences(unittest.TestCase):
         del reference
         self.assertEqual(called, [])
 
+    def test_bound_slots_in_cycles_are_collected(self):
+        class Items(list):
+            pass
+        items = Items()
+        items.extend(items.__getattribute__(name) for name in ("__len__", "__init__", "__iter__", "__eq__") * 20)
+        reference = weakref.ref(items)
+        del items
+        gc.collect()
+        self.assertIsNone(reference())
+
     def test_a_comparison_that_cannot_be_got_at_is_none(self):
         class E:
             @property

@@ -9,13 +9,12 @@
 //
 // A frame that changes loops has begun, so the monitored loop (interp/monitoring.h), should it take over, need not tell of that.
 //
-// The loop for one thread is entered first; it calls the other one, which returns kOneThreadLeft when it is not in force any
+// The loop for one thread is entered first; it calls the other one, which returns kLoopLeft when it is not in force any
 // more: current_frame() goes on.
 #pragma once
 
 namespace amphis {
 
-extern PyObject* const kOneThreadLeft;
 PyObject* run_frame_among_threads(ThreadState* ts, Frame* f);
 // Without a frame a loop brings its table up to date.
 inline void choose_loop() {
@@ -28,10 +27,10 @@ inline void choose_loop() {
 #ifdef AMPHIS_LOOP_AMONG_THREADS
 #define THIS_LOOP run_frame_among_threads
 #define THREADS Threads::kMany
-#define LOOP_CHANGE()      \
-  change_loop : {          \
-    f->pc = pc;            \
-    return kOneThreadLeft; \
+#define LOOP_CHANGE() \
+  change_loop : {     \
+    f->pc = pc;       \
+    return kLoopLeft; \
   }
 #else
 #define THIS_LOOP run_frame
@@ -41,7 +40,7 @@ inline void choose_loop() {
     f->pc = pc;                                          \
     f->flags |= kFrameSeen;                              \
     PyObject* object = run_frame_among_threads(ts, f);   \
-    if (object != kOneThreadLeft) return object;         \
+    if (object != kLoopLeft) return object;              \
     f = current_frame(ts);                               \
     ENTER_FRAME();                                       \
     DISPATCH();                                          \
