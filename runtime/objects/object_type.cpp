@@ -210,21 +210,24 @@ int set_class(PyObject* self, PyObject* value, void*) {
     return -1;
   }
   PyTypeObject* to = as_type(value);
-  PyTypeObject* from = Py_TYPE(self);
   if (PySys_Audit("object.__setattr__", "OsO", self, "__class__", value) < 0) return -1;
-  if (!class_assignment_allowed(from, to)) return -1;
-  if (from == to) return 0;
-  {
+  for (;;) {
+    Ref<> held = Ref<>::share(as_object(Py_TYPE(self)));  // another thread may let go of it meanwhile
+    PyTypeObject* from = as_type(held.get());
+    if (!class_assignment_allowed(from, to)) return -1;
+    if (from == to) return 0;
     ObjectLock lock(self);
     // The values' order belongs to the old class's keys.
     if (has_inline_values(from) && inline_values(self, from)->valid && instance_materialize_dict(self) == nullptr) {
       return -1;
     }
+    // The instance's reference is dropped once, by who replaces the class.
+    if (Py_TYPE(self) != from) continue;
     if (is_heap_type(to)) Py_INCREF(as_object(to));
     sync::store_release(self->ob_type, to);
+    if (is_heap_type(from)) Py_DECREF(as_object(from));  // of two
+    return 0;
   }
-  if (is_heap_type(from)) Py_DECREF(as_object(from));
-  return 0;
 }
 
 // --- Methods ------------------------------------------------------------------------------------------------------

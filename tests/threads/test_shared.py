@@ -1,4 +1,5 @@
 """Threads that share built-in containers, attributes and iterators: nothing is lost, nothing breaks."""
+import gc
 import itertools
 import json
 import queue
@@ -221,6 +222,28 @@ class Shared(unittest.TestCase):
             for _ in range(ROUNDS):
                 a.f()
         together(write, read)
+
+    def test_classes_that_several_threads_assign_to_one_object_keep_their_references(self):
+        class First:
+            pass
+
+        class Second:
+            pass
+        shared = First()
+        kept = [First() for _ in range(10)] + [Second() for _ in range(10)]
+
+        def count():
+            gc.collect()
+            return sys.getrefcount(First) + sys.getrefcount(Second)
+        before = count()
+
+        def change(_):
+            for _ in range(ROUNDS):
+                shared.__class__ = Second
+                shared.__class__ = First
+        together(change)
+        self.assertEqual(count(), before)
+        self.assertEqual({type(o) for o in kept}, {First, Second})
 
     def test_one_iterator_for_all(self):
         for make in (lambda: iter(list(range(ROUNDS))), lambda: iter(range(ROUNDS)), lambda: itertools.count(),
