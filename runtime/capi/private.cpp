@@ -4,6 +4,7 @@
 #include "objects/method.h"
 #include "objects/template_string.h"
 #include "sync/ref.h"
+#include "sync/shared_slot.h"
 
 using amphis::Ref;
 
@@ -59,7 +60,7 @@ int _PyGen_FetchStopIterationValue(PyObject** value) {
   if (PyErr_Occurred()) {
     if (!PyErr_ExceptionMatches(PyExc_StopIteration)) return -1;
     Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
-    *value = Py_XNewRef(reinterpret_cast<PyStopIterationObject*>(exc.get())->value);
+    *value = amphis::sync::get_ref(&reinterpret_cast<PyStopIterationObject*>(exc.get())->value, exc.get()).release();
   }
   if (*value == nullptr) *value = Py_NewRef(Py_None);
   return 0;

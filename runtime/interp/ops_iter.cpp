@@ -4,6 +4,7 @@
 #include "interp/monitoring.h"
 #include "interp/ops.h"
 #include "sync/ref.h"
+#include "sync/shared_slot.h"
 
 namespace amphis {
 
@@ -256,7 +257,8 @@ bool op_cleanup_throw(Frame* f, const Word* pc) {
   Regs x(f, pc);
   PyObject* exc = pointer_of(x.B());
   if (PyErr_GivenExceptionMatches(exc, PyExc_StopIteration)) {
-    PyObject* value = Py_NewRef(reinterpret_cast<PyStopIterationObject*>(exc)->value);
+    Ref<> given = sync::get_ref(&reinterpret_cast<PyStopIterationObject*>(exc)->value, exc);
+    PyObject* value = given ? given.release() : Py_NewRef(Py_None);
     x.clear(x.a());
     x.clear(x.b());
     x.set(x.a() + 1, value_owned(value));

@@ -7,6 +7,7 @@
 #include "modules/import_binary.h"
 #include "modules/import_state.h"
 #include "modules/running_config.h"
+#include "objects/exceptions.h"
 #include "objects/module.h"
 #include "objects/names.h"
 #include "platform/os.h"
@@ -131,8 +132,8 @@ PyObject* timed_load(PyObject* name) {
 void explain_other_variant(PyObject* name) {
   PyObject* error = PyErr_GetRaisedException();
   if (!Py_IS_TYPE(error, reinterpret_cast<PyTypeObject*>(PyExc_ModuleNotFoundError))) return PyErr_SetRaisedException(error);
-  PyObject* missing = reinterpret_cast<PyImportErrorObject*>(error)->name;
-  if (missing != nullptr && PyUnicode_Check(missing) && _PyUnicode_Equal(missing, name)) {
+  Ref<> missing = exception_field(error, &reinterpret_cast<PyImportErrorObject*>(error)->name);
+  if (missing && PyUnicode_Check(missing.get()) && _PyUnicode_Equal(missing, name)) {
     Py_ssize_t length = PyUnicode_GET_LENGTH(name), dot = PyUnicode_FindChar(name, '.', 0, length, -1);
     Ref<> folders;
     if (dot >= 0) {
@@ -154,7 +155,7 @@ void explain_other_variant(PyObject* name) {
       Ref<> message = Ref<>::steal(PyUnicode_FromFormat("No module named %R: %s", name, hint.c_str()));
       Ref<> args = message ? Ref<>::steal(PyTuple_Pack(1, message.get())) : Ref<>();
       if (args) {
-        Py_XSETREF(reinterpret_cast<PyImportErrorObject*>(error)->msg, message.release());
+        set_exception_field(error, &reinterpret_cast<PyImportErrorObject*>(error)->msg, message);
         PyException_SetArgs(error, args);
       }
       break;

@@ -8,6 +8,7 @@
 #include "objects/error_display.h"
 #include "objects/names.h"
 #include "source/decode.h"
+#include "sync/atomic_field.h"
 #include "sync/ref.h"
 #include "sync/thread_state.h"
 
@@ -60,7 +61,7 @@ void print_chain_plain(PyObject* exc, PyObject* file, int depth) {
     if (cause) {
       print_chain_plain(cause, file, depth + 1);
       PyFile_WriteString("\nThe above exception was the direct cause of the following exception:\n\n", file);
-    } else if (context && !reinterpret_cast<PyBaseExceptionObject*>(exc)->suppress_context) {
+    } else if (context && !sync::load_relaxed(reinterpret_cast<PyBaseExceptionObject*>(exc)->suppress_context)) {
       print_chain_plain(context, file, depth + 1);
       PyFile_WriteString("\nDuring handling of the above exception, another exception occurred:\n\n", file);
     }

@@ -243,7 +243,7 @@ void PyErr_Restore(PyObject* type, PyObject* value, PyObject* traceback) {
   }
   if (tb && tb.get() != Py_None) {
     PyException_SetTraceback(exc, tb);
-  } else if (as_exception(exc)->traceback != nullptr) {
+  } else if (sync::load_relaxed(as_exception(exc)->traceback) != nullptr) {
     PyException_SetTraceback(exc, Py_None);
   }
   replace_current(exc.release());

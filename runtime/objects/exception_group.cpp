@@ -70,9 +70,9 @@ PyObject* group_repr(PyObject* self) {
   if (PyObject* text = as_group(self)->excs_str) {
     return PyUnicode_FromFormat("%s(%R, %U)", _PyType_Name(Py_TYPE(self)), as_group(self)->msg, text);
   }
-  PyObject* args = as_exception(self)->args;
+  Ref<> args = exception_args(self);
   Ref<> shown;
-  if (PyTuple_GET_SIZE(args) == 2 && PyList_Check(PyTuple_GET_ITEM(args, 1))) {
+  if (PyTuple_GET_SIZE(args.get()) == 2 && PyList_Check(PyTuple_GET_ITEM(args.get(), 1))) {
     shown = Ref<>::steal(PySequence_List(as_group(self)->excs));
   } else {
     shown = Ref<>::share(as_group(self)->excs);
@@ -93,10 +93,10 @@ PyObject* derive_like(PyObject* self, PyObject* excs) {
     PyErr_SetString(PyExc_TypeError, "derive must return an instance of BaseExceptionGroup");
     return nullptr;
   }
-  PyBaseExceptionObject* from = as_exception(self);
-  if (from->traceback != nullptr && PyException_SetTraceback(made, from->traceback) < 0) return nullptr;
-  PyException_SetContext(made, Py_XNewRef(from->context));
-  PyException_SetCause(made, Py_XNewRef(from->cause));
+  Ref<> traceback = Ref<>::steal(PyException_GetTraceback(self));
+  if (traceback && PyException_SetTraceback(made, traceback) < 0) return nullptr;
+  PyException_SetContext(made, PyException_GetContext(self));
+  PyException_SetCause(made, PyException_GetCause(self));
   Ref<> name = Ref<>::steal(PyUnicode_InternFromString("__notes__"));
   PyObject* found;
   if (!name || PyObject_GetOptionalAttr(self, name, &found) < 0) return nullptr;
@@ -245,7 +245,11 @@ bool collect_leaf_ids(PyObject* exc, PyObject* ids) {
 bool came_from(PyObject* exc, PyObject* orig) {
   PyBaseExceptionObject* a = as_exception(exc);
   PyBaseExceptionObject* b = as_exception(orig);
-  return a->notes == b->notes && a->traceback == b->traceback && a->cause == b->cause && a->context == b->context;
+  const auto same = [=](PyObject* PyBaseExceptionObject::* field) {
+    return sync::load_relaxed(a->*field) == sync::load_relaxed(b->*field);
+  };
+  return same(&PyBaseExceptionObject::notes) && same(&PyBaseExceptionObject::traceback) &&
+         same(&PyBaseExceptionObject::cause) && same(&PyBaseExceptionObject::context);
 }
 
 }  // namespace

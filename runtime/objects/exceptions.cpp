@@ -49,10 +49,9 @@ int each_own_field(PyObject* self, F f) {
 
 PyObject* exception_repr(PyObject* self) {
   const char* name = _PyType_Name(Py_TYPE(self));
-  ObjectLock lock(self);
-  PyObject* args = as_exception(self)->args;
-  if (PyTuple_GET_SIZE(args) == 1) return PyUnicode_FromFormat("%s(%R)", name, PyTuple_GET_ITEM(args, 0));
-  return PyUnicode_FromFormat("%s%R", name, args);
+  Ref<> args = exception_args(self);
+  if (PyTuple_GET_SIZE(args.get()) == 1) return PyUnicode_FromFormat("%s(%R)", name, PyTuple_GET_ITEM(args.get(), 0));
+  return PyUnicode_FromFormat("%s%R", name, args.get());
 }
 
 PyObject* exception_setstate(PyObject* self, PyObject* state) {
@@ -63,6 +62,7 @@ PyObject* exception_setstate(PyObject* self, PyObject* state) {
   }
   Py_ssize_t at = 0;
   PyObject *key, *value;
+  ObjectLock lock(state);
   while (PyDict_Next(state, &at, &key, &value)) {
     Ref<> k = Ref<>::share(key), v = Ref<>::share(value);
     if (PyObject_SetAttr(self, k, v) < 0) return nullptr;
@@ -95,10 +95,7 @@ PyObject* exception_add_note(PyObject* self, PyObject* note) {
   Py_RETURN_NONE;
 }
 
-PyObject* get_args(PyObject* self, void*) {
-  ObjectLock lock(self);
-  return Py_NewRef(as_exception(self)->args);
-}
+PyObject* get_args(PyObject* self, void*) { return exception_args(self).release(); }
 int set_args(PyObject* self, PyObject* value, void*) {
   if (value == nullptr) {
     PyErr_SetString(PyExc_TypeError, "args may not be deleted");
@@ -106,8 +103,7 @@ int set_args(PyObject* self, PyObject* value, void*) {
   }
   Ref<> args = Ref<>::steal(PySequence_Tuple(value));
   if (!args) return -1;
-  ObjectLock lock(self);
-  Py_XSETREF(as_exception(self)->args, args.release());
+  set_exception_args(self, args);
   return 0;
 }
 
@@ -201,8 +197,8 @@ PyTypeObject base_exception_type = {
 
 PyObject* key_error_str(PyObject* self) {
   // A missing key may be the empty string: show it quoted.
-  PyObject* args = as_exception(self)->args;
-  if (PyTuple_GET_SIZE(args) == 1) return PyObject_Repr(PyTuple_GET_ITEM(args, 0));
+  Ref<> args = exception_args(self);
+  if (PyTuple_GET_SIZE(args.get()) == 1) return PyObject_Repr(PyTuple_GET_ITEM(args.get(), 0));
   return exception_str(self);
 }
 
@@ -230,7 +226,7 @@ bool exception_refuses_keywords(PyObject* self, PyObject* kwargs) {
 
 int exception_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   if (exception_refuses_keywords(self, kwargs)) return -1;
-  Py_XSETREF(as_exception(self)->args, Py_NewRef(args));
+  set_exception_args(self, args);
   return 0;
 }
 
@@ -251,11 +247,7 @@ PyObject* exception_vectorcall(PyObject* cls, PyObject* const* args, size_t narg
 }
 
 PyObject* exception_str(PyObject* self) {
-  Ref<> args;
-  {
-    ObjectLock lock(self);
-    args = Ref<>::share(as_exception(self)->args);
-  }
+  Ref<> args = exception_args(self);
   switch (PyTuple_GET_SIZE(args.get())) {
     case 0:
       return PyUnicode_FromStringAndSize(nullptr, 0);
@@ -267,10 +259,9 @@ PyObject* exception_str(PyObject* self) {
 }
 
 PyObject* exception_reduce(PyObject* self, PyObject*) {
-  PyBaseExceptionObject* e = as_exception(self);
-  ObjectLock lock(self);
-  if (e->dict != nullptr) return PyTuple_Pack(3, Py_TYPE(self), e->args, e->dict);
-  return PyTuple_Pack(2, Py_TYPE(self), e->args);
+  Ref<> args = exception_args(self), dict = exception_field(self, &as_exception(self)->dict);
+  if (dict) return PyTuple_Pack(3, Py_TYPE(self), args.get(), dict.get());
+  return PyTuple_Pack(2, Py_TYPE(self), args.get());
 }
 
 int exception_clear(PyObject* self) {
@@ -451,15 +442,9 @@ void PyException_SetContext(PyObject* self, PyObject* context) {
   old = sync::exchange_slot_locked(&as_exception(self)->context, std::move(given));
 }
 
-PyObject* PyException_GetArgs(PyObject* self) {
-  ObjectLock lock(self);
-  return Py_NewRef(as_exception(self)->args);
-}
+PyObject* PyException_GetArgs(PyObject* self) { return exception_args(self).release(); }
 
-void PyException_SetArgs(PyObject* self, PyObject* args) {
-  ObjectLock lock(self);
-  Py_XSETREF(as_exception(self)->args, Py_NewRef(args));
-}
+void PyException_SetArgs(PyObject* self, PyObject* args) { set_exception_args(self, args); }
 
 const char* PyExceptionClass_Name(PyObject* cls) { return reinterpret_cast<PyTypeObject*>(cls)->tp_name; }
 

@@ -4,9 +4,23 @@
 
 #include "Python.h"
 
+#include "sync/shared_slot.h"
+
 namespace amphis {
 
 inline PyBaseExceptionObject* as_exception(PyObject* o) { return reinterpret_cast<PyBaseExceptionObject*>(o); }
+
+// Fields of exceptions, which any thread may assign at any time: a reference to what is in one, and its exchange.
+inline Ref<> exception_field(PyObject* self, PyObject* const* field) { return sync::get_ref(field, self); }
+inline Ref<> exception_args(PyObject* self) { return exception_field(self, &as_exception(self)->args); }
+inline Ref<> exchange_exception_field(PyObject* self, PyObject** field, Ref<> value) {
+  LeafLock lock(self);
+  return sync::exchange_slot_locked(field, static_cast<Ref<>&&>(value));
+}
+inline void set_exception_field(PyObject* self, PyObject** field, PyObject* value) {
+  Ref<> old = exchange_exception_field(self, field, Ref<>::share(value));
+}
+inline void set_exception_args(PyObject* self, PyObject* args) { set_exception_field(self, &as_exception(self)->args, args); }
 
 PyObject* exception_new(PyTypeObject* type, PyObject* args, PyObject* kwargs);
 int exception_init(PyObject* self, PyObject* args, PyObject* kwargs);

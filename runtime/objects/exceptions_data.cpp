@@ -14,15 +14,13 @@ T* as(PyObject* o) {
   return reinterpret_cast<T*>(o);
 }
 
-void set_field(PyObject** field, PyObject* value) { Py_XSETREF(*field, Py_XNewRef(value)); }
-
 // Takes the named keywords out of kwargs into fields, which are empty without one; other keywords are an error.
 struct KeywordField {
   const char* name;
   PyObject** field;
 };
 bool take_keywords(PyObject* self, PyObject* kwargs, std::initializer_list<KeywordField> fields) {
-  for (const KeywordField& f : fields) Py_CLEAR(*f.field);
+  for (const KeywordField& f : fields) set_exception_field(self, f.field, nullptr);
   if (kwargs == nullptr || PyDict_GET_SIZE(kwargs) == 0) return true;
   Ref<> rest = Ref<>::steal(PyDict_Copy(kwargs));
   if (!rest) return false;
@@ -30,7 +28,8 @@ bool take_keywords(PyObject* self, PyObject* kwargs, std::initializer_list<Keywo
     PyObject* value;
     int found = PyDict_PopString(rest, f.name, &value);
     if (found < 0) return false;
-    if (found) Py_XSETREF(*f.field, value);
+    if (!found) continue;
+    Ref<> old = exchange_exception_field(self, f.field, Ref<>::steal(value));
   }
   if (PyDict_GET_SIZE(rest.get()) == 0) return true;
   Py_ssize_t at = 0;
@@ -44,8 +43,8 @@ bool take_keywords(PyObject* self, PyObject* kwargs, std::initializer_list<Keywo
 
 int stop_iteration_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   if (exception_init(self, args, kwargs) < 0) return -1;
-  set_field(&as<PyStopIterationObject>(self)->value,
-            PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : Py_None);
+  set_exception_field(self, &as<PyStopIterationObject>(self)->value,
+                      PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : Py_None);
   return 0;
 }
 PyMemberDef stop_iteration_members[] = {
@@ -59,7 +58,7 @@ int system_exit_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   if (exception_init(self, args, kwargs) < 0) return -1;
   Py_ssize_t size = PyTuple_GET_SIZE(args);
   if (size == 0) return 0;
-  set_field(&as<PySystemExitObject>(self)->code, size == 1 ? PyTuple_GET_ITEM(args, 0) : args);
+  set_exception_field(self, &as<PySystemExitObject>(self)->code, size == 1 ? PyTuple_GET_ITEM(args, 0) : args);
   return 0;
 }
 PyMemberDef system_exit_members[] = {
@@ -73,26 +72,26 @@ int import_error_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   auto* e = as<PyImportErrorObject>(self);
   if (exception_init(self, args, nullptr) < 0) return -1;
   if (!take_keywords(self, kwargs, {{"name", &e->name}, {"path", &e->path}, {"name_from", &e->name_from}})) return -1;
-  set_field(&e->msg, PyTuple_GET_SIZE(args) == 1 ? PyTuple_GET_ITEM(args, 0) : nullptr);
+  set_exception_field(self, &e->msg, PyTuple_GET_SIZE(args) == 1 ? PyTuple_GET_ITEM(args, 0) : nullptr);
   return 0;
 }
 PyObject* import_error_str(PyObject* self) {
-  PyObject* msg = as<PyImportErrorObject>(self)->msg;
-  if (msg != nullptr && PyUnicode_CheckExact(msg)) return Py_NewRef(msg);
+  Ref<> msg = exception_field(self, &as<PyImportErrorObject>(self)->msg);
+  if (msg && PyUnicode_CheckExact(msg.get())) return msg.release();
   return exception_str(self);
 }
 PyObject* import_error_reduce(PyObject* self, PyObject*) {
   auto* e = as<PyImportErrorObject>(self);
-  Ref<> state;
-  if (e->name != nullptr || e->path != nullptr || e->name_from != nullptr || e->dict != nullptr) {
-    state = Ref<>::steal(e->dict != nullptr ? PyDict_Copy(e->dict) : PyDict_New());
-    if (!state) return nullptr;
-    if (e->name != nullptr && PyDict_SetItemString(state, "name", e->name) < 0) return nullptr;
-    if (e->path != nullptr && PyDict_SetItemString(state, "path", e->path) < 0) return nullptr;
-    if (e->name_from != nullptr && PyDict_SetItemString(state, "name_from", e->name_from) < 0) return nullptr;
-    return PyTuple_Pack(3, Py_TYPE(self), e->args, state.get());
-  }
-  return PyTuple_Pack(2, Py_TYPE(self), e->args);
+  Ref<> args = exception_args(self), dict = exception_field(self, &e->dict);
+  Ref<> name = exception_field(self, &e->name), path = exception_field(self, &e->path);
+  Ref<> name_from = exception_field(self, &e->name_from);
+  if (!name && !path && !name_from && !dict) return PyTuple_Pack(2, Py_TYPE(self), args.get());
+  Ref<> state = Ref<>::steal(dict ? PyDict_Copy(dict) : PyDict_New());
+  if (!state) return nullptr;
+  if (name && PyDict_SetItemString(state, "name", name) < 0) return nullptr;
+  if (path && PyDict_SetItemString(state, "path", path) < 0) return nullptr;
+  if (name_from && PyDict_SetItemString(state, "name_from", name_from) < 0) return nullptr;
+  return PyTuple_Pack(3, Py_TYPE(self), args.get(), state.get());
 }
 PyMethodDef import_error_methods[] = {
     {"__reduce__", import_error_reduce, METH_NOARGS, nullptr},
@@ -124,17 +123,18 @@ int attribute_error_init(PyObject* self, PyObject* args, PyObject* kwargs) {
 }
 PyObject* attribute_error_state(PyObject* self, bool always) {
   auto* e = as<PyAttributeErrorObject>(self);
-  if (e->dict == nullptr && e->name == nullptr && !always) return Py_NewRef(Py_None);
-  Ref<> state = Ref<>::steal(e->dict != nullptr ? PyDict_Copy(e->dict) : PyDict_New());
+  Ref<> dict = exception_field(self, &e->dict), name = exception_field(self, &e->name);
+  if (!dict && !name && !always) return Py_NewRef(Py_None);
+  Ref<> state = Ref<>::steal(dict ? PyDict_Copy(dict) : PyDict_New());
   if (!state) return nullptr;
-  if (e->name != nullptr && PyDict_SetItemString(state, "name", e->name) < 0) return nullptr;
-  if (PyDict_SetItemString(state, "args", e->args) < 0) return nullptr;
+  if (name && PyDict_SetItemString(state, "name", name) < 0) return nullptr;
+  if (PyDict_SetItemString(state, "args", exception_args(self).get()) < 0) return nullptr;
   return state.release();
 }
 PyObject* attribute_error_getstate(PyObject* self, PyObject*) { return attribute_error_state(self, false); }
 PyObject* attribute_error_reduce(PyObject* self, PyObject*) {
   Ref<> state = Ref<>::steal(attribute_error_state(self, true));
-  return state ? PyTuple_Pack(3, Py_TYPE(self), as_exception(self)->args, state.get()) : nullptr;
+  return state ? PyTuple_Pack(3, Py_TYPE(self), exception_args(self).get(), state.get()) : nullptr;
 }
 PyMethodDef attribute_error_methods[] = {
     {"__getstate__", attribute_error_getstate, METH_NOARGS, nullptr},
@@ -153,12 +153,12 @@ int syntax_error_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   auto* e = as<PySyntaxErrorObject>(self);
   if (exception_init(self, args, kwargs) < 0) return -1;
   Py_ssize_t count = PyTuple_GET_SIZE(args);
-  if (count >= 1) set_field(&e->msg, PyTuple_GET_ITEM(args, 0));
+  if (count >= 1) set_exception_field(self, &e->msg, PyTuple_GET_ITEM(args, 0));
   if (count != 2) return 0;
   Ref<> info = Ref<>::steal(PySequence_Tuple(PyTuple_GET_ITEM(args, 1)));
   if (!info) return -1;
-  e->end_lineno = nullptr;
-  e->end_offset = nullptr;
+  set_exception_field(self, &e->end_lineno, nullptr);
+  set_exception_field(self, &e->end_offset, nullptr);
   PyObject *filename, *lineno, *offset, *text, *end_lineno = nullptr, *end_offset = nullptr, *metadata = nullptr;
   if (!PyArg_ParseTuple(info, "OOOO|OOO", &filename, &lineno, &offset, &text, &end_lineno, &end_offset, &metadata)) {
     return -1;
@@ -167,13 +167,13 @@ int syntax_error_init(PyObject* self, PyObject* args, PyObject* kwargs) {
     PyErr_SetString(PyExc_TypeError, "end_offset must be provided when end_lineno is provided");
     return -1;
   }
-  set_field(&e->filename, filename);
-  set_field(&e->lineno, lineno);
-  set_field(&e->offset, offset);
-  set_field(&e->text, text);
-  set_field(&e->end_lineno, end_lineno);
-  set_field(&e->end_offset, end_offset);
-  set_field(&e->metadata, metadata);
+  set_exception_field(self, &e->filename, filename);
+  set_exception_field(self, &e->lineno, lineno);
+  set_exception_field(self, &e->offset, offset);
+  set_exception_field(self, &e->text, text);
+  set_exception_field(self, &e->end_lineno, end_lineno);
+  set_exception_field(self, &e->end_offset, end_offset);
+  set_exception_field(self, &e->metadata, metadata);
   return 0;
 }
 
@@ -184,17 +184,16 @@ PyObject* base_name(PyObject* path) {
 
 PyObject* syntax_error_str(PyObject* self) {
   auto* e = as<PySyntaxErrorObject>(self);
-  PyObject* msg = e->msg != nullptr ? e->msg : Py_None;
-  Ref<> file;
-  if (e->filename != nullptr && PyUnicode_Check(e->filename)) {
-    file = Ref<>::steal(base_name(e->filename));
-    if (!file) return nullptr;
-  }
-  const bool has_line = e->lineno != nullptr && PyLong_CheckExact(e->lineno);
+  Ref<> given = exception_field(self, &e->msg), file = exception_field(self, &e->filename);
+  Ref<> line = exception_field(self, &e->lineno);
+  PyObject* msg = given ? given.get() : Py_None;
+  if (file) file = Ref<>::steal(PyUnicode_Check(file.get()) ? base_name(file) : nullptr);
+  if (!file && PyErr_Occurred()) return nullptr;
+  const bool has_line = line && PyLong_CheckExact(line.get());
   if (!file && !has_line) return PyObject_Str(msg);
-  if (file && has_line) return PyUnicode_FromFormat("%S (%U, line %S)", msg, file.get(), e->lineno);
+  if (file && has_line) return PyUnicode_FromFormat("%S (%U, line %S)", msg, file.get(), line.get());
   if (file) return PyUnicode_FromFormat("%S (%U)", msg, file.get());
-  return PyUnicode_FromFormat("%S (line %S)", msg, e->lineno);
+  return PyUnicode_FromFormat("%S (line %S)", msg, line.get());
 }
 
 PyMemberDef syntax_error_members[] = {

@@ -35,19 +35,20 @@ int fill(PyObject* self, PyObject* args) {
   Ref<> kept = Ref<>::share(args);
   if (p.filename != nullptr && p.filename != Py_None) {
     if (Py_IS_TYPE(self, reinterpret_cast<PyTypeObject*>(PyExc_BlockingIOError)) && PyNumber_Check(p.filename)) {
-      e->written = PyNumber_AsSsize_t(p.filename, PyExc_ValueError);
-      if (e->written == -1 && PyErr_Occurred()) return -1;
+      const Py_ssize_t written = PyNumber_AsSsize_t(p.filename, PyExc_ValueError);
+      if (written == -1 && PyErr_Occurred()) return -1;
+      sync::store_relaxed(e->written, written);
     } else {
-      Py_XSETREF(e->filename, Py_NewRef(p.filename));
-      if (p.filename2 != nullptr && p.filename2 != Py_None) Py_XSETREF(e->filename2, Py_NewRef(p.filename2));
+      set_exception_field(self, &e->filename, p.filename);
+      if (p.filename2 != nullptr && p.filename2 != Py_None) set_exception_field(self, &e->filename2, p.filename2);
       // args stays the pair, as it was before there were file names.
       kept = Ref<>::steal(PyTuple_GetSlice(args, 0, 2));
       if (!kept) return -1;
     }
   }
-  Py_XSETREF(e->myerrno, Py_XNewRef(p.code));
-  Py_XSETREF(e->strerror, Py_XNewRef(p.text));
-  Py_XSETREF(as_exception(self)->args, kept.release());
+  set_exception_field(self, &e->myerrno, p.code);
+  set_exception_field(self, &e->strerror, p.text);
+  set_exception_args(self, kept);
   return 0;
 }
 
@@ -76,7 +77,7 @@ PyObject* os_error_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     if (fill(self, args) < 0) return nullptr;
   } else {
     Ref<> empty = Ref<>::steal(PyTuple_New(0));
-    Py_XSETREF(as_exception(self)->args, empty.release());
+    set_exception_args(self, empty);
   }
   return self.release();
 }
@@ -89,58 +90,58 @@ int os_error_init(PyObject* self, PyObject* args, PyObject* kwargs) {
 
 PyObject* os_error_str(PyObject* self) {
   PyOSErrorObject* e = as_os_error(self);
+  Ref<> code = exception_field(self, &e->myerrno), text = exception_field(self, &e->strerror);
+  Ref<> filename = exception_field(self, &e->filename), filename2 = exception_field(self, &e->filename2);
   auto or_none = [](PyObject* o) { return o != nullptr ? o : Py_None; };
-  if (e->filename != nullptr) {
-    if (e->filename2 != nullptr) {
-      return PyUnicode_FromFormat("[Errno %S] %S: %R -> %R", or_none(e->myerrno), or_none(e->strerror), e->filename,
-                                  e->filename2);
+  if (filename) {
+    if (filename2) {
+      return PyUnicode_FromFormat("[Errno %S] %S: %R -> %R", or_none(code), or_none(text), filename.get(), filename2.get());
     }
-    return PyUnicode_FromFormat("[Errno %S] %S: %R", or_none(e->myerrno), or_none(e->strerror), e->filename);
+    return PyUnicode_FromFormat("[Errno %S] %S: %R", or_none(code), or_none(text), filename.get());
   }
-  if (e->myerrno != nullptr && e->strerror != nullptr) {
-    return PyUnicode_FromFormat("[Errno %S] %S", e->myerrno, e->strerror);
-  }
+  if (code && text) return PyUnicode_FromFormat("[Errno %S] %S", code.get(), text.get());
   return exception_str(self);
 }
 
 PyObject* os_error_reduce(PyObject* self, PyObject*) {
   PyOSErrorObject* e = as_os_error(self);
-  Ref<> args = Ref<>::share(e->args);
-  if (PyTuple_GET_SIZE(e->args) == 2 && e->filename != nullptr) {
-    PyObject* code = PyTuple_GET_ITEM(e->args, 0);
-    PyObject* text = PyTuple_GET_ITEM(e->args, 1);
-    if (e->filename2 != nullptr) {
-      args = Ref<>::steal(PyTuple_Pack(5, code, text, e->filename, Py_None, e->filename2));
+  Ref<> args = exception_args(self), dict = exception_field(self, &e->dict);
+  Ref<> filename = exception_field(self, &e->filename), filename2 = exception_field(self, &e->filename2);
+  if (PyTuple_GET_SIZE(args.get()) == 2 && filename) {
+    PyObject* code = PyTuple_GET_ITEM(args.get(), 0);
+    PyObject* text = PyTuple_GET_ITEM(args.get(), 1);
+    if (filename2) {
+      args = Ref<>::steal(PyTuple_Pack(5, code, text, filename.get(), Py_None, filename2.get()));
     } else {
-      args = Ref<>::steal(PyTuple_Pack(3, code, text, e->filename));
+      args = Ref<>::steal(PyTuple_Pack(3, code, text, filename.get()));
     }
     if (!args) return nullptr;
   }
-  if (e->dict != nullptr) return PyTuple_Pack(3, Py_TYPE(self), args.get(), e->dict);
+  if (dict) return PyTuple_Pack(3, Py_TYPE(self), args.get(), dict.get());
   return PyTuple_Pack(2, Py_TYPE(self), args.get());
 }
 
 PyObject* get_written(PyObject* self, void*) {
-  PyOSErrorObject* e = as_os_error(self);
-  if (e->written == -1) {
+  const Py_ssize_t written = sync::load_relaxed(as_os_error(self)->written);
+  if (written == -1) {
     PyErr_SetString(PyExc_AttributeError, "characters_written");
     return nullptr;
   }
-  return PyLong_FromSsize_t(e->written);
+  return PyLong_FromSsize_t(written);
 }
 int set_written(PyObject* self, PyObject* value, void*) {
   PyOSErrorObject* e = as_os_error(self);
   if (value == nullptr) {
-    if (e->written == -1) {
+    if (sync::load_relaxed(e->written) == -1) {
       PyErr_SetString(PyExc_AttributeError, "characters_written");
       return -1;
     }
-    e->written = -1;
+    sync::store_relaxed(e->written, Py_ssize_t{-1});
     return 0;
   }
   Py_ssize_t n = PyNumber_AsSsize_t(value, PyExc_ValueError);
   if (n == -1 && PyErr_Occurred()) return -1;
-  e->written = n;
+  sync::store_relaxed(e->written, n);
   return 0;
 }
 

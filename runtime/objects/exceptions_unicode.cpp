@@ -18,8 +18,8 @@ int encode_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   sync::set_slot(&e->encoding, Ref<>::share(encoding));
   sync::set_slot(&e->object, Ref<>::share(object));
   sync::set_slot(&e->reason, Ref<>::share(reason));
-  e->start = start;
-  e->end = end;
+  sync::store_relaxed(e->start, start);
+  sync::store_relaxed(e->end, end);
   return 0;
 }
 
@@ -40,8 +40,8 @@ int decode_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   sync::set_slot(&e->encoding, Ref<>::share(encoding));
   sync::set_slot(&e->object, static_cast<Ref<>&&>(bytes));
   sync::set_slot(&e->reason, Ref<>::share(reason));
-  e->start = start;
-  e->end = end;
+  sync::store_relaxed(e->start, start);
+  sync::store_relaxed(e->end, end);
   return 0;
 }
 
@@ -53,8 +53,8 @@ int translate_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   PyUnicodeErrorObject* e = as_unicode_error(self);
   sync::set_slot(&e->object, Ref<>::share(object));
   sync::set_slot(&e->reason, Ref<>::share(reason));
-  e->start = start;
-  e->end = end;
+  sync::store_relaxed(e->start, start);
+  sync::store_relaxed(e->end, end);
   return 0;
 }
 
@@ -84,14 +84,14 @@ Ref<> shown(PyObject* const* slot) { return Ref<>::steal(PyObject_Str(sync::get_
 // The texts come first: making them may run code that changes the exception.
 PyObject* text_str(PyObject* self, bool encode) {
   PyUnicodeErrorObject* e = as_unicode_error(self);
-  if (e->object == nullptr) return PyUnicode_FromString("");
+  if (sync::load_acquire(e->object) == nullptr) return PyUnicode_FromString("");
   Ref<> reason = shown(&e->reason);
   if (!reason) return nullptr;
   Ref<> encoding = encode ? shown(&e->encoding) : Ref<>::steal(PyUnicode_FromString(""));
   if (!encoding) return nullptr;
   Ref<> object = Ref<>::steal(get_object(&e->object, true, "object"));
   if (!object) return nullptr;
-  const Py_ssize_t start = e->start, end = e->end;
+  const Py_ssize_t start = sync::load_relaxed(e->start), end = sync::load_relaxed(e->end);
   if (start >= 0 && start < PyUnicode_GET_LENGTH(object.get()) && end == start + 1) {
     Ref<> ch = Ref<>::steal(escaped(PyUnicode_READ_CHAR(object.get(), start)));
     if (!ch) return nullptr;
@@ -112,14 +112,14 @@ PyObject* translate_str(PyObject* self) { return text_str(self, false); }
 
 PyObject* decode_str(PyObject* self) {
   PyUnicodeErrorObject* e = as_unicode_error(self);
-  if (e->object == nullptr) return PyUnicode_FromString("");
+  if (sync::load_acquire(e->object) == nullptr) return PyUnicode_FromString("");
   Ref<> reason = shown(&e->reason);
   if (!reason) return nullptr;
   Ref<> encoding = shown(&e->encoding);
   if (!encoding) return nullptr;
   Ref<> object = Ref<>::steal(get_object(&e->object, false, "object"));
   if (!object) return nullptr;
-  const Py_ssize_t start = e->start, end = e->end;
+  const Py_ssize_t start = sync::load_relaxed(e->start), end = sync::load_relaxed(e->end);
   if (start >= 0 && start < PyBytes_GET_SIZE(object.get()) && end == start + 1) {
     int byte = static_cast<unsigned char>(PyBytes_AS_STRING(object.get())[start]);
     return PyUnicode_FromFormat("'%U' codec can't decode byte 0x%02x in position %zd: %U", encoding.get(), byte, start,
@@ -146,7 +146,7 @@ Py_ssize_t object_length(PyObject* self, bool text) {
 }
 
 int get_start(PyObject* self, bool text, Py_ssize_t* start) {
-  Py_ssize_t length = object_length(self, text), at = as_unicode_error(self)->start;
+  Py_ssize_t length = object_length(self, text), at = sync::load_relaxed(as_unicode_error(self)->start);
   if (length < 0) return -1;
   if (at < 0) at = 0;
   if (at >= length) at = length > 0 ? length - 1 : 0;
@@ -154,7 +154,7 @@ int get_start(PyObject* self, bool text, Py_ssize_t* start) {
   return 0;
 }
 int get_end(PyObject* self, bool text, Py_ssize_t* end) {
-  Py_ssize_t length = object_length(self, text), at = as_unicode_error(self)->end;
+  Py_ssize_t length = object_length(self, text), at = sync::load_relaxed(as_unicode_error(self)->end);
   if (length < 0) return -1;
   if (at < 1) at = 1;
   if (at > length) at = length;
@@ -209,11 +209,11 @@ PyObject* PyUnicodeDecodeError_Create(const char* encoding, const char* object, 
   int PyUnicode##Kind##Error_GetStart(PyObject* e, Py_ssize_t* start) { return get_start(e, text, start); }        \
   int PyUnicode##Kind##Error_GetEnd(PyObject* e, Py_ssize_t* end) { return get_end(e, text, end); }                \
   int PyUnicode##Kind##Error_SetStart(PyObject* e, Py_ssize_t start) {                                             \
-    as_unicode_error(e)->start = start;                                                                            \
+    sync::store_relaxed(as_unicode_error(e)->start, start);                                                        \
     return 0;                                                                                                      \
   }                                                                                                                \
   int PyUnicode##Kind##Error_SetEnd(PyObject* e, Py_ssize_t end) {                                                 \
-    as_unicode_error(e)->end = end;                                                                                \
+    sync::store_relaxed(as_unicode_error(e)->end, end);                                                            \
     return 0;                                                                                                      \
   }                                                                                                                \
   int PyUnicode##Kind##Error_SetReason(PyObject* e, const char* reason) { return set_reason(e, reason); }

@@ -5,6 +5,7 @@
 #include "objects/method.h"
 #include "objects/module.h"
 #include "objects/type.h"
+#include "sync/object_lock.h"
 #include "sync/ref.h"
 
 namespace amphis {
@@ -14,10 +15,11 @@ void set_attribute_error_context(PyObject* obj, PyObject* name) {
   PyObject* error = PyErr_GetRaisedException();
   if (PyObject_TypeCheck(error, reinterpret_cast<PyTypeObject*>(PyExc_AttributeError))) {
     auto* fields = reinterpret_cast<PyAttributeErrorObject*>(error);
+    LeafLock lock(error);
     // The innermost failing access wins.
     if (fields->name == nullptr && fields->obj == nullptr) {
-      fields->name = Py_NewRef(name);
-      fields->obj = Py_NewRef(obj);
+      sync::store_release(fields->name, Py_NewRef(name));
+      sync::store_release(fields->obj, Py_NewRef(obj));
     }
   }
   PyErr_SetRaisedException(error);
