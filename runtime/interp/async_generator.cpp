@@ -317,8 +317,8 @@ void awaitable_finalize(PyObject* self) {
   Ref<> saved = Ref<>::steal(PyErr_GetRaisedException());
   auto* gen = reinterpret_cast<PyObject*>(a->gen);
   const char* method = !a->throws ? "asend" : a->argument != nullptr ? "athrow" : "aclose";
-  Ref<> message = Ref<>::steal(
-      PyUnicode_FromFormat("coroutine method '%s' of %R was never awaited", method, a->gen->qualname));
+  const Ref<> name = sync::get_ref(&a->gen->qualname, a->gen);
+  Ref<> message = Ref<>::steal(PyUnicode_FromFormat("coroutine method '%s' of %R was never awaited", method, name.get()));
   if (!message || warn_about(message.get(), gen) < 0) {
     PyErr_FormatUnraisable("Exception ignored while finalizing async generator %R", gen);
   }
@@ -381,7 +381,8 @@ PyObject* gen_athrow(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
 }
 
 PyObject* gen_repr(PyObject* self) {
-  return PyUnicode_FromFormat("<async_generator object %S at %p>", as_gen(self)->qualname, self);
+  const Ref<> name = sync::get_ref(&as_gen(self)->qualname, self);
+  return PyUnicode_FromFormat("<async_generator object %S at %p>", name.get(), self);
 }
 PyObject* get_name(PyObject* self, void*) { return sync::get_ref(&as_gen(self)->name, self).release(); }
 PyObject* get_qualname(PyObject* self, void*) { return sync::get_ref(&as_gen(self)->qualname, self).release(); }

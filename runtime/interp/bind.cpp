@@ -15,6 +15,9 @@ namespace amphis {
 
 namespace {
 
+// For messages.
+Ref<> name_of(PyFunctionObject* func) { return sync::get_ref(&func->func_qualname, func); }
+
 PyObject* parameter_name(PyCodeObject* code, Py_ssize_t i) {
   return PyTuple_GET_ITEM(code->co_localsplusnames, i);
 }
@@ -80,7 +83,7 @@ PyObject* join_names(const std::vector<PyObject*>& names) {
 void Binding::missing(const char* kind, const std::vector<PyObject*>& names) {
   Ref<> list = Ref<>::steal(join_names(names));
   if (!list) return;
-  PyErr_Format(PyExc_TypeError, "%U() missing %zd required %s argument%s: %U", func->func_qualname,
+  PyErr_Format(PyExc_TypeError, "%U() missing %zd required %s argument%s: %U", name_of(func).get(),
                static_cast<Py_ssize_t>(names.size()), kind, names.size() == 1 ? "" : "s", list.get());
 }
 
@@ -108,7 +111,7 @@ void Binding::too_many(size_t given) {
     keywords = Ref<>::steal(PyUnicode_FromString(""));
   }
   if (!accepts || !keywords) return;
-  PyErr_Format(PyExc_TypeError, "%U() takes %U positional argument%s but %zd%U %s given", func->func_qualname,
+  PyErr_Format(PyExc_TypeError, "%U() takes %U positional argument%s but %zd%U %s given", name_of(func).get(),
                accepts.get(), plural ? "s" : "", static_cast<Py_ssize_t>(given), keywords.get(),
                given == 1 && keyword_given == 0 ? "was" : "were");
 }
@@ -130,7 +133,7 @@ bool Binding::positional_only_as_keywords(PyObject* kwnames) {
   }
   if (list) {
     PyErr_Format(PyExc_TypeError, "%U() got some positional-only arguments passed as keyword arguments: '%U'",
-                 func->func_qualname, list.get());
+                 name_of(func).get(), list.get());
   }
   return true;
 }
@@ -226,7 +229,7 @@ bool Binding::fill(Value* args, size_t npos, size_t nkw, PyObject* kwnames) {
     PyObject* name = PyTuple_GET_ITEM(kwnames, static_cast<Py_ssize_t>(k));
     Value* value = &args[npos + k];
     if (!PyUnicode_Check(name)) {
-      PyErr_Format(PyExc_TypeError, "%U() keywords must be strings", func->func_qualname);
+      PyErr_Format(PyExc_TypeError, "%U() keywords must be strings", name_of(func).get());
       return false;
     }
     int at = -1;
@@ -240,7 +243,7 @@ bool Binding::fill(Value* args, size_t npos, size_t nkw, PyObject* kwnames) {
     }
     if (at >= 0) {
       if (regs[at] != kEmpty) {
-        PyErr_Format(PyExc_TypeError, "%U() got multiple values for argument '%S'", func->func_qualname, name);
+        PyErr_Format(PyExc_TypeError, "%U() got multiple values for argument '%S'", name_of(func).get(), name);
         return false;
       }
       regs[at] = *value;
@@ -258,9 +261,9 @@ bool Binding::fill(Value* args, size_t npos, size_t nkw, PyObject* kwnames) {
     PyObject* meant = closest_parameter(code, name);
     if (meant != nullptr) {
       PyErr_Format(PyExc_TypeError, "%U() got an unexpected keyword argument '%S'. Did you mean '%S'?",
-                   func->func_qualname, name, meant);
+                   name_of(func).get(), name, meant);
     } else {
-      PyErr_Format(PyExc_TypeError, "%U() got an unexpected keyword argument '%S'", func->func_qualname, name);
+      PyErr_Format(PyExc_TypeError, "%U() got an unexpected keyword argument '%S'", name_of(func).get(), name);
     }
     return false;
   }

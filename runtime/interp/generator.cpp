@@ -8,6 +8,7 @@
 #include "interp/load.h"
 #include "objects/function.h"
 #include "sync/ref.h"
+#include "sync/shared_slot.h"
 #include "sync/stop_the_world.h"
 
 namespace amphis {
@@ -69,8 +70,8 @@ PyObject* generator_new(ThreadState* ts, Frame* f) {
   }
   PyFunctionObject* function = f->func();
   gen->weakrefs = nullptr;
-  gen->name = Py_NewRef(function->func_name);
-  gen->qualname = Py_NewRef(function->func_qualname);
+  gen->name = sync::get_ref(&function->func_name, function).release();
+  gen->qualname = sync::get_ref(&function->func_qualname, function).release();
   gen->origin_or_finalizer = nullptr;
   gen->exc_state = {};
   gen->state = kGenCreated;

@@ -235,8 +235,8 @@ PyObject* gen_throw(PyObject* self, PyObject* const* args, Py_ssize_t nargs) {
 PyObject* gen_close(PyObject* self, PyObject*) { return generator_close(self); }
 
 PyObject* gen_repr(PyObject* self) {
-  return PyUnicode_FromFormat("<%s object %S at %p>", is_coroutine(self) ? "coroutine" : "generator",
-                              as_gen(self)->qualname, self);
+  const Ref<> name = sync::get_ref(&as_gen(self)->qualname, self);
+  return PyUnicode_FromFormat("<%s object %S at %p>", is_coroutine(self) ? "coroutine" : "generator", name.get(), self);
 }
 
 PyObject* get_name(PyObject* self, void*) { return sync::get_ref(&as_gen(self)->name, self).release(); }
@@ -507,8 +507,8 @@ void warn_unawaited_coroutine(PyObject* coroutine) {
     warned = done || PyErr_ExceptionMatches(PyExc_RuntimeWarning);
     if (!done) PyErr_FormatUnraisable("Exception ignored while finalizing coroutine %R", coroutine);
   }
-  if (!warned &&
-      PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%S' was never awaited", as_gen(coroutine)->qualname) < 0) {
+  const Ref<> name = sync::get_ref(&as_gen(coroutine)->qualname, coroutine);
+  if (!warned && PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%S' was never awaited", name.get()) < 0) {
     PyErr_WriteUnraisable(coroutine);
   }
 }

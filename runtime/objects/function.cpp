@@ -61,8 +61,9 @@ WatcherTable<PyFunction_WatchCallback> watchers({"no more func watcher IDs avail
   auto* f = as_function(function);
   watchers.each([&](PyFunction_WatchCallback callback) { return callback(event, f, value); },
                 [&] {
+                  const Ref<> name = sync::get_ref(&f->func_qualname, function);
                   PyErr_FormatUnraisable("Exception ignored in %s watcher callback for function %U at %p",
-                                         event_names[event], f->func_qualname, function);
+                                         event_names[event], name.get(), function);
                 });
 }
 inline void notify(PyFunction_WatchEvent event, PyObject* function, PyObject* value) {
@@ -144,13 +145,13 @@ int set_code(PyObject* self, PyObject* value, void*) {
   int free_vars = reinterpret_cast<PyCodeObject*>(value)->co_nfreevars;
   Py_ssize_t closure = f->func_closure != nullptr ? PyTuple_GET_SIZE(f->func_closure) : 0;
   if (closure != free_vars) {
-    PyErr_Format(PyExc_ValueError, "%U() requires a code object with %zd free vars, not %d", f->func_name, closure,
-                 free_vars);
+    const Ref<> name = sync::get_ref(&f->func_name, self);
+    PyErr_Format(PyExc_ValueError, "%U() requires a code object with %zd free vars, not %d", name.get(), closure, free_vars);
     return -1;
   }
   constexpr int kKind = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR;
-  if (((reinterpret_cast<PyCodeObject*>(sync::load_acquire(f->func_code))->co_flags ^ reinterpret_cast<PyCodeObject*>(value)->co_flags) &
-       kKind) != 0 &&
+  const Ref<PyCodeObject> code = Ref<PyCodeObject>::steal(sync::get_ref(&f->func_code, self).release());
+  if (((code->co_flags ^ reinterpret_cast<PyCodeObject*>(value)->co_flags) & kKind) != 0 &&
       PyErr_WarnEx(PyExc_DeprecationWarning,
                    "Assigning a code object of non-matching type is deprecated "
                    "(e.g., from a generator to a plain function)",

@@ -8,6 +8,7 @@
 #include "objects/names.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
+#include "sync/shared_slot.h"
 
 #include <climits>
 #include <utility>
@@ -69,10 +70,24 @@ PyObject* tb_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
   return reinterpret_cast<PyObject*>(traceback_make(next, frame, lasti, lineno));
 }
 
+Ref<TracebackObject> next_of(TracebackObject* tb) { return sync::get_ref(&tb->next, tb); }
+
+// Exchanges tb->next for *next; false: that would close a ring. One at a time: two assignments that know nothing of each other
+// could close one, too.
+bool link(TracebackObject* tb, Ref<TracebackObject>* next) {
+  static constinit sync::AttachedMutex assignments;
+  sync::LockGuard<sync::AttachedMutex> one_at_a_time(assignments);
+  for (TracebackObject* at = next->get(); at != nullptr; at = at->next) {
+    if (at == tb) return false;
+  }
+  LeafLock lock(tb);
+  *next = sync::exchange_slot_locked(&tb->next, std::move(*next));
+  return true;
+}
+
 PyObject* get_next(PyObject* self, void*) {
-  ObjectLock lock(self);
-  PyObject* next = reinterpret_cast<PyObject*>(as_tb(self)->next);
-  return Py_NewRef(next != nullptr ? next : Py_None);
+  Ref<TracebackObject> next = next_of(as_tb(self));
+  return next ? next.release_obj() : Py_NewRef(Py_None);
 }
 
 int set_next(PyObject* self, PyObject* value, void*) {
@@ -86,17 +101,10 @@ int set_next(PyObject* self, PyObject* value, void*) {
     PyErr_Format(PyExc_TypeError, "expected traceback object, got '%s'", Py_TYPE(value)->tp_name);
     return -1;
   }
-  for (TracebackObject* at = as_tb(value); at != nullptr; at = at->next) {
-    if (at == as_tb(self)) {
-      PyErr_SetString(PyExc_ValueError, "traceback loop detected");
-      return -1;
-    }
-  }
-  ObjectLock lock(self);
-  PyObject* old = reinterpret_cast<PyObject*>(as_tb(self)->next);
-  as_tb(self)->next = as_tb(Py_XNewRef(value));
-  Py_XDECREF(old);
-  return 0;
+  Ref<TracebackObject> given = Ref<TracebackObject>::share(value);
+  if (link(as_tb(self), &given)) return 0;
+  PyErr_SetString(PyExc_ValueError, "traceback loop detected");
+  return -1;
 }
 
 int line_of(TracebackObject* tb) {
@@ -235,14 +243,14 @@ int PyTraceBack_Print(PyObject* traceback, PyObject* file) {
   }
   if (write_text(file, PyUnicode_FromString("Traceback (most recent call last):\n")) < 0) return -1;
   long depth = 0;
-  for (TracebackObject* tb = as_tb(traceback); tb != nullptr; tb = tb->next) ++depth;
-  TracebackObject* tb = as_tb(traceback);
-  for (; depth > limit; --depth) tb = tb->next;
+  for (auto tb = Ref<TracebackObject>::share(traceback); tb; tb = next_of(tb)) ++depth;
+  auto tb = Ref<TracebackObject>::share(traceback);
+  for (; tb && depth > limit; --depth) tb = next_of(tb);
   // A line of a recursive function is shown a few times, then counted.
   Ref<PyCodeObject> last;
   int last_line = -1;
   long same = 0;
-  for (; tb != nullptr; tb = tb->next) {
+  for (; tb; tb = next_of(tb)) {
     auto code = Ref<PyCodeObject>::steal(PyFrame_GetCode(reinterpret_cast<PyFrameObject*>(tb->frame)));
     const int line = line_of(tb);
     if (last && last_line == line && same_text(last.get()->co_filename, code.get()->co_filename) &&
