@@ -6,6 +6,7 @@
 
 #include "objects/dict.h"
 #include "objects/unseen_end.h"
+#include "sync/shared_slot.h"
 
 namespace amphis::collections {
 namespace {
@@ -204,12 +205,20 @@ int getter_traverse(PyObject* op, visitproc visit, void* arg) {
   return 0;
 }
 
+// None where it was deleted, as the attribute says.
+Ref<> getter_doc(PyObject* op) {
+  Ref<> doc = sync::get_ref(&as_getter(op)->doc, op);
+  return doc ? static_cast<Ref<>&&>(doc) : Ref<>::share(Py_None);
+}
+
 PyObject* getter_repr(PyObject* op) {
-  return PyUnicode_FromFormat("_tuplegetter(%zd, %R)", as_getter(op)->index, as_getter(op)->doc);
+  const Ref<> doc = getter_doc(op);
+  return PyUnicode_FromFormat("_tuplegetter(%zd, %R)", as_getter(op)->index, doc.get());
 }
 
 PyObject* getter_reduce(PyObject* op, PyObject*) {
-  return Py_BuildValue("(O(nO))", Py_TYPE(op), as_getter(op)->index, as_getter(op)->doc);
+  const Ref<> doc = getter_doc(op);
+  return Py_BuildValue("(O(nO))", Py_TYPE(op), as_getter(op)->index, doc.get());
 }
 
 PyMethodDef getter_methods[] = {{"__reduce__", getter_reduce, METH_NOARGS, nullptr}, {}};

@@ -105,16 +105,17 @@ int context_set(PyObject* self, PyObject* var, PyObject* value) {
   ObjectLock lock(self);
   Context* c = as_context(self);
   if (own_values(c) < 0) return -1;
-  return value != nullptr ? PyDict_SetItem(c->values, var, value) : PyDict_Pop(c->values, var, nullptr) < 0 ? -1 : 0;
+  Ref<> values = Ref<>::share(c->values);  // the lock may be lost while this waits for the dict's
+  return value != nullptr ? PyDict_SetItem(values, var, value) : PyDict_Pop(values, var, nullptr) < 0 ? -1 : 0;
+}
+
+Ref<> values_of(PyObject* self) {
+  LeafLock lock(self);
+  return Ref<>::share(as_context(self)->values);
 }
 
 int context_get(PyObject* self, PyObject* var, PyObject** value) {
-  Ref<> values;
-  {
-    ObjectLock lock(self);
-    values = Ref<>::share(as_context(self)->values);
-  }
-  return PyDict_GetItemRef(values, var, value);
+  return PyDict_GetItemRef(values_of(self).get(), var, value);
 }
 
 // --- Context
@@ -172,12 +173,7 @@ PyObject* context_get_method(PyObject* self, PyObject* const* args, Py_ssize_t n
 }
 template <PyObject* (*Make)(PyObject*)>
 PyObject* context_view(PyObject* self, PyObject*) {
-  Ref<> values;
-  {
-    ObjectLock lock(self);
-    values = Ref<>::share(as_context(self)->values);
-  }
-  Ref<> list = Ref<>::steal(Make(values));
+  Ref<> list = Ref<>::steal(Make(values_of(self).get()));
   return list ? PyObject_GetIter(list) : nullptr;
 }
 PyObject* context_iter(PyObject* self) { return context_view<PyDict_Keys>(self, nullptr); }
@@ -185,7 +181,8 @@ PyObject* context_copy_method(PyObject* self, PyObject*) { return context_copy(s
 
 PyObject* context_richcompare(PyObject* a, PyObject* b, int op) {
   if (!Py_IS_TYPE(b, &PyContext_Type) || (op != Py_EQ && op != Py_NE)) Py_RETURN_NOTIMPLEMENTED;
-  return PyObject_RichCompare(as_context(a)->values, as_context(b)->values, op);
+  const Ref<> x = values_of(a), y = values_of(b);
+  return PyObject_RichCompare(x, y, op);
 }
 
 PyObject* context_run(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {

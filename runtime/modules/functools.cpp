@@ -1,6 +1,7 @@
 // The module _functools: reduce and cmp_to_key; partial and lru_cache have files of their own.
 #include "modules/functools.h"
 #include "objects/unseen_end.h"
+#include "sync/shared_slot.h"
 
 namespace amphis::functools {
 namespace {
@@ -58,11 +59,12 @@ PyObject* key_compare(PyObject* a, PyObject* b, int op) {
     PyErr_SetString(PyExc_TypeError, "other argument must be K instance");
     return nullptr;
   }
-  if (as_key(a)->object == nullptr || as_key(b)->object == nullptr) {
+  const Ref<> x = sync::get_ref(&as_key(a)->object, a), y = sync::get_ref(&as_key(b)->object, b);
+  if (!x || !y) {
     PyErr_SetString(PyExc_AttributeError, "object");
     return nullptr;
   }
-  PyObject* args[] = {nullptr, as_key(a)->object, as_key(b)->object};
+  PyObject* args[] = {nullptr, x.get(), y.get()};
   Ref<> order = Ref<>::steal(
       PyObject_Vectorcall(as_key(a)->compare, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
   Ref<> zero = order ? Ref<>::steal(PyLong_FromLong(0)) : nullptr;

@@ -13,6 +13,9 @@ namespace {
 
 WrappingMethod* as_method(PyObject* self) { return reinterpret_cast<WrappingMethod*>(self); }
 
+// __init__ may replace it at any time.
+Ref<> callable_of(PyObject* self) { return sync::get_ref(&as_method(self)->callable); }
+
 void method_dealloc(PyObject* self) {
   PyObject_GC_UnTrack(self);
   Py_XDECREF(as_method(self)->callable);
@@ -33,8 +36,8 @@ int method_clear(PyObject* self) {
 }
 
 PyObject* class_get(PyObject* self, PyObject* obj, PyObject* type) {
-  PyObject* callable = as_method(self)->callable;
-  if (callable == nullptr) {
+  Ref<> callable = callable_of(self);
+  if (!callable) {
     PyErr_SetString(PyExc_RuntimeError, "uninitialized classmethod object");
     return nullptr;
   }
@@ -42,13 +45,13 @@ PyObject* class_get(PyObject* self, PyObject* obj, PyObject* type) {
 }
 
 PyObject* static_get(PyObject* self, PyObject*, PyObject*) {
-  Ref<> callable = sync::get_ref(&as_method(self)->callable);
+  Ref<> callable = callable_of(self);
   if (!callable) PyErr_SetString(PyExc_RuntimeError, "uninitialized staticmethod object");
   return callable.release();
 }
 
 PyObject* static_call(PyObject* self, PyObject* args, PyObject* kwargs) {
-  return PyObject_Call(as_method(self)->callable, args, kwargs);
+  return PyObject_Call(callable_of(self).get(), args, kwargs);
 }
 
 // The wrapped callable's own name, doc and so on become the wrapper's (functools.wraps, in short).
@@ -88,14 +91,14 @@ int static_init(PyObject* self, PyObject* args, PyObject* kwargs) {
 }
 
 PyObject* class_repr(PyObject* self) {
-  return PyUnicode_FromFormat("<classmethod(%R)>", as_method(self)->callable);
+  return PyUnicode_FromFormat("<classmethod(%R)>", callable_of(self).get());
 }
 PyObject* static_repr(PyObject* self) {
-  return PyUnicode_FromFormat("<staticmethod(%R)>", as_method(self)->callable);
+  return PyUnicode_FromFormat("<staticmethod(%R)>", callable_of(self).get());
 }
 
 PyObject* get_isabstract(PyObject* self, void*) {
-  int abstract = object_is_abstract(as_method(self)->callable);
+  int abstract = object_is_abstract(callable_of(self).get());
   return abstract < 0 ? nullptr : PyBool_FromLong(abstract);
 }
 

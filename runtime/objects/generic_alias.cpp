@@ -271,8 +271,8 @@ PyObject* iterator_next(PyObject* self) {
 PyObject* iterator_reduce(PyObject* self, PyObject*) {
   Ref<> iter = builtin("iter");
   if (!iter) return nullptr;
-  PyObject* alias = sync::load_acquire(reinterpret_cast<AliasIterator*>(self)->alias);
-  return alias ? Py_BuildValue("O(O)", iter.get(), alias) : Py_BuildValue("O(())", iter.get());
+  Ref<> alias = sync::get_ref(&reinterpret_cast<AliasIterator*>(self)->alias);
+  return alias ? Py_BuildValue("O(O)", iter.get(), alias.get()) : Py_BuildValue("O(())", iter.get());
 }
 
 PyMethodDef iterator_methods[] = {

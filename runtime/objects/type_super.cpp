@@ -3,6 +3,9 @@
 
 #include "gc/gc_bits.h"
 #include "sync/ref.h"
+#include "sync/shared_slot.h"
+
+#include <utility>
 
 namespace amphis {
 
@@ -18,6 +21,18 @@ struct SuperObject {
 };
 
 SuperObject* as_super(PyObject* self) { return reinterpret_cast<SuperObject*>(self); }
+
+// What it is made of, which __init__ may replace at any time.
+struct Parts {
+  Ref<PyTypeObject> type;
+  Ref<> obj;
+  Ref<PyTypeObject> obj_type;
+};
+Parts parts_of(PyObject* self) {
+  SuperObject* s = as_super(self);
+  LeafLock lock(self);
+  return {Ref<PyTypeObject>::share(s->type), Ref<>::share(s->obj), Ref<PyTypeObject>::share(s->obj_type)};
+}
 
 // The class whose MRO is searched: obj itself if it is a subclass of cls, else obj's class. New reference.
 PyTypeObject* check_arguments(PyTypeObject* cls, PyObject* obj) {
@@ -109,10 +124,10 @@ PyObject* getattr_impl(PyObject* cls, PyObject* obj, PyObject* name, bool* unbou
 }
 
 PyObject* super_getattro(PyObject* self, PyObject* name) {
-  SuperObject* s = as_super(self);
-  if (s->obj_type != nullptr) {
+  const Parts s = parts_of(self);
+  if (s.obj_type) {
     PyObject* result;
-    int found = lookup(s->type, s->obj, s->obj_type, name, nullptr, &result);
+    int found = lookup(s.type, s.obj, s.obj_type, name, nullptr, &result);
     if (found != 0) return result;
   }
   PyObject* result = _PyObject_GenericGetAttrWithDict(self, name, nullptr, 1);
@@ -120,13 +135,13 @@ PyObject* super_getattro(PyObject* self, PyObject* name) {
   return raise_missing(self, name);
 }
 
+// Takes over the reference to obj_type.
 void set_fields(SuperObject* s, PyObject* type, PyObject* obj, PyTypeObject* obj_type) {
-  Ref<> a = Ref<>::steal(as_object(s->type));
-  Ref<> b = Ref<>::steal(s->obj);
-  Ref<> c = Ref<>::steal(as_object(s->obj_type));
-  s->type = reinterpret_cast<PyTypeObject*>(Py_NewRef(type));
-  s->obj = Py_XNewRef(obj);
-  s->obj_type = obj_type;
+  Parts parts{Ref<PyTypeObject>::share(type), Ref<>::share(obj), Ref<PyTypeObject>::steal(obj_type)};
+  LeafLock lock(s);
+  parts.type = sync::exchange_slot_locked(&s->type, std::move(parts.type));
+  parts.obj = sync::exchange_slot_locked(&s->obj, std::move(parts.obj));
+  parts.obj_type = sync::exchange_slot_locked(&s->obj_type, std::move(parts.obj_type));
 }
 
 int init_fields(PyObject* self, PyObject* type, PyObject* obj) {
@@ -196,29 +211,29 @@ PyObject* super_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf,
 }
 
 PyObject* super_repr(PyObject* self) {
-  SuperObject* s = as_super(self);
-  const char* name = s->type != nullptr ? s->type->tp_name : "NULL";
-  if (s->obj_type != nullptr) {
-    return PyUnicode_FromFormat("<super: <class '%s'>, <%s object>>", name, s->obj_type->tp_name);
+  const Parts s = parts_of(self);
+  const char* name = s.type ? s.type->tp_name : "NULL";
+  if (s.obj_type) {
+    return PyUnicode_FromFormat("<super: <class '%s'>, <%s object>>", name, s.obj_type->tp_name);
   }
   return PyUnicode_FromFormat("<super: <class '%s'>, NULL>", name);
 }
 
 // An unbound super found in a class binds like a method.
 PyObject* super_descr_get(PyObject* self, PyObject* obj, PyObject*) {
-  SuperObject* s = as_super(self);
-  if (obj == nullptr || obj == Py_None || s->obj != nullptr) return Py_NewRef(self);
+  const Parts s = parts_of(self);
+  if (obj == nullptr || obj == Py_None || s.obj) return Py_NewRef(self);
   if (Py_TYPE(self) != &PySuper_Type) {
-    return PyObject_CallFunctionObjArgs(as_object(Py_TYPE(self)), as_object(s->type), obj, nullptr);
+    return PyObject_CallFunctionObjArgs(as_object(Py_TYPE(self)), s.type.obj(), obj, nullptr);
   }
-  PyTypeObject* obj_type = check_arguments(s->type, obj);
+  PyTypeObject* obj_type = check_arguments(s.type, obj);
   if (obj_type == nullptr) return nullptr;
   PyObject* bound = PySuper_Type.tp_new(&PySuper_Type, nullptr, nullptr);
   if (bound == nullptr) {
     Py_DECREF(as_object(obj_type));
     return nullptr;
   }
-  set_fields(as_super(bound), as_object(s->type), obj, obj_type);
+  set_fields(as_super(bound), s.type.obj(), obj, obj_type);
   return bound;
 }
 

@@ -401,7 +401,11 @@ void PyObject_ClearWeakRefs(PyObject* object) {
   auto exception = Ref<>::steal(PyErr_GetRaisedException());
   while (!in_order.empty()) {
     auto wr = Ref<PyWeakReference>::steal(in_order.pop());
-    auto callback = Ref<>::steal(sync::exchange(wr->wr_callback, nullptr));
+    Ref<> callback;
+    {
+      LeafLock lock(wr.get());  // __callback__ may be being read
+      callback = sync::exchange_slot_locked(&wr->wr_callback, Ref<>());
+    }
     if (callback) call_callback(wr.obj(), callback);
   }
   PyErr_SetRaisedException(exception.release());
