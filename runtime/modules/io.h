@@ -8,6 +8,7 @@
 #include "objects/container_support.h"
 #include "sync/mutex.h"
 #include "sync/ref.h"
+#include "sync/shared_slot.h"
 
 namespace amphis::io {
 
@@ -41,6 +42,8 @@ T* self_of(PyObject* op) {
 // Runs the finalizer (which closes) of an object about to be freed; -1: it lives on.
 int finalize(PyObject* self);
 void drop_base(IOBase* self);
+// Under the object's lock: takes the attributes of an unpickled state over.
+bool merge_dict(IOBase* self, PyObject* state);
 // Raise unless self.closed is false, self.readable() is true and so on.
 bool check_closed(PyObject* self);
 bool check_readable(PyObject* self);

@@ -78,8 +78,8 @@ bool seek_arguments(PyObject* const* args, Py_ssize_t nargs, PyObject** position
 bool interrupted_call() {
   if (!PyErr_ExceptionMatches(PyExc_OSError)) return false;
   Ref<> error = Ref<>::steal(PyErr_GetRaisedException());
-  PyObject* number = self_of<PyOSErrorObject>(error.get())->myerrno;
-  if (number != nullptr && PyLong_Check(number) && PyLong_AsLong(number) == EINTR) return PyErr_CheckSignals() == 0;
+  const Ref<> number = sync::get_ref(&self_of<PyOSErrorObject>(error.get())->myerrno, error.get());
+  if (number && PyLong_Check(number.get()) && PyLong_AsLong(number) == EINTR) return PyErr_CheckSignals() == 0;
   PyErr_Clear();
   PyErr_SetRaisedException(error.release());
   return false;
@@ -128,6 +128,12 @@ int finalize(PyObject* self) {
 void drop_base(IOBase* self) {
   if (sync::load_acquire(self->weakrefs) != nullptr) PyObject_ClearWeakRefs(reinterpret_cast<PyObject*>(self));
   Py_CLEAR(self->dict);
+}
+
+bool merge_dict(IOBase* self, PyObject* state) {
+  if (Ref<> dict = Ref<>::share(self->dict)) return PyDict_Update(dict, state) == 0;
+  sync::store_release(self->dict, Py_NewRef(state));
+  return true;
 }
 
 // ---- _IOBase ----

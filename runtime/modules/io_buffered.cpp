@@ -9,7 +9,7 @@ namespace amphis::io {
 
 // ---- locking ----
 
-BufferLock::BufferLock(PyObject* op, bool need_buffer) : self_(as_buffered(op)) {
+BufferLock::BufferLock(PyObject* op, Need need) : self_(as_buffered(op)) {
   ThreadState* me = current_thread();
   if (!sync::mutex_try_lock(&self_->lock)) {
     if (__atomic_load_n(&self_->owner, __ATOMIC_RELAXED) == me) {
@@ -20,7 +20,12 @@ BufferLock::BufferLock(PyObject* op, bool need_buffer) : self_(as_buffered(op)) 
     sync::mutex_lock(&self_->lock);
   }
   __atomic_store_n(&self_->owner, me, __ATOMIC_RELAXED);
-  if (self_->buffer != nullptr || !need_buffer || !self_->ok) return;
+  if (need == kNothing) return;
+  if (!usable(self_)) {
+    unlock();
+    return;
+  }
+  if (self_->buffer != nullptr || need == kUsable) return;
   self_->buffer = static_cast<char*>(PyMem_Malloc(static_cast<size_t>(self_->size)));
   if (self_->buffer != nullptr) return;
   unlock();
@@ -42,30 +47,41 @@ void reset_buffered_lock(PyObject* op) {
 // ---- state ----
 
 bool usable(Buffered* self) {
-  if (self->ok) return true;
-  PyErr_SetString(PyExc_ValueError,
-                  self->detached ? "raw stream has been detached" : "I/O operation on uninitialized object");
+  if (sync::load_acquire(self->ok)) return true;
+  PyErr_SetString(PyExc_ValueError, sync::load_relaxed(self->detached) ? "raw stream has been detached"
+                                                                       : "I/O operation on uninitialized object");
   return false;
+}
+
+Ref<> raw_of(Buffered* self) {
+  if (!usable(self)) return nullptr;
+  Ref<> raw = sync::get_ref(&self->raw);
+  if (!raw) PyErr_SetString(PyExc_ValueError, "raw stream has been detached");
+  return raw;
 }
 
 namespace {
 
 // 1 or 0, or -1 with an exception.
+int raw_closed(PyObject* raw) {
+  if (is_fileio(raw)) return self_of<FileIO>(raw)->fd < 0;
+  return attribute_is_true(raw, AMPHIS_STATIC_NAME("closed"));
+}
 int raw_closed(Buffered* self) {
-  if (is_fileio(self->raw)) return self_of<FileIO>(self->raw)->fd < 0;
-  return attribute_is_true(self->raw, AMPHIS_STATIC_NAME("closed"));
+  const Ref<> raw = raw_of(self);
+  return raw ? raw_closed(raw.get()) : -1;
 }
 
 }  // namespace
 
 int buffered_closed(PyObject* op) {
-  Buffered* self = as_buffered(op);
-  return usable(self) ? raw_closed(self) : -1;
+  return raw_closed(as_buffered(op));
 }
 
 bool buffered_known_closed(PyObject* op) {
-  Buffered* self = as_buffered(op);
-  return self->ok && is_fileio(self->raw) && self_of<FileIO>(self->raw)->fd < 0;
+  if (!sync::load_acquire(as_buffered(op)->ok)) return false;
+  const Ref<> raw = sync::get_ref(&as_buffered(op)->raw);
+  return raw && is_fileio(raw.get()) && self_of<FileIO>(raw.get())->fd < 0;
 }
 
 bool check_open(Buffered* self, const char* message) {
@@ -177,7 +193,8 @@ int buffered_init(PyObject* op, PyObject* args, PyObject* kwargs) {
   Py_ssize_t size = kDefaultBufferSize;
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, kFormat, const_cast<char**>(keywords), &raw, &size)) return -1;
   Buffered* self = as_buffered(op);
-  self->ok = self->detached = false;
+  sync::store_release(self->ok, false);
+  sync::store_relaxed(self->detached, false);
   if (is_fileio(raw)) {
     FileIO* file = self_of<FileIO>(raw);
     if (file->fd < 0) {
@@ -202,7 +219,7 @@ int buffered_init(PyObject* op, PyObject* args, PyObject* kwargs) {
     PyErr_SetString(PyExc_ValueError, "buffer size must be strictly positive");
     return -1;
   }
-  BufferLock lock(op, false);
+  BufferLock lock(op, BufferLock::kNothing);
   if (!lock) return -1;
   PyMem_Free(self->buffer);
   self->buffer = nullptr;
@@ -212,8 +229,8 @@ int buffered_init(PyObject* op, PyObject* args, PyObject* kwargs) {
   self->raw_pos = -1;
   self->readable = Reads;
   self->writable = Writes;
-  Py_XSETREF(self->raw, Py_NewRef(raw));
-  self->ok = true;
+  const Ref<> old = sync::exchange_slot(&self->raw, Ref<>::share(raw));
+  sync::store_release(self->ok, true);
   // The raw position is worth knowing only where there is one.
   if (!is_fileio(raw) && raw_tell(self) < 0) PyErr_Clear();
   return 0;
@@ -249,10 +266,8 @@ void buffered_dealloc(PyObject* op) {
 
 template <const char* const& Name>
 PyObject* delegate(PyObject* op, PyObject*) {
-  Buffered* self = as_buffered(op);
-  if (!usable(self)) return nullptr;
-  Ref<> raw = Ref<>::share(self->raw);
-  return PyObject_CallMethodNoArgs(raw.get(), AMPHIS_STATIC_NAME(Name));
+  const Ref<> raw = raw_of(as_buffered(op));
+  return raw ? PyObject_CallMethodNoArgs(raw.get(), AMPHIS_STATIC_NAME(Name)) : nullptr;
 }
 constexpr const char* kSeekable = "seekable";
 constexpr const char* kReadable = "readable";
@@ -261,22 +276,22 @@ constexpr const char* kFileno = "fileno";
 constexpr const char* kIsatty = "isatty";
 
 PyObject* get_name(PyObject* op, void*) {
-  Buffered* self = as_buffered(op);
-  return usable(self) ? PyObject_GetAttr(self->raw, AMPHIS_STATIC_NAME("name")) : nullptr;
+  const Ref<> raw = raw_of(as_buffered(op));
+  return raw ? PyObject_GetAttr(raw.get(), AMPHIS_STATIC_NAME("name")) : nullptr;
 }
 PyObject* get_mode(PyObject* op, void*) {
-  Buffered* self = as_buffered(op);
-  return usable(self) ? PyObject_GetAttr(self->raw, AMPHIS_STATIC_NAME("mode")) : nullptr;
+  const Ref<> raw = raw_of(as_buffered(op));
+  return raw ? PyObject_GetAttr(raw.get(), AMPHIS_STATIC_NAME("mode")) : nullptr;
 }
 PyObject* get_closed(PyObject* op, void*) {
-  Buffered* self = as_buffered(op);
-  return usable(self) ? PyObject_GetAttr(self->raw, AMPHIS_STATIC_NAME("closed")) : nullptr;
+  const Ref<> raw = raw_of(as_buffered(op));
+  return raw ? PyObject_GetAttr(raw.get(), AMPHIS_STATIC_NAME("closed")) : nullptr;
 }
 
 PyObject* method_dealloc_warn(PyObject* op, PyObject* source) {
-  Buffered* self = as_buffered(op);
-  if (self->ok && self->raw != nullptr) {
-    Ref<> done = Ref<>::steal(PyObject_CallMethodOneArg(self->raw, AMPHIS_STATIC_NAME("_dealloc_warn"), source));
+  const Ref<> raw = sync::get_ref(&as_buffered(op)->raw);
+  if (raw && sync::load_acquire(as_buffered(op)->ok)) {
+    Ref<> done = Ref<>::steal(PyObject_CallMethodOneArg(raw.get(), AMPHIS_STATIC_NAME("_dealloc_warn"), source));
     if (!done) PyErr_Clear();
   }
   Py_RETURN_NONE;
@@ -302,7 +317,7 @@ PyObject* flush_base(PyObject* op, PyObject*) {
     PyErr_SetString(PyExc_ValueError, "flush of closed file");
     return nullptr;
   }
-  BufferLock lock(op, false);
+  BufferLock lock(op, BufferLock::kUsable);
   if (!lock) return nullptr;
   // A reader of both directions also gives back what it read ahead.
   const bool ok = self->readable ? synchronize(self) : flush_pending(self);
@@ -314,7 +329,7 @@ PyObject* method_close(PyObject* op, PyObject*) {
   Buffered* self = as_buffered(op);
   if (!usable(self)) return nullptr;
   {
-    BufferLock lock(op, false);
+    BufferLock lock(op, BufferLock::kUsable);
     if (!lock) return nullptr;
     const int closed = raw_closed(self);
     if (closed < 0) return nullptr;
@@ -327,8 +342,8 @@ PyObject* method_close(PyObject* op, PyObject*) {
   Ref<> done;
   {
     // With the lock: whoever uses the object meanwhile finds it closed afterwards.
-    BufferLock lock(op, false);
-    if (!lock || !usable(self)) return nullptr;
+    BufferLock lock(op, BufferLock::kUsable);
+    if (!lock) return nullptr;
     Ref<> raw = Ref<>::share(self->raw);
     done = Ref<>::steal(PyObject_CallMethodNoArgs(raw.get(), AMPHIS_STATIC_NAME("close")));
     // What could not be written is lost.
@@ -349,13 +364,11 @@ PyObject* method_detach(PyObject* op, PyObject*) {
   if (!usable(self)) return nullptr;
   Ref<> flushed = Ref<>::steal(PyObject_CallMethodNoArgs(op, AMPHIS_STATIC_NAME("flush")));
   if (!flushed) return nullptr;
-  BufferLock lock(op, false);
-  if (!lock || !usable(self)) return nullptr;
-  PyObject* raw = self->raw;
-  self->raw = nullptr;
-  self->detached = true;
-  self->ok = false;
-  return raw;
+  BufferLock lock(op, BufferLock::kUsable);
+  if (!lock) return nullptr;
+  sync::store_relaxed(self->detached, true);
+  sync::store_release(self->ok, false);
+  return sync::exchange_slot(&self->raw, Ref<>()).release();
 }
 
 // ---- positions ----
@@ -363,7 +376,7 @@ PyObject* method_detach(PyObject* op, PyObject*) {
 PyObject* method_tell(PyObject* op, PyObject*) {
   Buffered* self = as_buffered(op);
   if (!usable(self)) return nullptr;
-  BufferLock lock(op, false);
+  BufferLock lock(op, BufferLock::kUsable);
   if (!lock) return nullptr;
   int64_t at = raw_tell(self);
   if (at < 0) return nullptr;
@@ -383,13 +396,14 @@ PyObject* method_seek(PyObject* op, PyObject* const* args, Py_ssize_t nargs) {
   if (!usable(self)) return nullptr;
   if (whence != SEEK_SET && whence != SEEK_CUR && whence != SEEK_END && whence != SEEK_DATA && whence != SEEK_HOLE)
     return PyErr_Format(PyExc_ValueError, "whence value %d unsupported", whence);
-  const int closed = raw_closed(self);
+  const Ref<> raw = raw_of(self);
+  const int closed = raw ? raw_closed(raw.get()) : -1;
   if (closed < 0) return nullptr;
   if (closed) {
     PyErr_SetString(PyExc_ValueError, "seek of closed file");
     return nullptr;
   }
-  if (!check_seekable(self->raw)) return nullptr;
+  if (!check_seekable(raw.get())) return nullptr;
   int64_t target;
   if (!offset_from(position, &target)) return nullptr;
   BufferLock lock(op);

@@ -14,7 +14,7 @@ namespace amphis::io {
 
 struct Buffered {
   IOBase base;
-  PyObject* raw;  // null: not initialized, or detached
+  PyObject* raw;  // null: not initialized, or detached; without the lock read by raw_of() only
   char* buffer;
   Py_ssize_t size, pos, end;
   int64_t raw_pos;  // of the raw stream, -1 unknown
@@ -26,13 +26,14 @@ struct Buffered {
 inline Buffered* as_buffered(PyObject* op) { return reinterpret_cast<Buffered*>(op); }
 inline bool own_type(PyObject* op) { return is_buffered(op); }
 
-// RAII. False, with an exception: this thread is in the object already, or there is no memory for the buffer, which is
-// made when it is first needed.
+// RAII. False, with an exception: this thread is in the object already, the object is not usable (any more, once it had the
+// lock), or there is no memory for the buffer, which is made when it is first needed.
 class [[nodiscard]] BufferLock {
   Buffered* self_;
 
  public:
-  explicit BufferLock(PyObject* op, bool need_buffer = true);
+  enum Need { kNothing, kUsable, kBuffer };
+  explicit BufferLock(PyObject* op, Need need = kBuffer);
   ~BufferLock() { unlock(); }
   void unlock();
   BufferLock(const BufferLock&) = delete;
@@ -42,6 +43,8 @@ class [[nodiscard]] BufferLock {
 
 // Raises unless initialized and not detached.
 bool usable(Buffered* self);
+// The raw stream; null, with an exception, unless initialized and not detached.
+Ref<> raw_of(Buffered* self);
 // Raises "<what> of closed file" when the raw stream is closed.
 bool check_open(Buffered* self, const char* message);
 

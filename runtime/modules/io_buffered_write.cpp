@@ -165,17 +165,17 @@ int pair_init(PyObject* op, PyObject* args, PyObject* kwargs) {
   if (!r) return -1;
   Ref<> w = Ref<>::steal(PyObject_CallFunction(reinterpret_cast<PyObject*>(&buffered_writer_type), "On", writer, size));
   if (!w) return -1;
-  Py_XSETREF(as_pair(op)->reader, r.release());
-  Py_XSETREF(as_pair(op)->writer, w.release());
+  sync::set_slot(&as_pair(op)->reader, std::move(r));
+  sync::set_slot(&as_pair(op)->writer, std::move(w));
   return 0;
 }
 
-PyObject* forward(PyObject* target, const char* name, PyObject* const* args, Py_ssize_t nargs) {
-  if (target == nullptr) {
+PyObject* forward(PyObject* const* target, const char* name, PyObject* const* args, Py_ssize_t nargs) {
+  Ref<> held = sync::get_ref(target);
+  if (!held) {
     PyErr_SetString(PyExc_ValueError, "I/O operation on uninitialized object");
     return nullptr;
   }
-  Ref<> held = Ref<>::share(target);
   Ref<> method = Ref<>::steal(PyObject_GetAttrString(held.get(), name));
   return method ? PyObject_Vectorcall(method.get(), args, static_cast<size_t>(nargs), nullptr) : nullptr;
 }
@@ -192,17 +192,17 @@ constexpr const char* kWritable = "writable";
 
 template <const char* const& Name>
 PyObject* to_reader(PyObject* op, PyObject* const* args, Py_ssize_t nargs) {
-  return forward(as_pair(op)->reader, Name, args, nargs);
+  return forward(&as_pair(op)->reader, Name, args, nargs);
 }
 template <const char* const& Name>
 PyObject* to_writer(PyObject* op, PyObject* const* args, Py_ssize_t nargs) {
-  return forward(as_pair(op)->writer, Name, args, nargs);
+  return forward(&as_pair(op)->writer, Name, args, nargs);
 }
 
 PyObject* pair_close(PyObject* op, PyObject*) {
-  Ref<> first = Ref<>::steal(forward(as_pair(op)->writer, "close", nullptr, 0));
+  Ref<> first = Ref<>::steal(forward(&as_pair(op)->writer, "close", nullptr, 0));
   Ref<> error = Ref<>::steal(PyErr_GetRaisedException());
-  Ref<> second = Ref<>::steal(forward(as_pair(op)->reader, "close", nullptr, 0));
+  Ref<> second = Ref<>::steal(forward(&as_pair(op)->reader, "close", nullptr, 0));
   if (error) {
     chain(std::move(error));
     return nullptr;
@@ -211,17 +211,18 @@ PyObject* pair_close(PyObject* op, PyObject*) {
 }
 
 PyObject* pair_isatty(PyObject* op, PyObject*) {
-  Ref<> answer = Ref<>::steal(forward(as_pair(op)->writer, "isatty", nullptr, 0));
+  Ref<> answer = Ref<>::steal(forward(&as_pair(op)->writer, "isatty", nullptr, 0));
   if (!answer || answer.get() != Py_False) return answer.release();
-  return forward(as_pair(op)->reader, "isatty", nullptr, 0);
+  return forward(&as_pair(op)->reader, "isatty", nullptr, 0);
 }
 
 PyObject* pair_closed(PyObject* op, void*) {
-  if (as_pair(op)->writer == nullptr) {
+  const Ref<> writer = sync::get_ref(&as_pair(op)->writer);
+  if (!writer) {
     PyErr_SetString(PyExc_RuntimeError, "the BufferedRWPair object is being garbage-collected");
     return nullptr;
   }
-  return PyObject_GetAttr(as_pair(op)->writer, AMPHIS_STATIC_NAME("closed"));
+  return PyObject_GetAttr(writer.get(), AMPHIS_STATIC_NAME("closed"));
 }
 
 int pair_traverse(PyObject* op, visitproc visit, void* arg) {

@@ -304,19 +304,9 @@ PyObject* bytesio_getstate(PyObject* op, PyObject*) {
   if (!is_open(self)) return nullptr;
   Ref<> value = Ref<>::steal(value_of(self));
   if (!value) return nullptr;
-  Ref<> dict = self->base.dict ? Ref<>::steal(PyDict_Copy(self->base.dict)) : Ref<>::share(Py_None);
+  Ref<> dict = Ref<>::share(self->base.dict);
+  dict = dict ? Ref<>::steal(PyDict_Copy(dict)) : Ref<>::share(Py_None);
   return dict ? Py_BuildValue("(OnO)", value.get(), self->pos, dict.get()) : nullptr;
-}
-
-bool merge_dict(IOBase* self, PyObject* state, const char* item) {
-  if (state == Py_None) return true;
-  if (!PyDict_Check(state)) {
-    PyErr_Format(PyExc_TypeError, "%s item of state should be a dict, got a %.200s", item, Py_TYPE(state)->tp_name);
-    return false;
-  }
-  if (self->dict != nullptr) return PyDict_Update(self->dict, state) == 0;
-  self->dict = Py_NewRef(state);
-  return true;
 }
 
 PyObject* bytesio_setstate(PyObject* op, PyObject* state) {
@@ -341,7 +331,12 @@ PyObject* bytesio_setstate(PyObject* op, PyObject* state) {
     return nullptr;
   }
   self->pos = pos;
-  if (!merge_dict(&self->base, PyTuple_GET_ITEM(state, 2), "third")) return nullptr;
+  PyObject* dict = PyTuple_GET_ITEM(state, 2);
+  if (dict == Py_None) Py_RETURN_NONE;
+  if (!PyDict_Check(dict)) {
+    return PyErr_Format(PyExc_TypeError, "third item of state should be a dict, got a %.200s", Py_TYPE(dict)->tp_name);
+  }
+  if (!merge_dict(&self->base, dict)) return nullptr;
   Py_RETURN_NONE;
 }
 

@@ -42,9 +42,8 @@ bool repeat_call(Call call, int64_t* result) {
 }
 
 int close_fd(FileIO* self) {
-  if (self->fd < 0) return 0;
-  const int fd = self->fd;
-  self->fd = -1;
+  const int fd = sync::exchange(self->fd, -1);  // a number is closed once: another file may have it afterwards
+  if (fd < 0) return 0;
   int result, error;
   {
     Detached detached;

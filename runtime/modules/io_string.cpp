@@ -310,7 +310,8 @@ PyObject* stringio_getstate(PyObject* op, PyObject*) {
   if (!usable(self)) return nullptr;
   Ref<> value = Ref<>::steal(slice(self, 0, self->length));
   if (!value) return nullptr;
-  Ref<> dict = self->base.dict ? Ref<>::steal(PyDict_Copy(self->base.dict)) : Ref<>::share(Py_None);
+  Ref<> dict = Ref<>::share(self->base.dict);
+  dict = dict ? Ref<>::steal(PyDict_Copy(dict)) : Ref<>::share(Py_None);
   return dict ? Py_BuildValue("(OOnO)", value.get(), self->newline_arg, self->pos, dict.get()) : nullptr;
 }
 
@@ -346,10 +347,7 @@ PyObject* stringio_setstate(PyObject* op, PyObject* state) {
   if (!PyDict_Check(dict)) {
     return PyErr_Format(PyExc_TypeError, "fourth item of state should be a dict, got a %.200s", Py_TYPE(dict)->tp_name);
   }
-  if (self->base.dict == nullptr)
-    self->base.dict = Py_NewRef(dict);
-  else if (PyDict_Update(self->base.dict, dict) < 0)
-    return nullptr;
+  if (!merge_dict(&self->base, dict)) return nullptr;
   Py_RETURN_NONE;
 }
 
