@@ -4,6 +4,7 @@
 
 #include "modules/builtins.h"
 #include "sync/mutex.h"
+#include "sync/object_lock.h"
 #include "sync/ref.h"
 
 #include <vector>
@@ -46,6 +47,7 @@ PyObject* unregister(PyObject*, PyObject* function) {
     int equal = PyObject_RichCompareBool(PyTuple_GET_ITEM(entry, 0), function, Py_EQ);
     if (equal < 0) return nullptr;
     if (!equal) continue;
+    ObjectLock lock(callbacks);
     for (Py_ssize_t k = PyList_GET_SIZE(callbacks); k-- > 0;) {
       if (PyList_GET_ITEM(callbacks, k) != entry) continue;
       if (PyList_SetSlice(callbacks, k, k + 1, nullptr) < 0) return nullptr;

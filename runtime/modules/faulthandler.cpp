@@ -5,6 +5,7 @@
 #include "modules/builtins.h"
 #include "modules/traceback_dump.h"
 #include "sync/interpreter_state.h"
+#include "sync/mutex.h"
 #include "sync/ref.h"
 #include "sync/stop_the_world.h"
 
@@ -17,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <utility>
 
 namespace amphis {
 
@@ -42,6 +44,10 @@ struct Enabled {
   PyObject* file = nullptr;
 };
 Enabled fatal;
+
+// Around changes of what says which signals are handled; files are dropped after it.
+constinit sync::Mutex settings_mutex;
+using SettingsLock = sync::MutexLock;
 
 struct UserSignal {
   bool on;
@@ -208,7 +214,9 @@ PyObject* enable(PyObject*, PyObject* args, PyObject* kwargs) {
   PyObject* kept;
   int fd = descriptor_of(file, &kept);
   if (fd < 0) return nullptr;
-  Py_XSETREF(fatal.file, kept);
+  Ref<> old;
+  SettingsLock lock(settings_mutex);
+  old = Ref<>::steal(std::exchange(fatal.file, kept));
   fatal.fd = fd;
   fatal.all_threads = all_threads != 0;
   fatal.c_stack = c_stack != 0;
@@ -218,9 +226,11 @@ PyObject* enable(PyObject*, PyObject* args, PyObject* kwargs) {
 }
 
 void disable_fatal() {
+  Ref<> old;
+  SettingsLock lock(settings_mutex);
   fatal.on = false;
   for (FatalSignal& s : fatal_signals) restore(s);
-  Py_CLEAR(fatal.file);
+  old = Ref<>::steal(std::exchange(fatal.file, nullptr));
 }
 
 PyObject* disable(PyObject*, PyObject*) {
@@ -292,18 +302,57 @@ void* watch(void*) {
   return nullptr;
 }
 
-void cancel_watchdog() {
-  if (!watchdog.running) return;
-  pthread_mutex_lock(&watchdog.mutex);
-  watchdog.cancelled = true;
-  pthread_cond_signal(&watchdog.wake);
-  pthread_mutex_unlock(&watchdog.mutex);
-  {
-    Detached detached;
+// One thread at a time starts and ends the watchdog, detached: that may wait for it.
+class WatchdogControl {
+  Detached detached_;
+  static pthread_mutex_t mutex_;
+
+ public:
+  WatchdogControl() { pthread_mutex_lock(&mutex_); }
+  ~WatchdogControl() { pthread_mutex_unlock(&mutex_); }
+  WatchdogControl(const WatchdogControl&) = delete;
+
+  // The reference to the file that it wrote to, if there was one.
+  PyObject* cancel() {
+    if (!watchdog.running) return nullptr;
+    pthread_mutex_lock(&watchdog.mutex);
+    watchdog.cancelled = true;
+    pthread_cond_signal(&watchdog.wake);
+    pthread_mutex_unlock(&watchdog.mutex);
     pthread_join(watchdog.thread, nullptr);
+    watchdog.running = false;
+    return std::exchange(watchdog.file, nullptr);
   }
-  watchdog.running = false;
-  Py_CLEAR(watchdog.file);
+  // False: there is no thread for it. Takes the reference to the file over where there is.
+  bool start(PyObject* file, int fd, int64_t timeout_us, bool repeat, bool exit);
+};
+pthread_mutex_t WatchdogControl::mutex_ = PTHREAD_MUTEX_INITIALIZER;
+
+bool WatchdogControl::start(PyObject* file, int fd, int64_t timeout_us, bool repeat, bool exit) {
+  watchdog.fd = fd;
+  watchdog.timeout_us = timeout_us;
+  watchdog.repeat = repeat;
+  watchdog.exit = exit;
+  watchdog.cancelled = false;
+  const long long us = timeout_us, s = us / 1000000;
+  if (us % 1000000 != 0) {
+    snprintf(watchdog.header, sizeof watchdog.header, "Timeout (%lld:%02lld:%02lld.%06lld)!\n", s / 3600, s / 60 % 60, s % 60, us % 1000000);
+  } else {
+    snprintf(watchdog.header, sizeof watchdog.header, "Timeout (%lld:%02lld:%02lld)!\n", s / 3600, s / 60 % 60, s % 60);
+  }
+  static bool condition_made = false;
+  if (!condition_made) {
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&watchdog.wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    condition_made = true;
+  }
+  if (pthread_create(&watchdog.thread, nullptr, watch, nullptr) != 0) return false;
+  watchdog.file = file;
+  watchdog.running = true;
+  return true;
 }
 
 PyObject* dump_traceback_later(PyObject*, PyObject* args, PyObject* kwargs) {
@@ -328,39 +377,27 @@ PyObject* dump_traceback_later(PyObject*, PyObject* args, PyObject* kwargs) {
   PyObject* kept;
   int fd = descriptor_of(file, &kept);
   if (fd < 0) return nullptr;
-  cancel_watchdog();
-  watchdog.file = kept;
-  watchdog.fd = fd;
-  watchdog.timeout_us = static_cast<int64_t>(microseconds);
-  watchdog.repeat = repeat != 0;
-  watchdog.exit = exit != 0;
-  watchdog.cancelled = false;
-  const long long us = watchdog.timeout_us, s = us / 1000000;
-  if (us % 1000000 != 0) {
-    snprintf(watchdog.header, sizeof watchdog.header, "Timeout (%lld:%02lld:%02lld.%06lld)!\n", s / 3600, s / 60 % 60, s % 60, us % 1000000);
-  } else {
-    snprintf(watchdog.header, sizeof watchdog.header, "Timeout (%lld:%02lld:%02lld)!\n", s / 3600, s / 60 % 60, s % 60);
+  PyObject* old;
+  bool started;
+  {
+    WatchdogControl control;
+    old = control.cancel();
+    started = control.start(kept, fd, static_cast<int64_t>(microseconds), repeat != 0, exit != 0);
   }
-  static bool condition_made = false;
-  if (!condition_made) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&watchdog.wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-    condition_made = true;
-  }
-  if (pthread_create(&watchdog.thread, nullptr, watch, nullptr) != 0) {
-    Py_CLEAR(watchdog.file);
-    PyErr_SetString(PyExc_RuntimeError, "unable to start watchdog thread");
-    return nullptr;
-  }
-  watchdog.running = true;
-  Py_RETURN_NONE;
+  Py_XDECREF(old);
+  if (started) Py_RETURN_NONE;
+  Py_XDECREF(kept);
+  PyErr_SetString(PyExc_RuntimeError, "unable to start watchdog thread");
+  return nullptr;
 }
 
 PyObject* cancel_dump_traceback_later(PyObject*, PyObject*) {
-  cancel_watchdog();
+  PyObject* old;
+  {
+    WatchdogControl control;
+    old = control.cancel();
+  }
+  Py_XDECREF(old);
   Py_RETURN_NONE;
 }
 
@@ -407,10 +444,12 @@ PyObject* register_(PyObject*, PyObject* args, PyObject* kwargs) {
   int fd = descriptor_of(file, &kept);
   if (fd < 0) return nullptr;
   UserSignal& u = user_signals[number];
+  Ref<> old;
+  SettingsLock lock(settings_mutex);
   u.fd = fd;
   u.all_threads = all_threads != 0;
   u.chain = chain != 0;
-  Py_XSETREF(u.file, kept);
+  old = Ref<>::steal(std::exchange(u.file, kept));
   use_alternate_stack();
   struct sigaction action, previous;
   memset(&action, 0, sizeof action);
@@ -426,10 +465,12 @@ PyObject* unregister(PyObject*, PyObject* arg) {
   int number = PyLong_AsInt(arg);
   if ((number == -1 && PyErr_Occurred()) || !usable(number)) return nullptr;
   UserSignal& u = user_signals[number];
+  Ref<> old;
+  SettingsLock lock(settings_mutex);
   if (!u.on) Py_RETURN_FALSE;
   u.on = false;
   sigaction(number, &u.previous, nullptr);
-  Py_CLEAR(u.file);
+  old = Ref<>::steal(std::exchange(u.file, nullptr));
   Py_RETURN_TRUE;
 }
 

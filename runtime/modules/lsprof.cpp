@@ -12,6 +12,7 @@
 #include "Python.h"
 #include "interp/monitoring.h"
 #include "modules/builtins.h"
+#include "sync/atomic_field.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
 #include "sync/thread_state.h"
@@ -81,9 +82,14 @@ int64_t timer_value(Profiler* p, PyObject* result) {
 }
 
 int64_t now(Profiler* p) {
-  if (p->timer == nullptr) return clock_now();
+  if (sync::load_acquire(p->timer) == nullptr) return clock_now();
+  Ref<> timer;
+  {
+    LeafLock lock(p);
+    timer = Ref<>::share(p->timer);
+  }
+  if (!timer) return clock_now();  // __init__ has taken it away meanwhile
   ++p->in_timer;
-  Ref<> timer = Ref<>::share(p->timer);
   Ref<> result = Ref<>::steal(PyObject_CallNoArgs(timer));
   --p->in_timer;
   const int64_t value = result ? timer_value(p, result) : 0;

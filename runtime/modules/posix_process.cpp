@@ -52,8 +52,13 @@ bool callable_or_absent(PyObject* value, const char* name) {
 
 bool add_hook(PyObject** list, PyObject* function) {
   if (function == nullptr) return true;
-  if (*list == nullptr) *list = PyList_New(0);
-  return *list != nullptr && PyList_Append(*list, function) == 0;
+  if (sync::load_acquire(*list) == nullptr) {
+    Ref<> fresh = Ref<>::steal(PyList_New(0));
+    if (!fresh) return false;
+    PyObject* none = nullptr;
+    if (sync::compare_exchange(*list, none, fresh.get())) (void)fresh.release();
+  }
+  return PyList_Append(sync::load_acquire(*list), function) == 0;
 }
 
 AMPHIS_POSIX_FUNCTION(register_at_fork_, "register_at_fork", 0, 0, "before", "after_in_child", "after_in_parent") {

@@ -255,7 +255,7 @@ PyObject* iterator_next(PyObject* o) {
 PyObject* iterator_length_hint(PyObject* o, PyObject*) {
   UnpackIterator* it = as_iterator(o);
   ObjectLock lock(o);
-  const Format* format = it->owner != nullptr ? as_struct(it->owner)->format : nullptr;
+  const Format* format = it->owner != nullptr ? sync::load_acquire(as_struct(it->owner)->format) : nullptr;
   return int_from_int64(format == nullptr || format->size == 0 ? 0 : (it->view.len - it->index) / format->size);
 }
 
