@@ -271,7 +271,7 @@ bool Machine::load_readonly_buffer() {
 
 bool Machine::load_persistent(Ref id) {
   if (!id) return false;
-  if (u_->persistent_load != nullptr) return push_checked(PyObject_CallOneArg(u_->persistent_load, id.get()));
+  if (Ref own(Py_XNewRef(u_->persistent_load)); own) return push_checked(PyObject_CallOneArg(own.get(), id.get()));
   Ref name(PyUnicode_FromString("persistent_load"));
   return name && push_checked(PyObject_CallMethodOneArg(reinterpret_cast<PyObject*>(u_), name.get(), id.get()));
 }
@@ -805,7 +805,7 @@ bool configure(Unpickler* self, int fix_imports, PyObject* encoding, PyObject* e
   return true;
 }
 
-int unpickler_init(PyObject* object, PyObject* args, PyObject* kwargs) {
+int init_locked(PyObject* object, PyObject* args, PyObject* kwargs) {
   static const char* const keywords[] = {"file", "fix_imports", "encoding", "errors", "buffers", nullptr};
   PyObject *file, *encoding = nullptr, *errors = nullptr, *buffers = nullptr;
   int fix_imports = 1;
@@ -818,6 +818,7 @@ int unpickler_init(PyObject* object, PyObject* args, PyObject* kwargs) {
   self->memo.clear();
   return self->source.open_file(file) && configure(self, fix_imports, encoding, errors, buffers) ? 0 : -1;
 }
+int unpickler_init(PyObject* object, PyObject* args, PyObject* kwargs) { return ext::locked<init_locked>(object, args, kwargs); }
 
 int unpickler_traverse(PyObject* object, visitproc visit, void* arg) {
   Unpickler* self = self_of(object);
@@ -877,18 +878,19 @@ PyObject* unpickler_sizeof(PyObject* object, PyObject*) {
 }
 
 // persistent_load may be set on an instance.
+PyObject* read_persistent_load(PyObject* object) { return Py_XNewRef(self_of(object)->persistent_load); }
+int write_persistent_load(PyObject* object, PyObject* value) {
+  Py_XSETREF(self_of(object)->persistent_load, Py_XNewRef(value));
+  return 0;
+}
 PyObject* unpickler_getattr(PyObject* object, PyObject* name) {
-  Unpickler* self = self_of(object);
-  if (self->persistent_load != nullptr && PyUnicode_Check(name) && PyUnicode_EqualToUTF8(name, "persistent_load"))
-    return Py_NewRef(self->persistent_load);
+  if (PyUnicode_Check(name) && PyUnicode_EqualToUTF8(name, "persistent_load")) {
+    if (PyObject* own = ext::locked<read_persistent_load>(object)) return own;
+  }
   return PyObject_GenericGetAttr(object, name);
 }
 int unpickler_setattr(PyObject* object, PyObject* name, PyObject* value) {
-  Unpickler* self = self_of(object);
-  if (PyUnicode_Check(name) && PyUnicode_EqualToUTF8(name, "persistent_load")) {
-    Py_XSETREF(self->persistent_load, Py_XNewRef(value));
-    return 0;
-  }
+  if (PyUnicode_Check(name) && PyUnicode_EqualToUTF8(name, "persistent_load")) return ext::locked<write_persistent_load>(object, value);
   return PyObject_GenericSetAttr(object, name, value);
 }
 

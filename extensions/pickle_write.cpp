@@ -783,7 +783,7 @@ bool Writer::save_other(PyObject* object) {
     auto* key = reinterpret_cast<PyObject*>(type);
     if (p_->dispatch_table == nullptr) {
       if (PyDict_GetItemRef(globals.dispatch_table, key, &found) < 0) return false;
-    } else if (PyMapping_GetOptionalItem(p_->dispatch_table, key, &found) < 0) {
+    } else if (PyMapping_GetOptionalItem(Ref(Py_NewRef(p_->dispatch_table)).get(), key, &found) < 0) {
       return false;
     }
     Ref reduce(found);
@@ -908,7 +908,7 @@ bool open_file(Pickler* self, PyObject* file) {
   return true;
 }
 
-int pickler_init(PyObject* object, PyObject* args, PyObject* kwargs) {
+int init_locked(PyObject* object, PyObject* args, PyObject* kwargs) {
   static const char* const keywords[] = {"file", "protocol", "fix_imports", "buffer_callback", nullptr};
   PyObject *file, *protocol = nullptr, *buffer_callback = nullptr;
   int fix_imports = 1;
@@ -924,6 +924,7 @@ int pickler_init(PyObject* object, PyObject* args, PyObject* kwargs) {
   Py_XSETREF(self->dispatch_table, table);
   return 0;
 }
+int pickler_init(PyObject* object, PyObject* args, PyObject* kwargs) { return ext::locked<init_locked>(object, args, kwargs); }
 
 int pickler_traverse(PyObject* object, visitproc visit, void* arg) {
   Pickler* self = self_of(object);
@@ -989,18 +990,19 @@ bool look_up_hooks(Pickler* self) {
 }
 
 // persistent_id may be set on an instance.
+PyObject* read_persistent_id(PyObject* object) { return Py_XNewRef(self_of(object)->persistent_id); }
+int write_persistent_id(PyObject* object, PyObject* value) {
+  Py_XSETREF(self_of(object)->persistent_id, Py_XNewRef(value));
+  return 0;
+}
 PyObject* pickler_getattr(PyObject* object, PyObject* name) {
-  Pickler* self = self_of(object);
-  if (self->persistent_id != nullptr && PyUnicode_Check(name) && PyUnicode_EqualToUTF8(name, "persistent_id"))
-    return Py_NewRef(self->persistent_id);
+  if (PyUnicode_Check(name) && PyUnicode_EqualToUTF8(name, "persistent_id")) {
+    if (PyObject* own = ext::locked<read_persistent_id>(object)) return own;
+  }
   return PyObject_GenericGetAttr(object, name);
 }
 int pickler_setattr(PyObject* object, PyObject* name, PyObject* value) {
-  Pickler* self = self_of(object);
-  if (PyUnicode_Check(name) && PyUnicode_EqualToUTF8(name, "persistent_id")) {
-    Py_XSETREF(self->persistent_id, Py_XNewRef(value));
-    return 0;
-  }
+  if (PyUnicode_Check(name) && PyUnicode_EqualToUTF8(name, "persistent_id")) return ext::locked<write_persistent_id>(object, value);
   return PyObject_GenericSetAttr(object, name, value);
 }
 
