@@ -143,6 +143,13 @@ int connection_init(PyObject* op, PyObject* args, PyObject* kwargs) {
     sqlite3_close(db);
     return -1;
   }
+  self->mutex.lock();
+  if (self->initialized) {  // by another thread, meanwhile
+    leave(self);
+    sqlite3_close(db);
+    PyErr_SetString(errors.programming, "A connection cannot be initialized while it is used.");
+    return -1;
+  }
   self->db = db;
   Ref old(std::exchange(self->statements, statements.release())), old_blobs(std::exchange(self->blobs, blobs.release()));
   self->cache_size = cached;
@@ -154,6 +161,7 @@ int connection_init(PyObject* op, PyObject* args, PyObject* kwargs) {
   write_field(op, self->row_factory, Py_None);
   write_field(op, self->text_factory, object_of(&PyUnicode_Type));
   self->initialized = true;
+  leave(self);
   if (PySys_Audit("sqlite3.connect/handle", "O", op) < 0) return -1;
   return autocommit == kManual && !execute_simple(self, "BEGIN") ? -1 : 0;
 }

@@ -172,6 +172,15 @@ bool check_cursor(Cursor* self) {
   return true;
 }
 
+// What it was made for, which __init__ may replace at any time: a new reference, or null.
+Ref own_connection(Cursor* self) {
+  Ref connection;
+  Py_BEGIN_CRITICAL_SECTION(self);
+  connection = Ref(Py_XNewRef(object_of(self->connection)));
+  Py_END_CRITICAL_SECTION();
+  return connection;
+}
+
 // The use of a cursor's connection; the cursor of a thread that may not use it is not looked at.
 class UseCursor {
  public:
@@ -180,15 +189,21 @@ class UseCursor {
       check_cursor(self);
       return;
     }
-    Connection* connection = self->connection;
-    // Who may not use it does not wait for it.
-    if (connection->check_thread && connection->thread != PyThread_get_thread_ident()) {
-      if (check_cursor(self)) check_thread(connection);
-      return;
+    for (;;) {
+      Ref own = own_connection(self);
+      Connection* connection = connection_of(own.get());
+      // Who may not use it does not wait for it.
+      if (connection->check_thread && connection->thread != PyThread_get_thread_ident()) {
+        if (check_cursor(self)) check_thread(connection);
+        return;
+      }
+      connection->mutex.lock();
+      if (self->connection == connection) {
+        connection_ = connection_of(own.release());
+        break;
+      }
+      leave(connection);
     }
-    connection_ = connection;
-    Py_INCREF(connection_);
-    connection_->mutex.lock();
     ok_ = check_cursor(self) && check_ready();
   }
   ~UseCursor() {
@@ -551,11 +566,12 @@ PyObject* fetchmany(PyObject* op, PyObject* args, PyObject* kwargs) {
 
 PyObject* cursor_close(PyObject* op, PyObject*) {
   Cursor* self = cursor_of(op);
-  if (self->connection == nullptr) {
+  Ref own = own_connection(self);
+  if (!own) {
     PyErr_SetString(errors.programming, "Base Cursor.__init__ not called.");
     return nullptr;
   }
-  Use use(self->connection);
+  Use use(connection_of(own.get()));
   if (!use.ok()) return nullptr;
   if (self->locked) {
     PyErr_SetString(errors.programming, "Recursive use of cursors not allowed.");
@@ -582,17 +598,30 @@ int cursor_init(PyObject* op, PyObject* args, PyObject*) {
     return -1;
   }
   Cursor* self = cursor_of(op);
-  if (self->locked) {
-    PyErr_SetString(errors.programming, "Recursive use of cursors not allowed.");
-    return -1;
+  if (Use use(connection_of(connection)); !use.ok()) return -1;
+  // What it did before ends under the connection that it had.
+  if (Ref before = own_connection(self); before) {
+    Connection* used = connection_of(before.get());
+    used->mutex.lock();
+    const bool busy = self->locked;
+    if (!busy) {
+      self->initialized = false;
+      drop_statement(self);
+      Py_CLEAR(self->casts);
+    }
+    leave(used);
+    if (busy) {
+      PyErr_SetString(errors.programming, "Recursive use of cursors not allowed.");
+      return -1;
+    }
   }
   {
     Use use(connection_of(connection));
     if (!use.ok()) return -1;
-    drop_statement(self);
-    Ref old(object_of(self->connection));
-    self->connection = connection_of(Py_NewRef(connection));
-    Py_CLEAR(self->casts);
+    Ref old;
+    Py_BEGIN_CRITICAL_SECTION(op);
+    old = Ref(object_of(std::exchange(self->connection, connection_of(Py_NewRef(connection)))));
+    Py_END_CRITICAL_SECTION();
     write_field(op, self->description, nullptr);
     write_field(op, self->lastrowid, Py_None);
     write_field(op, self->row_factory, Py_None);
@@ -639,12 +668,9 @@ PyObject* get_object(PyObject* op, void*) {
   return read_field(op, cursor_of(op)->*field);
 }
 PyObject* get_connection(PyObject* op, void*) {
-  Connection* connection = cursor_of(op)->connection;
-  if (connection == nullptr) {
-    PyErr_SetString(PyExc_AttributeError, "connection");
-    return nullptr;
-  }
-  return Py_NewRef(object_of(connection));
+  Ref connection = own_connection(cursor_of(op));
+  if (!connection) PyErr_SetString(PyExc_AttributeError, "connection");
+  return connection.release();
 }
 PyObject* get_rowcount(PyObject* op, void*) { return PyLong_FromLongLong(cursor_of(op)->rowcount); }
 int set_row_factory(PyObject* op, PyObject* value, void*) {
