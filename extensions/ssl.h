@@ -8,6 +8,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <atomic>
+#include <forward_list>
 #include <memory>
 #include <string>
 
@@ -35,9 +37,13 @@ struct Context {
   int protocol;
   bool check_hostname, post_handshake_auth;
   unsigned host_flags;
-  std::string* alpn;
   PyObject *sni_callback, *message_callback, *keylog_name;
+  // What threads read that are not attached: the protocols, each for as long as the context, for OpenSSL is handed a part of
+  // them; and where keys are written to, under the mutex.
+  std::forward_list<std::string>* alpn;
+  std::atomic<const std::string*> alpn_now;
   BIO* keylog;
+  PyMutex keylog_mutex;
 };
 extern PyTypeObject *context_type, *socket_type, *bio_type, *session_type, *certificate_type;
 

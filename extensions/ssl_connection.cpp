@@ -484,11 +484,11 @@ PyMethodDef connection_methods[] = {
      "get_channel_binding($self, /, cb_type='tls-unique')\n--\n\n"},
     {"verify_client_post_handshake", verify_post_handshake, METH_NOARGS, "verify_client_post_handshake($self, /)\n--\n\n"},
     {nullptr, nullptr, 0, nullptr}};
-PyGetSetDef connection_getset[] = {{"context", get_context, set_context, nullptr, nullptr},
+PyGetSetDef connection_getset[] = {{"context", ext::locked<get_context>, ext::locked<set_context>, nullptr, nullptr},
                                    {"server_hostname", get_hostname, nullptr, nullptr, nullptr},
                                    {"server_side", get_server_side, nullptr, nullptr, nullptr},
-                                   {"owner", get_owner, set_owner, nullptr, nullptr},
-                                   {"session", get_session, set_session, nullptr, nullptr},
+                                   {"owner", ext::locked<get_owner>, ext::locked<set_owner>, nullptr, nullptr},
+                                   {"session", ext::locked<get_session>, ext::locked<set_session>, nullptr, nullptr},
                                    {"session_reused", get_reused, nullptr, nullptr, nullptr},
                                    {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyType_Slot connection_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(connection_dealloc)},

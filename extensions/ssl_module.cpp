@@ -6,6 +6,7 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstring>
 
@@ -22,6 +23,52 @@ namespace {
 enum Protocol { kTls = 2, kTls1 = 3, kTls11 = 4, kTls12 = 5, kTlsClient = 16, kTlsServer = 17 };
 constexpr int kRequired = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 constexpr int kMinimum = -2, kMaximum = -1;  // PROTO_MINIMUM_SUPPORTED, PROTO_MAXIMUM_SUPPORTED
+
+// The password for a key, asked for once: bytes, a str, or a function that returns one.
+struct Password {
+  PyObject* given;
+  std::string text;
+  bool failed = false;
+
+  bool accept(PyObject* value, const char* wrong) {
+    Ref encoded;
+    if (PyUnicode_Check(value)) {
+      encoded = Ref(PyUnicode_AsUTF8String(value));
+    } else if (PyBytes_Check(value)) {
+      encoded = Ref(Py_NewRef(value));
+    } else if (PyByteArray_Check(value)) {
+      encoded = Ref(PyBytes_FromObject(value));
+    } else {
+      PyErr_SetString(PyExc_TypeError, wrong);
+    }
+    if (!encoded) return false;
+    text.assign(PyBytes_AS_STRING(encoded.get()), static_cast<size_t>(PyBytes_GET_SIZE(encoded.get())));
+    return true;
+  }
+  static int call(char* out, int room, int writing, void* data) {
+    Password* self = wanted;
+    if (self == nullptr) return PEM_def_callback(out, room, writing, data);
+    const PyGILState_STATE state = PyGILState_Ensure();
+    bool ok = true;
+    if (PyCallable_Check(self->given)) {
+      Ref value(PyObject_CallNoArgs(self->given));
+      ok = value && self->accept(value.get(), "password callback must return a string");
+    }
+    if (ok && static_cast<int>(self->text.size()) > room) {
+      PyErr_Format(PyExc_ValueError, "password cannot be longer than %d bytes", room);
+      ok = false;
+    }
+    self->failed = !ok;
+    PyGILState_Release(state);
+    if (!ok) return -1;
+    memcpy(out, self->text.data(), self->text.size());
+    return static_cast<int>(self->text.size());
+  }
+
+  // Of the call that this thread is in: threads may load into one context at once, and a callback may load, too.
+  static thread_local Password* wanted;
+};
+thread_local Password* Password::wanted = nullptr;
 
 PyObject* context_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   int protocol;
@@ -51,9 +98,11 @@ PyObject* context_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   }
   Context* self = context_of(object);
   self->ctx = ctx;
+  self->alpn = new std::forward_list<std::string>;
   self->protocol = protocol;
   self->host_flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
   SSL_CTX_set_app_data(ctx, self);
+  SSL_CTX_set_default_passwd_cb(ctx, Password::call);
   SSL_CTX_set_verify(ctx, protocol == kTlsClient ? kRequired : SSL_VERIFY_NONE, nullptr);
   self->check_hostname = protocol == kTlsClient;
   uint64_t options = SSL_OP_ALL & ~static_cast<uint64_t>(SSL_OP_DONT_INSERT_EMPTY_FRAGMENTS);
@@ -161,7 +210,7 @@ PyObject* get_ciphers(PyObject* object, PyObject*) {
 }
 
 int select_alpn(SSL*, const unsigned char** out, unsigned char* n, const unsigned char* theirs, unsigned count, void* arg) {
-  const std::string& ours = *static_cast<Context*>(arg)->alpn;
+  const std::string& ours = *static_cast<Context*>(arg)->alpn_now.load(std::memory_order_acquire);
   const int code = SSL_select_next_proto(const_cast<unsigned char**>(out), n, reinterpret_cast<const unsigned char*>(ours.data()),
                                          static_cast<unsigned>(ours.size()), theirs, count);
   return code == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
@@ -173,54 +222,16 @@ PyObject* set_alpn(PyObject* object, PyObject* data) {
   if (static_cast<size_t>(buffer.size()) > UINT_MAX)
     return PyErr_Format(PyExc_OverflowError, "protocols longer than %u bytes", UINT_MAX);
   Context* self = context_of(object);
-  delete std::exchange(self->alpn, new std::string(reinterpret_cast<const char*>(buffer.data()), static_cast<size_t>(buffer.size())));
+  const std::string protocols(reinterpret_cast<const char*>(buffer.data()), static_cast<size_t>(buffer.size()));
+  auto known = std::find(self->alpn->begin(), self->alpn->end(), protocols);
+  if (known == self->alpn->end()) known = self->alpn->insert_after(self->alpn->before_begin(), protocols);
+  self->alpn_now.store(&*known, std::memory_order_release);
   if (SSL_CTX_set_alpn_protos(self->ctx, buffer.data(), static_cast<unsigned>(buffer.size()))) return PyErr_NoMemory();
   SSL_CTX_set_alpn_select_cb(self->ctx, select_alpn, self);
   Py_RETURN_NONE;
 }
 
 // ---- certificates and keys ----
-
-// The password for a key, asked for once: bytes, a str, or a function that returns one.
-struct Password {
-  PyObject* given;
-  std::string text;
-  bool failed = false;
-
-  bool accept(PyObject* value, const char* wrong) {
-    Ref encoded;
-    if (PyUnicode_Check(value)) {
-      encoded = Ref(PyUnicode_AsUTF8String(value));
-    } else if (PyBytes_Check(value)) {
-      encoded = Ref(Py_NewRef(value));
-    } else if (PyByteArray_Check(value)) {
-      encoded = Ref(PyBytes_FromObject(value));
-    } else {
-      PyErr_SetString(PyExc_TypeError, wrong);
-    }
-    if (!encoded) return false;
-    text.assign(PyBytes_AS_STRING(encoded.get()), static_cast<size_t>(PyBytes_GET_SIZE(encoded.get())));
-    return true;
-  }
-  static int call(char* out, int room, int, void* data) {
-    auto* self = static_cast<Password*>(data);
-    const PyGILState_STATE state = PyGILState_Ensure();
-    bool ok = true;
-    if (PyCallable_Check(self->given)) {
-      Ref value(PyObject_CallNoArgs(self->given));
-      ok = value && self->accept(value.get(), "password callback must return a string");
-    }
-    if (ok && static_cast<int>(self->text.size()) > room) {
-      PyErr_Format(PyExc_ValueError, "password cannot be longer than %d bytes", room);
-      ok = false;
-    }
-    self->failed = !ok;
-    PyGILState_Release(state);
-    if (!ok) return -1;
-    memcpy(out, self->text.data(), self->text.size());
-    return static_cast<int>(self->text.size());
-  }
-};
 
 // Runs a call that reads files; its failure is the system's where that set errno.
 template <class F>
@@ -264,18 +275,12 @@ PyObject* load_cert_chain(PyObject* object, PyObject* args, PyObject* kwargs) {
   Password password{given, {}, false};
   if (given != Py_None && !PyCallable_Check(given) && !password.accept(given, "password should be a string or callable"))
     return nullptr;
-  pem_password_cb* old_call = SSL_CTX_get_default_passwd_cb(ctx);
-  void* old_data = SSL_CTX_get_default_passwd_cb_userdata(ctx);
-  if (given != Py_None) {
-    SSL_CTX_set_default_passwd_cb(ctx, Password::call);
-    SSL_CTX_set_default_passwd_cb_userdata(ctx, &password);
-  }
+  Password* const outer = std::exchange(Password::wanted, given != Py_None ? &password : nullptr);
   const char* certificate_name = PyBytes_AS_STRING(certificate_path.get());
   const char* key_name = key_path ? PyBytes_AS_STRING(key_path.get()) : certificate_name;
   const bool ok = file_call([&] { return SSL_CTX_use_certificate_chain_file(ctx, certificate_name); }) &&
                   file_call([&] { return SSL_CTX_use_PrivateKey_file(ctx, key_name, SSL_FILETYPE_PEM); });
-  SSL_CTX_set_default_passwd_cb(ctx, old_call);
-  SSL_CTX_set_default_passwd_cb_userdata(ctx, old_data);
+  Password::wanted = outer;
   if (!ok) return nullptr;
   if (SSL_CTX_check_private_key(ctx) != 1) return raise_queue();
   Py_RETURN_NONE;
@@ -581,12 +586,13 @@ PyObject* visible(SSL* ssl) {
   return Py_NewRef(connection);
 }
 
+PyObject* sni_of(PyObject* context) { return Py_XNewRef(context_of(context)->sni_callback); }
 int on_server_name(SSL* ssl, int* alert, void* arg) {
   const PyGILState_STATE state = PyGILState_Ensure();
   int result = SSL_TLSEXT_ERR_OK;
   {
     auto* context = static_cast<Context*>(arg);
-    Ref callback(Py_XNewRef(context->sni_callback)), connection(visible(ssl));
+    Ref callback(ext::locked<sni_of>(reinterpret_cast<PyObject*>(context))), connection(visible(ssl));
     const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     Ref name_object(name != nullptr ? PyUnicode_FromString(name) : Py_NewRef(Py_None));
     Ref answer(callback && name_object ? PyObject_CallFunctionObjArgs(callback.get(), connection.get(), name_object.get(),
@@ -629,11 +635,12 @@ int set_sni(PyObject* object, PyObject* value, void*) {
   return 0;
 }
 
+PyObject* message_callback_of(PyObject* context) { return Py_XNewRef(context_of(context)->message_callback); }
 void on_message(int write, int version, int content, const void* data, size_t n, SSL* ssl, void*) {
   auto* context = static_cast<Context*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
   const PyGILState_STATE state = PyGILState_Ensure();
   {
-    Ref callback(context != nullptr ? Py_XNewRef(context->message_callback) : nullptr);
+    Ref callback(context != nullptr ? ext::locked<message_callback_of>(reinterpret_cast<PyObject*>(context)) : nullptr);
     if (callback) {
       const auto* bytes = static_cast<const unsigned char*>(data);
       const int type = content == SSL3_RT_HEADER && n > 0 ? bytes[0] : n > 0 ? bytes[0] : 0;
@@ -662,9 +669,19 @@ int set_message_callback(PyObject* object, PyObject* value, void*) {
 
 void on_key(const SSL* ssl, const char* line) {
   auto* context = static_cast<Context*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
-  if (context == nullptr || context->keylog == nullptr) return;
-  BIO_printf(context->keylog, "%s\n", line);
-  (void)BIO_flush(context->keylog);
+  if (context == nullptr) return;
+  PyMutex_Lock(&context->keylog_mutex);
+  if (context->keylog != nullptr) {
+    BIO_printf(context->keylog, "%s\n", line);
+    (void)BIO_flush(context->keylog);
+  }
+  PyMutex_Unlock(&context->keylog_mutex);
+}
+void replace_keylog(Context* self, BIO* file) {
+  PyMutex_Lock(&self->keylog_mutex);
+  BIO* old = std::exchange(self->keylog, file);
+  PyMutex_Unlock(&self->keylog_mutex);
+  BIO_free_all(old);
 }
 PyObject* get_keylog(PyObject* self, void*) {
   PyObject* name = context_of(self)->keylog_name;
@@ -673,7 +690,7 @@ PyObject* get_keylog(PyObject* self, void*) {
 int set_keylog(PyObject* object, PyObject* value, void*) {
   Context* self = context_of(object);
   SSL_CTX_set_keylog_callback(self->ctx, nullptr);
-  BIO_free_all(std::exchange(self->keylog, nullptr));
+  replace_keylog(self, nullptr);
   Py_CLEAR(self->keylog_name);
   if (value == nullptr || value == Py_None) return 0;
   Ref path;
@@ -686,8 +703,8 @@ int set_keylog(PyObject* object, PyObject* value, void*) {
     return -1;
   }
   if (BIO_ctrl(file, BIO_C_FILE_TELL, 0, nullptr) == 0) BIO_puts(file, "# TLS secrets log file, generated by OpenSSL / Python\n");
-  self->keylog = file;
-  self->keylog_name = Py_NewRef(value);
+  replace_keylog(self, file);
+  Py_XSETREF(self->keylog_name, Py_NewRef(value));
   SSL_CTX_set_keylog_callback(self->ctx, on_key);
   return 0;
 }
@@ -695,7 +712,7 @@ int set_keylog(PyObject* object, PyObject* value, void*) {
 // A setter that refuses to delete.
 template <auto set>
 int kept(PyObject* self, PyObject* value, void* closure) {
-  if (value != nullptr) return set(self, value, closure);
+  if (value != nullptr) return ext::locked<set>(self, value, closure);
   PyErr_SetString(PyExc_AttributeError, "cannot delete attribute");
   return -1;
 }
@@ -703,37 +720,37 @@ int kept(PyObject* self, PyObject* value, void* closure) {
 PyMethodDef context_methods[] = {
     {"_wrap_socket", ext::method(wrap_socket), METH_VARARGS | METH_KEYWORDS, nullptr},
     {"_wrap_bio", ext::method(wrap_bio), METH_VARARGS | METH_KEYWORDS, nullptr},
-    {"set_ciphers", set_ciphers, METH_O, "set_ciphers($self, cipherlist, /)\n--\n\n"},
-    {"get_ciphers", get_ciphers, METH_NOARGS, "get_ciphers($self, /)\n--\n\n"},
-    {"_set_alpn_protocols", set_alpn, METH_O, "_set_alpn_protocols($self, protos, /)\n--\n\n"},
-    {"load_cert_chain", ext::method(load_cert_chain), METH_VARARGS | METH_KEYWORDS,
+    {"set_ciphers", ext::locked<set_ciphers>, METH_O, "set_ciphers($self, cipherlist, /)\n--\n\n"},
+    {"get_ciphers", ext::locked<get_ciphers>, METH_NOARGS, "get_ciphers($self, /)\n--\n\n"},
+    {"_set_alpn_protocols", ext::locked<set_alpn>, METH_O, "_set_alpn_protocols($self, protos, /)\n--\n\n"},
+    {"load_cert_chain", ext::method(ext::locked<load_cert_chain>), METH_VARARGS | METH_KEYWORDS,
      "load_cert_chain($self, /, certfile, keyfile=None, password=None)\n--\n\n"},
-    {"load_verify_locations", ext::method(load_verify_locations), METH_VARARGS | METH_KEYWORDS,
+    {"load_verify_locations", ext::method(ext::locked<load_verify_locations>), METH_VARARGS | METH_KEYWORDS,
      "load_verify_locations($self, /, cafile=None, capath=None, cadata=None)\n--\n\n"},
-    {"load_dh_params", load_dh_params, METH_O, "load_dh_params($self, path, /)\n--\n\n"},
-    {"set_default_verify_paths", set_default_verify_paths, METH_NOARGS, "set_default_verify_paths($self, /)\n--\n\n"},
-    {"set_ecdh_curve", set_ecdh_curve, METH_O, "set_ecdh_curve($self, name, /)\n--\n\n"},
-    {"cert_store_stats", cert_store_stats, METH_NOARGS, "cert_store_stats($self, /)\n--\n\n"},
-    {"get_ca_certs", ext::method(get_ca_certs), METH_VARARGS | METH_KEYWORDS, "get_ca_certs($self, /, binary_form=False)\n--\n\n"},
-    {"session_stats", session_stats, METH_NOARGS, "session_stats($self, /)\n--\n\n"},
+    {"load_dh_params", ext::locked<load_dh_params>, METH_O, "load_dh_params($self, path, /)\n--\n\n"},
+    {"set_default_verify_paths", ext::locked<set_default_verify_paths>, METH_NOARGS, "set_default_verify_paths($self, /)\n--\n\n"},
+    {"set_ecdh_curve", ext::locked<set_ecdh_curve>, METH_O, "set_ecdh_curve($self, name, /)\n--\n\n"},
+    {"cert_store_stats", ext::locked<cert_store_stats>, METH_NOARGS, "cert_store_stats($self, /)\n--\n\n"},
+    {"get_ca_certs", ext::method(ext::locked<get_ca_certs>), METH_VARARGS | METH_KEYWORDS, "get_ca_certs($self, /, binary_form=False)\n--\n\n"},
+    {"session_stats", ext::locked<session_stats>, METH_NOARGS, "session_stats($self, /)\n--\n\n"},
     {"set_psk_client_callback", ext::method(no_psk), METH_VARARGS | METH_KEYWORDS, nullptr},
     {"set_psk_server_callback", ext::method(no_psk), METH_VARARGS | METH_KEYWORDS, nullptr},
     {nullptr, nullptr, 0, nullptr}};
 PyGetSetDef context_getset[] = {
-    {"check_hostname", get_check_hostname, kept<set_check_hostname>, nullptr, nullptr},
-    {"verify_mode", get_verify_mode, kept<set_verify_mode>, nullptr, nullptr},
-    {"verify_flags", get_verify_flags, kept<set_verify_flags>, nullptr, nullptr},
-    {"options", get_options, kept<set_options>, nullptr, nullptr},
-    {"minimum_version", get_version<true>, kept<set_version<true>>, nullptr, nullptr},
-    {"maximum_version", get_version<false>, kept<set_version<false>>, nullptr, nullptr},
-    {"num_tickets", get_num_tickets, kept<set_num_tickets>, nullptr, nullptr},
-    {"post_handshake_auth", get_post_handshake, kept<set_post_handshake>, nullptr, nullptr},
-    {"protocol", get_protocol, nullptr, nullptr, nullptr},
-    {"security_level", get_security_level, nullptr, nullptr, nullptr},
-    {"sni_callback", get_sni, kept<set_sni>, nullptr, nullptr},
-    {"_host_flags", get_host_flags, kept<set_host_flags>, nullptr, nullptr},
-    {"_msg_callback", get_message_callback, kept<set_message_callback>, nullptr, nullptr},
-    {"keylog_filename", get_keylog, kept<set_keylog>, nullptr, nullptr},
+    {"check_hostname", ext::locked<get_check_hostname>, kept<set_check_hostname>, nullptr, nullptr},
+    {"verify_mode", ext::locked<get_verify_mode>, kept<set_verify_mode>, nullptr, nullptr},
+    {"verify_flags", ext::locked<get_verify_flags>, kept<set_verify_flags>, nullptr, nullptr},
+    {"options", ext::locked<get_options>, kept<set_options>, nullptr, nullptr},
+    {"minimum_version", ext::locked<get_version<true>>, kept<set_version<true>>, nullptr, nullptr},
+    {"maximum_version", ext::locked<get_version<false>>, kept<set_version<false>>, nullptr, nullptr},
+    {"num_tickets", ext::locked<get_num_tickets>, kept<set_num_tickets>, nullptr, nullptr},
+    {"post_handshake_auth", ext::locked<get_post_handshake>, kept<set_post_handshake>, nullptr, nullptr},
+    {"protocol", ext::locked<get_protocol>, nullptr, nullptr, nullptr},
+    {"security_level", ext::locked<get_security_level>, nullptr, nullptr, nullptr},
+    {"sni_callback", ext::locked<get_sni>, kept<set_sni>, nullptr, nullptr},
+    {"_host_flags", ext::locked<get_host_flags>, kept<set_host_flags>, nullptr, nullptr},
+    {"_msg_callback", ext::locked<get_message_callback>, kept<set_message_callback>, nullptr, nullptr},
+    {"keylog_filename", ext::locked<get_keylog>, kept<set_keylog>, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyType_Slot context_slots[] = {{Py_tp_new, reinterpret_cast<void*>(context_new)},
                                {Py_tp_dealloc, reinterpret_cast<void*>(context_dealloc)},
