@@ -547,11 +547,13 @@ PyObject* writer_writelines(PyObject* self, PyObject* lines) {
 }
 
 PyObject* writer_reset(PyObject* self, PyObject*) {
-  if (of(self)->text == nullptr) Py_RETURN_NONE;
   Ref nothing(PyUnicode_FromString("")), bytes;
+  bool pending;
   Py_BEGIN_CRITICAL_SECTION(self);
-  bytes = Ref(nothing ? encode_more(of(self), nothing.get(), true) : nullptr);
+  pending = of(self)->text != nullptr;
+  if (pending && nothing) bytes = Ref(encode_more(of(self), nothing.get(), true));
   Py_END_CRITICAL_SECTION();
+  if (!pending) Py_RETURN_NONE;
   if (!bytes) return nullptr;
   if (PyBytes_GET_SIZE(bytes.get()) > 0) {
     Ref done(PyObject_CallMethod(of(self)->stream, "write", "O", bytes.get()));
@@ -578,21 +580,21 @@ PyType_Slot codec_slots[] = {{Py_tp_dealloc, slot(simple_dealloc<Codec>)}, {Py_t
 PyType_Spec codec_spec = {"_multibytecodec.MultibyteCodec", sizeof(Codec), 0,
                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION, codec_slots};
 
-PyGetSetDef stateful_getsets[] = {{"errors", get_errors, set_errors, "how to treat errors", nullptr}, {}};
-PyGetSetDef stream_getsets[] = {{"errors", get_errors, set_errors, "how to treat errors", nullptr},
+PyGetSetDef stateful_getsets[] = {{"errors", ext::locked<get_errors>, set_errors, "how to treat errors", nullptr}, {}};
+PyGetSetDef stream_getsets[] = {{"errors", ext::locked<get_errors>, set_errors, "how to treat errors", nullptr},
                                 {"stream", get_stream, nullptr, nullptr, nullptr},
                                 {}};
 
 PyMethodDef encoder_methods[] = {
     {"encode", ext::method(encoder_encode), METH_VARARGS | METH_KEYWORDS, "encode($self, /, input, final=False)\n--\n\n"},
-    {"getstate", encoder_getstate, METH_NOARGS, "getstate($self, /)\n--\n\n"},
+    {"getstate", ext::locked<encoder_getstate>, METH_NOARGS, "getstate($self, /)\n--\n\n"},
     {"setstate", encoder_setstate, METH_O, "setstate($self, state, /)\n--\n\n"},
     {"reset", encoder_reset, METH_NOARGS, "reset($self, /)\n--\n\n"},
     {},
 };
 PyMethodDef decoder_methods[] = {
     {"decode", ext::method(decoder_decode), METH_VARARGS | METH_KEYWORDS, "decode($self, /, input, final=False)\n--\n\n"},
-    {"getstate", decoder_getstate, METH_NOARGS, "getstate($self, /)\n--\n\n"},
+    {"getstate", ext::locked<decoder_getstate>, METH_NOARGS, "getstate($self, /)\n--\n\n"},
     {"setstate", decoder_setstate, METH_O, "setstate($self, state, /)\n--\n\n"},
     {"reset", decoder_reset, METH_NOARGS, "reset($self, /)\n--\n\n"},
     {},

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -20,6 +21,15 @@ struct State {
   bool auto_history = true;
 };
 State state;  // the library itself is global: so is this
+PyMutex settings_mutex = {};
+
+// What is in one of the state's slots now: a new reference, or null.
+PyObject* hook_of(PyObject** slot) {
+  PyMutex_Lock(&settings_mutex);
+  PyObject* hook = Py_XNewRef(*slot);
+  PyMutex_Unlock(&settings_mutex);
+  return hook;
+}
 
 PyObject* encode(PyObject* text) { return PyUnicode_EncodeLocale(text, "surrogateescape"); }
 PyObject* decode(const char* text) { return PyUnicode_DecodeLocale(text, "surrogateescape"); }
@@ -191,10 +201,10 @@ PyObject* redisplay(PyObject*, PyObject*) {
 
 // --- hooks: called by libedit without a thread attached
 
-int call_hook(PyObject* hook) {
-  if (hook == nullptr) return 0;
+int call_hook(PyObject** slot) {
   PyGILState_STATE gil = PyGILState_Ensure();
-  PyObject* result = PyObject_CallNoArgs(hook);
+  PyObject* hook = hook_of(slot);
+  PyObject* result = hook != nullptr ? PyObject_CallNoArgs(hook) : nullptr;
   int value = 0;
   if (result != nullptr && result != Py_None) {
     value = PyLong_AsInt(result);
@@ -202,11 +212,12 @@ int call_hook(PyObject* hook) {
   }
   PyErr_Clear();
   Py_XDECREF(result);
+  Py_XDECREF(hook);
   PyGILState_Release(gil);
   return value;
 }
-int on_startup() { return call_hook(state.startup_hook); }
-int on_pre_input() { return call_hook(state.pre_input_hook); }
+int on_startup() { return call_hook(&state.startup_hook); }
+int on_pre_input() { return call_hook(&state.pre_input_hook); }
 
 PyObject* set_hook(const char* name, PyObject** slot, PyObject* args) {
   PyObject* function = Py_None;
@@ -215,18 +226,21 @@ PyObject* set_hook(const char* name, PyObject** slot, PyObject* args) {
     PyErr_Format(PyExc_TypeError, "set_%s(func): argument not callable", name);
     return nullptr;
   }
-  Py_XSETREF(*slot, function == Py_None ? nullptr : Py_NewRef(function));
+  PyMutex_Lock(&settings_mutex);
+  PyObject* old = std::exchange(*slot, function == Py_None ? nullptr : Py_NewRef(function));
+  PyMutex_Unlock(&settings_mutex);
+  Py_XDECREF(old);
   Py_RETURN_NONE;
 }
 
 PyObject* set_startup_hook(PyObject*, PyObject* args) {
   PyObject* result = set_hook("startup_hook", &state.startup_hook, args);
-  rl_startup_hook = reinterpret_cast<decltype(rl_startup_hook)>(state.startup_hook != nullptr ? on_startup : nullptr);
+  rl_startup_hook = reinterpret_cast<decltype(rl_startup_hook)>(on_startup);
   return result;
 }
 PyObject* set_pre_input_hook(PyObject*, PyObject* args) {
   PyObject* result = set_hook("pre_input_hook", &state.pre_input_hook, args);
-  rl_pre_input_hook = reinterpret_cast<decltype(rl_pre_input_hook)>(state.pre_input_hook != nullptr ? on_pre_input : nullptr);
+  rl_pre_input_hook = reinterpret_cast<decltype(rl_pre_input_hook)>(on_pre_input);
   return result;
 }
 PyObject* set_completion_display_matches_hook(PyObject*, PyObject* args) {
@@ -237,7 +251,8 @@ PyObject* set_completion_display_matches_hook(PyObject*, PyObject* args) {
 
 PyObject* set_completer(PyObject*, PyObject* args) { return set_hook("completer", &state.completer, args); }
 PyObject* get_completer(PyObject*, PyObject*) {
-  return Py_NewRef(state.completer != nullptr ? state.completer : Py_None);
+  PyObject* completer = hook_of(&state.completer);
+  return completer != nullptr ? completer : Py_NewRef(Py_None);
 }
 PyObject* get_completion_type(PyObject*, PyObject*) { return PyLong_FromLong(rl_completion_type); }
 PyObject* get_begidx(PyObject*, PyObject*) { return PyLong_FromLong(state.begin); }
@@ -250,14 +265,19 @@ PyObject* set_completer_delims(PyObject*, PyObject* text) {
   char* copy = strdup(PyBytes_AS_STRING(bytes));
   Py_DECREF(bytes);
   if (copy == nullptr) return PyErr_NoMemory();
+  PyMutex_Lock(&settings_mutex);
   free(kept);
   kept = copy;
   rl_completer_word_break_characters = copy;
   rl_basic_word_break_characters = copy;
+  PyMutex_Unlock(&settings_mutex);
   Py_RETURN_NONE;
 }
 PyObject* get_completer_delims(PyObject*, PyObject*) {
-  return decode(rl_completer_word_break_characters != nullptr ? rl_completer_word_break_characters : "");
+  PyMutex_Lock(&settings_mutex);
+  PyObject* result = decode(rl_completer_word_break_characters != nullptr ? rl_completer_word_break_characters : "");
+  PyMutex_Unlock(&settings_mutex);
+  return result;
 }
 
 // The n-th completion of text from the Python function; null ends the list.
@@ -265,8 +285,9 @@ char* next_completion(const char* text, int n) {
   char* result = nullptr;
   PyGILState_STATE gil = PyGILState_Ensure();
   rl_attempted_completion_over = 1;
+  PyObject* completer = hook_of(&state.completer);
   PyObject* word = decode(text);
-  PyObject* value = word != nullptr ? PyObject_CallFunction(state.completer, "Oi", word, n) : nullptr;
+  PyObject* value = completer != nullptr && word != nullptr ? PyObject_CallFunction(completer, "Oi", word, n) : nullptr;
   if (value != nullptr && value != Py_None) {
     PyObject* bytes = PyUnicode_Check(value) ? encode(value) : nullptr;
     if (bytes != nullptr) result = strdup(PyBytes_AS_STRING(bytes));
@@ -275,6 +296,7 @@ char* next_completion(const char* text, int n) {
   PyErr_Clear();
   Py_XDECREF(value);
   Py_XDECREF(word);
+  Py_XDECREF(completer);
   PyGILState_Release(gil);
   return result;
 }
