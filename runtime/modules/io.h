@@ -6,6 +6,7 @@
 
 #include "Python.h"
 #include "objects/container_support.h"
+#include "sync/atomic_field.h"
 #include "sync/mutex.h"
 #include "sync/ref.h"
 #include "sync/shared_slot.h"

@@ -7,6 +7,7 @@
 
 #include "Python.h"
 #include "objects/names.h"
+#include "sync/atomic_field.h"
 #include "sync/ref.h"
 #include "sync/shared_slot.h"
 #include "sync/thread_state.h"

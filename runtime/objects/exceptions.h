@@ -4,6 +4,7 @@
 
 #include "Python.h"
 
+#include "sync/atomic_field.h"
 #include "sync/shared_slot.h"
 
 namespace amphis {

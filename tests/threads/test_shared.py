@@ -235,12 +235,13 @@ class Shared(unittest.TestCase):
         def count():
             gc.collect()
             return sys.getrefcount(First) + sys.getrefcount(Second)
-        before = count()
 
         def change(_):
             for _ in range(ROUNDS):
                 shared.__class__ = Second
                 shared.__class__ = First
+        together(change)  # what several threads read is counted otherwise from then on
+        before = count()
         together(change)
         self.assertEqual(count(), before)
         self.assertEqual({type(o) for o in kept}, {First, Second})

@@ -5,6 +5,7 @@
 #include "objects/method.h"
 #include "objects/module.h"
 #include "objects/type.h"
+#include "sync/atomic_field.h"
 #include "sync/object_lock.h"
 #include "sync/ref.h"
 
