@@ -566,20 +566,23 @@ PyObject* fetchmany(PyObject* op, PyObject* args, PyObject* kwargs) {
 
 PyObject* cursor_close(PyObject* op, PyObject*) {
   Cursor* self = cursor_of(op);
-  Ref own = own_connection(self);
-  if (!own) {
-    PyErr_SetString(errors.programming, "Base Cursor.__init__ not called.");
-    return nullptr;
+  for (;;) {
+    Ref own = own_connection(self);
+    if (!own) {
+      PyErr_SetString(errors.programming, "Base Cursor.__init__ not called.");
+      return nullptr;
+    }
+    Use use(connection_of(own.get()));
+    if (!use.ok()) return nullptr;
+    if (self->connection != connection_of(own.get())) continue;  // it got another one meanwhile
+    if (self->locked) {
+      PyErr_SetString(errors.programming, "Recursive use of cursors not allowed.");
+      return nullptr;
+    }
+    drop_statement(self);
+    self->closed = true;
+    Py_RETURN_NONE;
   }
-  Use use(connection_of(own.get()));
-  if (!use.ok()) return nullptr;
-  if (self->locked) {
-    PyErr_SetString(errors.programming, "Recursive use of cursors not allowed.");
-    return nullptr;
-  }
-  drop_statement(self);
-  self->closed = true;
-  Py_RETURN_NONE;
 }
 
 PyObject* nothing(PyObject*, PyObject*) { Py_RETURN_NONE; }
@@ -590,6 +593,36 @@ PyObject* nothing_of_two(PyObject*, PyObject* const*, Py_ssize_t nargs) {
 
 // ---- the type ----
 
+// Makes it the connection's, under the mutex of the one that it had: who waits for that to use it finds this one afterwards.
+// False: an exception, or none and another thread has given it another one meanwhile.
+bool begin(Cursor* self, PyObject* connection) {
+  Ref before = own_connection(self), old;
+  Connection* used = connection_of(before.get());
+  if (used != nullptr) used->mutex.lock();
+  bool done = self->connection == used;
+  if (done && self->locked) {
+    PyErr_SetString(errors.programming, "Recursive use of cursors not allowed.");
+    done = false;
+  }
+  if (done) {
+    drop_statement(self);
+    Py_CLEAR(self->casts);
+    write_field(object_of(self), self->description, nullptr);
+    write_field(object_of(self), self->lastrowid, Py_None);
+    write_field(object_of(self), self->row_factory, Py_None);
+    self->arraysize = 1;
+    self->closed = false;
+    self->rowcount = -1;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    done = self->connection == used;  // the first one is given under no mutex
+    if (done) old = Ref(object_of(std::exchange(self->connection, connection_of(Py_NewRef(connection)))));
+    Py_END_CRITICAL_SECTION();
+    if (done) self->initialized = true;
+  }
+  if (used != nullptr) leave(used);
+  return done;
+}
+
 int cursor_init(PyObject* op, PyObject* args, PyObject*) {
   PyObject* connection;
   if (!PyArg_UnpackTuple(args, "Cursor", 1, 1, &connection)) return -1;
@@ -597,38 +630,9 @@ int cursor_init(PyObject* op, PyObject* args, PyObject*) {
     PyErr_Format(PyExc_TypeError, "Cursor() argument 1 must be sqlite3.Connection, not %s", Py_TYPE(connection)->tp_name);
     return -1;
   }
-  Cursor* self = cursor_of(op);
   if (Use use(connection_of(connection)); !use.ok()) return -1;
-  // What it did before ends under the connection that it had.
-  if (Ref before = own_connection(self); before) {
-    Connection* used = connection_of(before.get());
-    used->mutex.lock();
-    const bool busy = self->locked;
-    if (!busy) {
-      self->initialized = false;
-      drop_statement(self);
-      Py_CLEAR(self->casts);
-    }
-    leave(used);
-    if (busy) {
-      PyErr_SetString(errors.programming, "Recursive use of cursors not allowed.");
-      return -1;
-    }
-  }
-  {
-    Use use(connection_of(connection));
-    if (!use.ok()) return -1;
-    Ref old;
-    Py_BEGIN_CRITICAL_SECTION(op);
-    old = Ref(object_of(std::exchange(self->connection, connection_of(Py_NewRef(connection)))));
-    Py_END_CRITICAL_SECTION();
-    write_field(op, self->description, nullptr);
-    write_field(op, self->lastrowid, Py_None);
-    write_field(op, self->row_factory, Py_None);
-    self->arraysize = 1;
-    self->closed = false;
-    self->rowcount = -1;
-    self->initialized = true;
+  while (!begin(cursor_of(op), connection)) {
+    if (PyErr_Occurred()) return -1;
   }
   return 0;
 }
