@@ -68,7 +68,8 @@ struct Connection {
   sqlite3* doomed;  // closed by what SQL has called: it goes when its outermost use ends
   RecursiveMutex mutex;
   PyMutex closing;  // around taking `db` away, and the one use of it without the mutex: interrupt()
-  bool initialized, check_thread;
+  std::atomic<bool> initialized;  // asked without the mutex, too
+  bool check_thread;
   unsigned long thread;
   int detect_types, autocommit;
   const char* isolation_level;  // one of four words; null: no transactions are begun
@@ -91,9 +92,9 @@ struct Cursor {
   PyObject *description, *lastrowid, *row_factory;
   PyObject* casts;  // converters of the columns, or null
   Statement* statement;
-  unsigned arraysize;
-  long long rowcount;
-  bool initialized, closed, locked;
+  std::atomic<unsigned> arraysize;
+  std::atomic<long long> rowcount;
+  std::atomic<bool> initialized, closed, locked;
   PyObject* weakrefs;
 };
 

@@ -198,7 +198,7 @@ class UseCursor {
         return;
       }
       connection->mutex.lock();
-      if (self->connection == connection) {
+      if (__atomic_load_n(&self->connection, __ATOMIC_ACQUIRE) == connection) {
         connection_ = connection_of(own.release());
         break;
       }
@@ -574,7 +574,7 @@ PyObject* cursor_close(PyObject* op, PyObject*) {
     }
     Use use(connection_of(own.get()));
     if (!use.ok()) return nullptr;
-    if (self->connection != connection_of(own.get())) continue;  // it got another one meanwhile
+    if (__atomic_load_n(&self->connection, __ATOMIC_ACQUIRE) != connection_of(own.get())) continue;  // it got another one meanwhile
     if (self->locked) {
       PyErr_SetString(errors.programming, "Recursive use of cursors not allowed.");
       return nullptr;
@@ -599,7 +599,7 @@ bool begin(Cursor* self, PyObject* connection) {
   Ref before = own_connection(self), old;
   Connection* used = connection_of(before.get());
   if (used != nullptr) used->mutex.lock();
-  bool done = self->connection == used;
+  bool done = __atomic_load_n(&self->connection, __ATOMIC_ACQUIRE) == used;
   if (done && self->locked) {
     PyErr_SetString(errors.programming, "Recursive use of cursors not allowed.");
     done = false;
@@ -615,7 +615,7 @@ bool begin(Cursor* self, PyObject* connection) {
     self->rowcount = -1;
     Py_BEGIN_CRITICAL_SECTION(self);
     done = self->connection == used;  // the first one is given under no mutex
-    if (done) old = Ref(object_of(std::exchange(self->connection, connection_of(Py_NewRef(connection)))));
+    if (done) old = Ref(object_of(__atomic_exchange_n(&self->connection, connection_of(Py_NewRef(connection)), __ATOMIC_ACQ_REL)));
     Py_END_CRITICAL_SECTION();
     if (done) self->initialized = true;
   }
@@ -691,7 +691,10 @@ int set_arraysize(PyObject* op, PyObject* value, void*) {
     PyErr_Format(PyExc_AttributeError, "attribute 'arraysize' of '%.100s' objects cannot be deleted", Py_TYPE(op)->tp_name);
     return -1;
   }
-  return to_count(value, &cursor_of(op)->arraysize) ? 0 : -1;
+  unsigned count;
+  if (!to_count(value, &count)) return -1;
+  cursor_of(op)->arraysize = count;
+  return 0;
 }
 // What is read only says so in CPython's words.
 int read_only(PyObject*, PyObject*, void*) {

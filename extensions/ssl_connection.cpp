@@ -24,6 +24,7 @@ struct Connection {
   PyObject_HEAD
   SSL* ssl;
   Context* context;
+  PyObject* first;  // the context that it was made from, which a handshake calls back; null afterwards
   PyObject *sock, *owner;  // weak references, or null
   PyObject* hostname;
   PyMutex mutex;
@@ -199,6 +200,10 @@ PyObject* do_handshake(PyObject* object, PyObject*) {
   Outcome outcome;
   if (!drive(self, "handshake", &outcome, [&] { return SSL_do_handshake(self->ssl); })) return nullptr;
   if (outcome.result <= 0) return raise_outcome(self, outcome);
+  Ref first;
+  Py_BEGIN_CRITICAL_SECTION(object);
+  first = Ref(std::exchange(self->first, nullptr));
+  Py_END_CRITICAL_SECTION();
   Py_RETURN_NONE;
 }
 
@@ -446,6 +451,7 @@ int set_session(PyObject* object, PyObject* value, void*) {
 int connection_traverse(PyObject* object, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(object));
   Py_VISIT(self_of(object)->context);
+  Py_VISIT(self_of(object)->first);
   return 0;
 }
 int connection_clear(PyObject* object) {
@@ -460,6 +466,7 @@ void connection_dealloc(PyObject* object) {
   connection_clear(object);
   SSL_free(self->ssl);
   Py_CLEAR(self->context);
+  Py_CLEAR(self->first);
   Py_CLEAR(self->hostname);
   PyTypeObject* type = Py_TYPE(object);
   type->tp_free(object);
@@ -675,6 +682,7 @@ PyObject* new_connection(Context* context, PyObject* sock, MemoryBio* incoming, 
   Ref result(object);
   Connection* self = self_of(object);
   self->context = reinterpret_cast<Context*>(Py_NewRef(reinterpret_cast<PyObject*>(context)));
+  self->first = Py_NewRef(reinterpret_cast<PyObject*>(context));
   self->server = server;
   self->over_bio = sock == nullptr;
   ERR_clear_error();

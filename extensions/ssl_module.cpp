@@ -139,6 +139,12 @@ void context_dealloc(PyObject* object) {
   Context* self = context_of(object);
   context_clear(object);
   Py_CLEAR(self->keylog_name);
+  // Connections that have another context now still use this SSL_CTX.
+  SSL_CTX_set_tlsext_servername_callback(self->ctx, nullptr);
+  SSL_CTX_set_alpn_select_cb(self->ctx, nullptr, nullptr);
+  SSL_CTX_set_msg_callback(self->ctx, nullptr);
+  SSL_CTX_set_keylog_callback(self->ctx, nullptr);
+  SSL_CTX_set_app_data(self->ctx, nullptr);
   SSL_CTX_free(self->ctx);
   BIO_free_all(self->keylog);
   delete self->alpn;

@@ -172,14 +172,14 @@ int set_trace(PyObject* self, PyObject* value, void*) {
   old = sync::exchange_slot_locked(&as_frame(self)->trace, std::move(given));
   return 0;
 }
-PyObject* get_trace_opcodes(PyObject* self, void*) { return PyBool_FromLong(as_frame(self)->trace_opcodes); }
+PyObject* get_trace_opcodes(PyObject* self, void*) { return PyBool_FromLong(sync::load_relaxed(as_frame(self)->trace_opcodes)); }
 int set_trace_opcodes(PyObject* self, PyObject* value, void*) {
   if (value == nullptr || !PyBool_Check(value)) {
     PyErr_SetString(PyExc_TypeError, "attribute value type must be bool");
     return -1;
   }
   FrameObject* o = as_frame(self);
-  o->trace_opcodes = value == Py_True;
+  sync::store_relaxed(o->trace_opcodes, value == Py_True);
   return value == Py_True ? trace_opcodes(o->code) : 0;
 }
 PyObject* get_generator(PyObject* self, void*) {
