@@ -93,13 +93,11 @@ AMPHIS_ALWAYS_INLINE void free_object(void* p) {
 // allocation is a load, a test and two stores; types need no free lists of their own.
 template <class T>
 AMPHIS_ALWAYS_INLINE T* alloc_fixed() {
-  static_assert(sizeof(T) <= memory::kMaxSmall);
-  return static_cast<T*>(memory::alloc_class(memory::kPlain, memory::size_class(sizeof(T)), sizeof(T)));
+  return static_cast<T*>(memory::alloc_class(memory::kPlain, memory::fixed_class<T>(), sizeof(T)));
 }
 template <class T>
 AMPHIS_ALWAYS_INLINE T* alloc_gc_fixed() {
-  static_assert(sizeof(T) <= memory::kMaxSmall);
-  return static_cast<T*>(memory::alloc_class(memory::kGc, memory::size_class(sizeof(T)), sizeof(T)));
+  return static_cast<T*>(memory::alloc_class(memory::kGc, memory::fixed_class<T>(), sizeof(T)));
 }
 
 // Bytes that the block at p can hold: at least what was asked for.

@@ -1,11 +1,15 @@
 // Owns the size classes of the object allocator: which block size serves a request. Up to 512 bytes the classes are 16
 // bytes apart; above, a class is the largest block of which n fit in a page, for a growing choice of n, so no page has
-// a useless tail.
+// a useless tail. Class 0 is for objects of a header and eight bytes, floats first of all, which rounding up would make a fifth
+// or a third larger than they are; their blocks are aligned to eight bytes only, so only who names the type gets one
+// (alloc_fixed).
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+
+#include "memory/variant.h"
 
 namespace amphis::memory {
 
@@ -21,9 +25,11 @@ inline constexpr std::array<unsigned, 20> kCoarse = {112, 96, 80, 64, 56, 48, 40
 }  // namespace detail
 
 inline constexpr unsigned kFineClasses = kFineLimit / kGranule;  // class i (1..32) holds blocks of 16 * i bytes
-inline constexpr unsigned kClasses = 1 + kFineClasses + unsigned(detail::kCoarse.size());  // class 0 stays empty
+inline constexpr unsigned kClasses = 1 + kFineClasses + unsigned(detail::kCoarse.size());
+inline constexpr size_t kWordObject = kMinBlock + 8;  // class 0
 
 constexpr size_t class_block_size(unsigned cls) {
+  if (cls == 0) return kWordObject;
   if (cls <= kFineClasses) return cls * kGranule;
   return kPageSize / detail::kCoarse[cls - kFineClasses - 1] / kGranule * kGranule;
 }
@@ -48,6 +54,13 @@ constexpr unsigned size_class(size_t size) {
   const size_t granules = (size + kGranule - 1) / kGranule;
   if (granules <= kFineClasses) return unsigned(granules);
   return detail::kClassOf[granules];
+}
+
+// The same for a type.
+template <class T>
+constexpr unsigned fixed_class() {
+  static_assert(sizeof(T) <= kMaxSmall);
+  return sizeof(T) == kWordObject && alignof(T) <= 8 ? 0 : size_class(sizeof(T));
 }
 
 }  // namespace amphis::memory

@@ -96,6 +96,33 @@ TEST_CASE("the page of a block knows its kind and its size") {
   REQUIRE(!memory::in_chunk(&local));
 }
 
+TEST_CASE("objects of a header and a word lie side by side") {
+  struct Word {
+    PyObject head;
+    uint64_t word;
+  };
+  std::vector<Word*> words;
+  for (int i = 0; i < 5000; i++) {
+    Word* w = alloc_fixed<Word>();
+    std::memset(&w->head, 0, sizeof(PyObject));
+    w->word = uint64_t(i);
+    words.push_back(w);
+  }
+  for (size_t i = 0; i < words.size(); i++) {
+    const memory::Page* page = memory::page_of(words[i]);
+    REQUIRE(words[i]->word == i);
+    REQUIRE(object_block_size(words[i]) == sizeof(Word));
+    REQUIRE(page->block(page->index_of(words[i])) == words[i]);
+  }
+  // Those of one page without a gap, whatever the others are.
+  std::sort(words.begin(), words.end());
+  const auto beside = [](Word* a, Word* b) { return a + 1 == b; };
+  size_t gaps = 0;
+  for (size_t i = 1; i < words.size(); i++) gaps += !beside(words[i - 1], words[i]);
+  REQUIRE(gaps <= words.size() * sizeof(Word) / memory::kPageSize + 1);
+  for (Word* w : words) free_object(w);
+}
+
 TEST_CASE("random allocation leaves nothing behind") {
   const int64_t before = memory::allocated_blocks();
   REQUIRE(churn(1, 300000, nullptr));
