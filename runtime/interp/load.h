@@ -13,6 +13,7 @@
 #pragma once
 
 #include "Python.h"
+#include "base/assert.h"
 #include "checked/checked.h"
 #include "interp/ops.h"
 #include "objects/descriptor_property.h"
@@ -28,11 +29,13 @@
 
 namespace amphis {
 
-// Whether other threads may write what is read and see what is stored. The loop's handlers know (eval.cpp), others ask.
+// Whether other threads may write what is read and see what is stored. The loop's handlers know (eval.cpp), others ask. Who
+// knows of one thread must not go on so after anything that may have started another one: a debug build looks.
 enum class Threads { kAsk, kOne, kMany };
 template <Threads kThreads>
 AMPHIS_ALWAYS_INLINE bool only_thread() {
   if constexpr (kThreads == Threads::kAsk) return sync::only_thread();
+  AMPHIS_ASSERT(kThreads == Threads::kMany || sync::only_thread());
   return kThreads == Threads::kOne;
 }
 
@@ -161,6 +164,7 @@ AMPHIS_ALWAYS_INLINE Value load_slot(PyObject* const* slot, const void* owner, b
     if (number != kEmpty) return number;
   }
   if constexpr (kThreads == Threads::kOne) {
+    (void)only_thread<kThreads>();
     return value_of_slot<kExpected>(o);
   } else if constexpr (kRaces) {
     // A deferred object stays until the next safepoint, and was what the slot held if it still is there: no address is used

@@ -3,10 +3,21 @@
 #include "interp/load.h"
 #include "interp/monitoring.h"
 #include "interp/ops.h"
+#include "interp/shortcuts.h"
 #include "sync/ref.h"
 #include "sync/shared_slot.h"
 
 namespace amphis {
+
+bool next_pair_of_any(PyObject* one, PyObject* other, bool unbox, Value* first, Value* second) {
+  if (*first == kEmpty) *first = iterator_step<Threads::kAsk>(one, unbox);
+  if (*first == kEmpty) return false;
+  // The collector may run, which does not know of `first`.
+  if constexpr (kRaces) *first = to_owned(*first);
+  *second = iterator_step<Threads::kAsk>(other, unbox);
+  if (*second == kEmpty) drop(*first);
+  return *second != kEmpty;
+}
 
 bool op_get_iter(Frame* f, const Word* pc) {
   Regs x(f, pc);

@@ -58,23 +58,29 @@ AMPHIS_ALWAYS_INLINE int perform_list_append(PyObject* callee, Value* args, uint
   args[1] = kEmpty;
   if (item == nullptr) return -1;
   auto* list = reinterpret_cast<PyListObject*>(pointer_of(args[0]));
-  return (kThreads == Threads::kOne ? list_append_locked(list, item) : list_append_take(list, item)) < 0 ? -1 : 1;
+  return (only_thread<kThreads>() ? list_append_locked(list, item) : list_append_take(list, item)) < 0 ? -1 : 1;
+}
+
+// A step of an iterator that runs no code, and so starts no thread: of a list or a tuple. kEmpty: tp_iternext decides.
+template <Threads kThreads>
+AMPHIS_ALWAYS_INLINE Value quiet_step(PyObject* iterator, bool unbox) {
+  PyTypeObject* type = Py_TYPE(iterator);
+  if (type == &PyListIter_Type) return list_iterator_next<kThreads>(iterator, unbox);
+  if (type == &PyTupleIter_Type) return tuple_iterator_next(iterator, unbox);
+  return kEmpty;
 }
 
 // A step of any iterator. kEmpty: the end, or an exception.
 template <Threads kThreads>
 AMPHIS_ALWAYS_INLINE Value iterator_step(PyObject* iterator, bool unbox) {
-  PyTypeObject* type = Py_TYPE(iterator);
-  Value v = kEmpty;
-  if (type == &PyListIter_Type) {
-    v = list_iterator_next<kThreads>(iterator, unbox);
-  } else if (type == &PyTupleIter_Type) {
-    v = tuple_iterator_next(iterator, unbox);
-  }
+  const Value v = quiet_step<kThreads>(iterator, unbox);
   if (v != kEmpty) return v;
-  PyObject* object = type->tp_iternext(iterator);
+  PyObject* object = Py_TYPE(iterator)->tp_iternext(iterator);
   return object != nullptr ? value_owned(object) : kEmpty;
 }
+
+// The rest of a step of zip(), where iterators may run code; `first` is the first one's item or kEmpty.
+AMPHIS_NOINLINE bool next_pair_of_any(PyObject* one, PyObject* other, bool unbox, Value* first, Value* second);
 
 // A step of enumerate(), zip() or dict.items() whose pair is unpacked at once. False: the end, or an exception.
 template <Threads kThreads>
@@ -90,21 +96,12 @@ inline bool next_pair(PyObject* iterator, PyTypeObject* type, bool unbox, Value*
     PyObject* iterators = reinterpret_cast<ZipObject*>(iterator)->iterators;
     PyObject* one = PyTuple_GET_ITEM(iterators, 0);
     PyObject* other = PyTuple_GET_ITEM(iterators, 1);
-    if (Py_IS_TYPE(one, &PyListIter_Type) && Py_IS_TYPE(other, &PyListIter_Type)) {
-      *first = list_iterator_next<kThreads>(one, unbox);
-      *second = *first != kEmpty ? list_iterator_next<kThreads>(other, unbox) : kEmpty;
+    *first = quiet_step<kThreads>(one, unbox);
+    if (*first != kEmpty) [[likely]] {
+      *second = quiet_step<kThreads>(other, unbox);
       if (*second != kEmpty) [[likely]] return true;
-    } else {
-      *first = kEmpty;
     }
-    // Other iterators may run code, which may start threads.
-    if (*first == kEmpty) *first = iterator_step<Threads::kAsk>(one, unbox);
-    if (*first == kEmpty) return false;
-    // And with it the collector, which does not know of `first`.
-    if (kRaces && !Py_IS_TYPE(other, &PyListIter_Type)) *first = to_owned(*first);
-    *second = iterator_step<Threads::kAsk>(other, unbox);
-    if (*second == kEmpty) drop(*first);
-    return *second != kEmpty;
+    return next_pair_of_any(one, other, unbox, first, second);
   }
   auto* e = reinterpret_cast<EnumerateObject*>(iterator);
   Value item = iterator_step<kThreads>(e->iterator, unbox);
