@@ -232,12 +232,15 @@ bool op_compare(Frame* f, const Word* pc) {
 
 int op_contains(Frame* f, const Word* pc) {
   Regs x(f, pc);
-  if (is_int(x.B()) && is_pointer(x.C()) &&
-      (Py_IS_TYPE(pointer_of(x.C()), &PySet_Type) || Py_IS_TYPE(pointer_of(x.C()), &PyFrozenSet_Type))) {
-    const int found = set_has_int(reinterpret_cast<PySetObject*>(pointer_of(x.C())), int_of(x.B()));
-    if (found >= 0) {
-      x.kill_c();
-      return found;
+  if (is_pointer(x.C()) && (Py_IS_TYPE(pointer_of(x.C()), &PySet_Type) || Py_IS_TYPE(pointer_of(x.C()), &PyFrozenSet_Type))) {
+    const Value number = unboxed(x.B());
+    if (is_int(number)) {
+      const int found = set_has_int(reinterpret_cast<PySetObject*>(pointer_of(x.C())), int_of(number));
+      if (found >= 0) {
+        x.kill_b();
+        x.kill_c();
+        return found;
+      }
     }
   }
   Operand item(x.B());
@@ -368,7 +371,9 @@ bool op_store_slice(Frame* f, const Word* pc) {
   if (o.get() == nullptr || value.get() == nullptr) return false;
   Bounds b;
   if (PyList_CheckExact(o.get()) && plain_bounds(run, x.flag(kSliceStep), &b)) {
-    if (list_assign_slice(reinterpret_cast<PyListObject*>(o.get()), b.start, b.stop, b.step, value) < 0) return false;
+    if (list_assign_slice(reinterpret_cast<PyListObject*>(o.get()), b.start, b.stop, b.step, value,
+                          x.flag(kKillC) && is_owned(x.C())) < 0)
+      return false;
   } else {
     Ref<> slice = slice_object(run, x.flag(kSliceStep));
     if (!slice || PyObject_SetItem(o, slice, value) < 0) return false;

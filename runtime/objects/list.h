@@ -72,8 +72,8 @@ int list_extend(PyListObject* list, PyObject* iterable);
 
 // list[start:stop:step] with bounds as PySlice_Unpack gives them: a new reference.
 PyObject* list_slice(PyListObject* list, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t step);
-// list[start:stop:step] = value: 0 or -1.
-int list_assign_slice(PyListObject* list, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t step, PyObject* value);
+// list[start:stop:step] = value: 0 or -1. `ends`: the caller drops `value` next, whose items may have changed.
+int list_assign_slice(PyListObject* list, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t step, PyObject* value, bool ends);
 
 // list[index] with the errors of the type: a new reference.
 PyObject* list_subscript(PyObject* self, PyObject* index);

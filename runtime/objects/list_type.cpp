@@ -1,5 +1,6 @@
 // The type `list`: construction, slots and methods. Searches and comparisons take one item at a time, because
 // comparing may change the list.
+#include <algorithm>
 #include <cstring>
 
 #include "objects/list.h"
@@ -131,6 +132,11 @@ PyObject* list_compare(PyObject* a, PyObject* b, int op) {
   if (PyList_GET_SIZE(a) != PyList_GET_SIZE(b) && (op == Py_EQ || op == Py_NE))
     return PyBool_FromLong(op == Py_NE);
   for (Py_ssize_t i = 0;; i++) {
+    // What is the same item in both need not be held to be compared.
+    if (sync::only_thread()) {
+      const Py_ssize_t shorter = std::min(PyList_GET_SIZE(a), PyList_GET_SIZE(b));
+      while (i < shorter && as_list(a)->ob_item[i] == as_list(b)->ob_item[i]) i++;
+    }
     Ref<> x = Ref<>::steal(list_get_item_ref(as_list(a), i));
     Ref<> y = Ref<>::steal(list_get_item_ref(as_list(b), i));
     if (!x || !y) break;
@@ -268,8 +274,8 @@ void delete_extended(PyListObject* list, Py_ssize_t start, Py_ssize_t step, Py_s
   sync::store_release(list->ob_base.ob_size, to);
 }
 
-// `value` null: deletes.
-int assign_slice(PyObject* self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t step, PyObject* value) {
+// `value` null: deletes. `ends`: the caller is about to drop it, so if nobody else has it, its items are there for the taking.
+int assign_slice(PyObject* self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t step, PyObject* value, bool ends) {
   PyListObject* list = as_list(self);
   // The new items: those of another list, which is locked, too, or an array that nobody else can change.
   PyListObject* source = nullptr;
@@ -310,6 +316,13 @@ int assign_slice(PyObject* self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t s
       PyErr_Format(PyExc_ValueError, "attempt to assign sequence of size %zd to extended slice of size %zd",
                    m, n);
       return -1;
+    } else if (ends && source != nullptr && sync::is_private(value)) {
+      // It ends with what the slice held.
+      for (Py_ssize_t i = 0, at = start; i < n; i++, at += step) {
+        PyObject* old = list->ob_item[at];
+        sync::store_release(list->ob_item[at], values[i]);
+        values[i] = old;
+      }
     } else if (n > 0) {
       removed = n <= kFew ? few : static_cast<PyObject**>(PyMem_Malloc(static_cast<size_t>(n) * sizeof(PyObject*)));
       if (removed == nullptr) {
@@ -344,7 +357,7 @@ int list_assign_subscript(PyObject* self, PyObject* index, PyObject* value) {
   if (PySlice_Check(index)) {
     Py_ssize_t start, stop, step;
     if (PySlice_Unpack(index, &start, &stop, &step) < 0) return -1;
-    return assign_slice(self, start, stop, step, value);
+    return assign_slice(self, start, stop, step, value, false);
   }
   wrong_index(index);
   return -1;
@@ -545,8 +558,8 @@ PyObject* list_slice(PyListObject* list, Py_ssize_t start, Py_ssize_t stop, Py_s
   return copy_range(list, start, stop, step);
 }
 
-int list_assign_slice(PyListObject* list, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t step, PyObject* value) {
-  return assign_slice(reinterpret_cast<PyObject*>(list), start, stop, step, value);
+int list_assign_slice(PyListObject* list, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t step, PyObject* value, bool ends) {
+  return assign_slice(reinterpret_cast<PyObject*>(list), start, stop, step, value, ends);
 }
 
 }  // namespace amphis
