@@ -101,6 +101,18 @@ Py_ssize_t find_without_lock(PyDictObject* dict, DictKeys* keys, PyObject* key, 
   return find_general(dict, keys, key, hash);
 }
 
+// dict_find where no comparison runs code; kUnsure elsewhere. The lock is held, or one thread runs: then none is needed, for
+// nothing starts another one before the step is done.
+AMPHIS_ALWAYS_INLINE Py_ssize_t find_quietly(DictKeys* keys, PyObject* key, Py_hash_t hash) {
+  if (PyUnicode_CheckExact(key)) return keys->general ? kUnsure : dict_find_str(keys, key, hash);
+  if (!PyLong_CheckExact(key)) return kUnsure;
+  const Py_ssize_t index = find_int(keys, key, hash);
+  return index == kDictError ? kUnsure : index;
+}
+AMPHIS_ALWAYS_INLINE Py_ssize_t find_alone(PyDictObject* dict, PyObject* key, Py_hash_t hash) {
+  return kRaces && sync::only_thread() ? find_quietly(dict_keys_field(dict), key, hash) : kUnsure;
+}
+
 constexpr int kUnderLock = -2;
 
 // 1 found (*result is a new reference), 0 missing, -1 with an exception, kUnderLock.
@@ -109,10 +121,6 @@ int get_without_lock(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject
   const Py_ssize_t index = find_without_lock(dict, keys, key, hash);
   if (index < 0) return index == kDictMissing ? 0 : index == kDictError ? -1 : kUnderLock;
   StrEntry* entry = dict_entry(keys, index);
-  if (sync::only_thread()) {
-    *result = Py_NewRef(entry->value);
-    return 1;
-  }
   Ref<> value;
   if (!sync::try_get_ref(&entry->value, &value) || !value || sync::load_acquire(entry->key) == nullptr ||
       dict_keys(dict) != keys) {
@@ -125,12 +133,18 @@ int get_without_lock(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject
 // 1, 0 or -1 with an error; *result is a new reference or null.
 int get_ref(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject** result) {
   *result = nullptr;
+  Py_ssize_t index = find_alone(dict, key, hash);
+  if (index >= 0) {
+    *result = Py_NewRef(dict_entry(dict_keys_field(dict), index)->value);
+    return 1;
+  }
+  if (index == kDictMissing) return 0;
   if constexpr (kRaces) {
     const int found = get_without_lock(dict, key, hash, result);
     if (found != kUnderLock) return found;
   }
   ObjectLock lock(dict);
-  const Py_ssize_t index = dict_find(dict, key, hash);
+  index = dict_find(dict, key, hash);
   if (index >= 0) {
     PyObject* value = dict_entry(dict_keys_field(dict), index)->value;
     sync::publish(value);
@@ -148,8 +162,13 @@ PyObject* get_borrowed(PyDictObject* dict, PyObject* key, Py_hash_t hash) {
 
 int delete_item(PyDictObject* dict, PyObject* key, Py_hash_t hash) {
   Ref<> old_key, old_value;
+  Py_ssize_t index = find_alone(dict, key, hash);
+  if (index >= 0) {
+    dict_remove_entry(dict, index, old_key.out(), old_value.out());
+    return 0;
+  }
   ObjectLock lock(dict);
-  const Py_ssize_t index = dict_find(dict, key, hash);
+  index = dict_find(dict, key, hash);
   if (index < 0) {
     if (index == kDictMissing) set_key_error(key);
     return -1;
@@ -162,20 +181,21 @@ int delete_item(PyDictObject* dict, PyObject* key, Py_hash_t hash) {
 int pop_item(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject** result) {
   *result = nullptr;
   Ref<> old_key;
+  Py_ssize_t index = find_alone(dict, key, hash);
+  if (index >= 0) {
+    dict_remove_entry(dict, index, old_key.out(), result);
+    return 1;
+  }
   ObjectLock lock(dict);
-  const Py_ssize_t index = dict_find(dict, key, hash);
+  index = dict_find(dict, key, hash);
   if (index < 0) return index == kDictMissing ? 0 : -1;
   dict_remove_entry(dict, index, old_key.out(), result);
   return 1;
 }
 
-// 1 found, 0 inserted, -1; *result is a new reference or null.
-int set_default(PyDictObject* dict, PyObject* key, PyObject* value, PyObject** result) {
-  *result = nullptr;
-  const Py_hash_t hash = dict_hash_key(key);
-  if (hash == -1) return -1;
-  ObjectLock lock(dict);
-  const Py_ssize_t index = dict_find(dict, key, hash);
+// 1 found, 0 inserted, -1; *result is a new reference or null. The lock is held, or it is find_alone's index.
+AMPHIS_ALWAYS_INLINE int set_default_at(PyDictObject* dict, Py_ssize_t index, PyObject* key, Py_hash_t hash, PyObject* value,
+                                        PyObject** result) {
   if (index >= 0) {
     *result = Py_NewRef(dict_entry(dict_keys_field(dict), index)->value);
     return 1;
@@ -184,29 +204,52 @@ int set_default(PyDictObject* dict, PyObject* key, PyObject* value, PyObject** r
   *result = Py_NewRef(value);
   return 0;
 }
+int set_default(PyDictObject* dict, PyObject* key, PyObject* value, PyObject** result) {
+  *result = nullptr;
+  const Py_hash_t hash = dict_hash_key(key);
+  if (hash == -1) return -1;
+  const Py_ssize_t index = find_alone(dict, key, hash);
+  if (index != kUnsure) return set_default_at(dict, index, key, hash, value, result);
+  ObjectLock lock(dict);
+  return set_default_at(dict, dict_find(dict, key, hash), key, hash, value, result);
+}
 
-constexpr int kNotAmongStrings = 1;
+// dict[key] = value with an index of find_quietly. `old` is what the caller drops.
+AMPHIS_ALWAYS_INLINE int set_at(PyDictObject* dict, Py_ssize_t index, PyObject* key, Py_hash_t hash, PyObject* value,
+                                PyObject** old) {
+  *old = nullptr;
+  if (index < 0) return dict_append(dict, Py_NewRef(key), hash, Py_NewRef(value));
+  PyObject** slot = &dict_entry(dict_keys_field(dict), index)->value;
+  *old = *slot;
+  sync::store_release(*slot, Py_NewRef(value));
+  return 0;
+}
 
-// dict[key] = value. Among strings no comparison runs other code.
-int set(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject* value) {
-  if (PyUnicode_CheckExact(key)) {
+// dict[key] = value.
+AMPHIS_NOINLINE int set_under_lock(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject* value) {
+  if (PyUnicode_CheckExact(key) || PyLong_CheckExact(key)) {
     PyObject* old = nullptr;
-    const auto set_str = [&] {
-      DictKeys* keys = dict_keys_field(dict);
-      if (keys->general) return kNotAmongStrings;
-      const Py_ssize_t index = dict_find_str(keys, key, hash);
-      if (index < 0) return dict_append(dict, Py_NewRef(key), hash, Py_NewRef(value));
-      PyObject** slot = &dict_entry(keys, index)->value;
-      old = *slot;
-      sync::store_release(*slot, Py_NewRef(value));
-      return 0;
-    };
-    const int done = with_leaf_lock(dict, set_str);
+    int done = -1;
+    Py_ssize_t index;
+    {
+      LeafLock lock(dict);
+      index = find_quietly(dict_keys_field(dict), key, hash);
+      if (index != kUnsure) done = set_at(dict, index, key, hash, value, &old);
+    }
     Py_XDECREF(old);
-    if (done != kNotAmongStrings) return done;
+    if (index != kUnsure) return done;
   }
   ObjectLock lock(dict);
   return dict_insert(dict, key, hash, value);
+}
+AMPHIS_ALWAYS_INLINE int set(PyDictObject* dict, PyObject* key, Py_hash_t hash, PyObject* value) {
+  if constexpr (!kRaces) return dict_insert(dict, key, hash, value);
+  const Py_ssize_t index = find_alone(dict, key, hash);
+  if (index == kUnsure) return set_under_lock(dict, key, hash, value);
+  PyObject* old;
+  const int done = set_at(dict, index, key, hash, value, &old);
+  Py_XDECREF(old);
+  return done;
 }
 
 void drop_entries(DictKeys* keys) {
@@ -458,12 +501,13 @@ int PyDict_Contains(PyObject* op, PyObject* key) {
   const Py_hash_t hash = dict_hash_key(key);
   if (hash == -1) return -1;
   PyDictObject* dict = as_dict(op);
+  Py_ssize_t index = find_alone(dict, key, hash);
   if constexpr (kRaces) {
-    const Py_ssize_t index = find_without_lock(dict, dict_keys(dict), key, hash);
+    if (index == kUnsure) index = find_without_lock(dict, dict_keys(dict), key, hash);
     if (index != kUnsure) return index == kDictError ? -1 : index >= 0;
   }
   ObjectLock lock(dict);
-  const Py_ssize_t index = dict_find(dict, key, hash);
+  index = dict_find(dict, key, hash);
   return index == kDictError ? -1 : index >= 0;
 }
 

@@ -357,7 +357,19 @@ DictKeys* dict_clone_keys(PyDictObject* dict) {
 
 namespace {
 
-// The step of dict_next_ref where it can be made without the lock; -1: it cannot.
+// The step of dict_next_ref with the lock held, or while one thread runs.
+AMPHIS_ALWAYS_INLINE int next_alone(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, PyObject** value, Py_hash_t* hash) {
+  const Py_ssize_t index = dict_first_entry(dict, *pos);
+  if (index < 0) return 0;
+  StrEntry* entry = dict_entry(dict_keys_field(dict), index);
+  *pos = index + 1;
+  if (key != nullptr) *key = Py_NewRef(entry->key);
+  if (value != nullptr) *value = Py_NewRef(entry->value);
+  if (hash != nullptr) *hash = dict_entry_hash(dict_keys_field(dict), entry);
+  return 1;
+}
+
+// The same where it can be made without the lock; -1: it cannot.
 int next_without_lock(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, PyObject** value, Py_hash_t* hash) {
   DictKeys* keys = dict_keys(dict);
   const Py_ssize_t begin = sync::load_acquire(keys->live_begin);
@@ -382,23 +394,17 @@ int next_without_lock(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, PyObj
 
 // Called without the lock.
 int dict_next_ref(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, PyObject** value, Py_hash_t* hash) {
-  if constexpr (kRaces) {
-    const int done = next_without_lock(dict, pos, key, value, hash);
-    if (done >= 0) return done;
-  }
+  if (sync::only_thread()) return next_alone(dict, pos, key, value, hash);
+  const int done = next_without_lock(dict, pos, key, value, hash);
+  if (done >= 0) return done;
   ObjectLock lock(dict);
   const Py_ssize_t index = dict_first_entry(dict, *pos);
   if (index < 0) return 0;
+  // So that the next reader needs no lock.
   StrEntry* entry = dict_entry(dict_keys_field(dict), index);
-  *pos = index + 1;
   sync::publish(entry->key);
-  if (key != nullptr) *key = Py_NewRef(entry->key);
-  if (value != nullptr) {
-    sync::publish(entry->value);
-    *value = Py_NewRef(entry->value);
-  }
-  if (hash != nullptr) *hash = dict_entry_hash(dict_keys_field(dict), entry);
-  return 1;
+  if (value != nullptr) sync::publish(entry->value);
+  return next_alone(dict, pos, key, value, hash);
 }
 
 int dict_next_hash(PyDictObject* dict, Py_ssize_t* pos, PyObject** key, Py_hash_t* hash) {

@@ -185,12 +185,17 @@ class HeldKey {
   HeldKey(const HeldKey&) = delete;
   HeldKey& operator=(const HeldKey&) = delete;
   explicit operator bool() const { return good_; }
+  // Whether `key` is still there: had it been taken out meanwhile, what was compared may have been something else.
+  static bool stayed(PySetObject* set, const setentry* table, const setentry* entry, PyObject* key) {
+    return sync::load_acquire(const_cast<setentry*>(entry)->key) == key && sync::load_acquire(set->table) == table;
+  }
 };
 
 // A key that is looked at while there is one thread.
 struct LoneKey {
   LoneKey(const setentry*, PyObject*) {}
   explicit operator bool() const { return true; }
+  static bool stayed(PySetObject*, const setentry*, const setentry*, PyObject*) { return true; }
 };
 
 // set_has() without the lock, where no Python code need run to compare; kUnsure: another thread may interfere, or code must
@@ -224,8 +229,7 @@ int has_without_lock(PySetObject* set, PyObject* key, Py_hash_t hash) {
         return true;
       }
     }
-    // Had it been taken out meanwhile, what was compared may have been something else.
-    result = sync::load_acquire(entry->key) == other && sync::load_acquire(set->table) == table ? 1 : kUnsure;
+    result = Key::stayed(set, table, entry, other) ? 1 : kUnsure;
     return true;
   });
   return result;
@@ -309,14 +313,43 @@ setentry* set_find(PySetObject* set, PyObject* key, Py_hash_t hash) {
   }
 }
 
-int set_add(PySetObject* set, PyObject* key, Py_hash_t hash) {
-  setentry* entry = set_find(set, key, hash);
-  if (entry == nullptr) return -1;
+namespace {
+
+// set_find while one thread runs, where no comparison runs code: then no lock is needed, for nothing starts another thread
+// before the step is done. Null: it may.
+setentry* find_alone(PySetObject* set, PyObject* key, Py_hash_t hash) {
+  if (!kRaces || !sync::only_thread()) return nullptr;
+  const bool key_is_str = PyUnicode_CheckExact(key);
+  int64_t number;
+  const bool key_is_number = PyLong_CheckExact(key) && compact_value(key, &number);
+  if (!key_is_str && !key_is_number) return nullptr;
+  bool unsure = false;
+  setentry* found = probe(set->table, static_cast<size_t>(set->mask), hash, [&](setentry* entry) {
+    PyObject* other = entry->key;
+    if (other == nullptr || other == key) return true;
+    if (entry->hash != hash || other == set_dummy()) return false;
+    if (key_is_str && PyUnicode_CheckExact(other)) return str_equal(other, key);
+    int64_t value;
+    if (key_is_number && PyLong_CheckExact(other) && compact_value(other, &value)) return value == number;
+    unsure = true;
+    return true;
+  });
+  return unsure ? nullptr : found;
+}
+
+AMPHIS_ALWAYS_INLINE int add_at(PySetObject* set, setentry* entry, PyObject* key, Py_hash_t hash) {
   if (entry->key != nullptr) return 0;
   fill_entry(entry, Py_NewRef(key), hash);
   set->fill++;
   sync::store_relaxed(set->used, set->used + 1);
   return grow_if_full(set) < 0 ? -1 : 1;
+}
+
+}  // namespace
+
+int set_add(PySetObject* set, PyObject* key, Py_hash_t hash) {
+  setentry* entry = set_find(set, key, hash);
+  return entry == nullptr ? -1 : add_at(set, entry, key, hash);
 }
 
 int set_discard(PySetObject* set, PyObject* key, Py_hash_t hash) {
@@ -394,7 +427,9 @@ bool set_next(PySetObject* set, Py_ssize_t* pos, setentry** entry) {
   return false;
 }
 
-int set_has_int(PySetObject* set, int64_t value) {
+namespace {
+template <class Key>
+AMPHIS_ALWAYS_INLINE int has_int(PySetObject* set, int64_t value) {
   // Values within a register: those are their own hashes.
   const Py_hash_t hash = value == -1 ? -2 : static_cast<Py_hash_t>(value);
   int result = 0;
@@ -404,17 +439,22 @@ int set_has_int(PySetObject* set, int64_t value) {
     PyObject* other = sync::load_acquire(entry->key);
     if (other == nullptr) return true;
     if (sync::load_relaxed(entry->hash) != hash || other == set_dummy()) return false;
-    HeldKey held(entry, other);
+    Key held(entry, other);
     int64_t there;
     if (held && PyLong_CheckExact(other) && compact_value(other, &there)) {
       if (there != value) return false;
-      result = sync::load_acquire(entry->key) == other && sync::load_acquire(set->table) == table ? 1 : -1;
+      result = Key::stayed(set, table, entry, other) ? 1 : -1;
     } else {
       result = -1;
     }
     return true;
   });
   return result;
+}
+}  // namespace
+
+int set_has_int(PySetObject* set, int64_t value) {
+  return !kRaces || sync::only_thread() ? has_int<LoneKey>(set, value) : has_int<HeldKey>(set, value);
 }
 
 int set_fill(PyObject* op, PyObject* iterable) {
@@ -497,6 +537,7 @@ int PySet_Add(PyObject* op, PyObject* key) {
     return -1;
   const Py_hash_t hash = set_hash_element(key);
   if (hash == -1) return -1;
+  if (setentry* entry = find_alone(as_set(op), key, hash)) return add_at(as_set(op), entry, key, hash) < 0 ? -1 : 0;
   ObjectLock lock(op);
   return set_add(as_set(op), key, hash) < 0 ? -1 : 0;
 }

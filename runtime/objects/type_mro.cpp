@@ -10,15 +10,22 @@
 
 namespace amphis {
 
+namespace {
+bool has_item(PyObject* tuple, PyTypeObject* type) {
+  for (Py_ssize_t i = 0, n = PyTuple_GET_SIZE(tuple); i < n; ++i) {
+    if (PyTuple_GET_ITEM(tuple, i) == as_object(type)) return true;
+  }
+  return false;
+}
+}  // namespace
+
 bool type_is_subtype_of(PyTypeObject* a, PyTypeObject* b) {
   if (a == b) return true;
   if (b == &PyBaseObject_Type) return true;
-  Ref<> mro = sync::get_ref(&a->tp_mro);
-  if (mro) {
-    for (Py_ssize_t i = 0, n = PyTuple_GET_SIZE(mro.get()); i < n; ++i) {
-      if (PyTuple_GET_ITEM(mro.get(), i) == as_object(b)) return true;
-    }
-    return false;
+  if (sync::only_thread()) {
+    if (a->tp_mro != nullptr) return has_item(a->tp_mro, b);
+  } else if (Ref<> mro = sync::get_ref(&a->tp_mro)) {
+    return has_item(mro.get(), b);
   }
   // Not ready yet: only the chain of tp_base is known.
   for (PyTypeObject* t = a; t != nullptr; t = t->tp_base) {
