@@ -11,7 +11,7 @@
 namespace {
 
 struct Decref {
-  void operator()(PyObject* o) const { Py_XDECREF(o); }
+  Py_ALWAYS_INLINE void operator()(PyObject* o) const { Py_XDECREF(o); }
 };
 using Owned = std::unique_ptr<PyObject, Decref>;
 

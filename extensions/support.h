@@ -20,7 +20,7 @@ class Ref {
   }
   Ref(const Ref&) = delete;
   Ref& operator=(const Ref&) = delete;
-  ~Ref() { Py_XDECREF(p_); }
+  Py_ALWAYS_INLINE ~Ref() { Py_XDECREF(p_); }
 
   PyObject* get() const { return p_; }
   explicit operator bool() const { return p_ != nullptr; }
