@@ -233,14 +233,19 @@ PyObject* set_hook(const char* name, PyObject** slot, PyObject* args) {
   Py_RETURN_NONE;
 }
 
+// The library's own hooks are set with the first of ours, and call whichever ours is then.
 PyObject* set_startup_hook(PyObject*, PyObject* args) {
   PyObject* result = set_hook("startup_hook", &state.startup_hook, args);
+  PyMutex_Lock(&settings_mutex);
   rl_startup_hook = reinterpret_cast<decltype(rl_startup_hook)>(on_startup);
+  PyMutex_Unlock(&settings_mutex);
   return result;
 }
 PyObject* set_pre_input_hook(PyObject*, PyObject* args) {
   PyObject* result = set_hook("pre_input_hook", &state.pre_input_hook, args);
+  PyMutex_Lock(&settings_mutex);
   rl_pre_input_hook = reinterpret_cast<decltype(rl_pre_input_hook)>(on_pre_input);
+  PyMutex_Unlock(&settings_mutex);
   return result;
 }
 PyObject* set_completion_display_matches_hook(PyObject*, PyObject* args) {

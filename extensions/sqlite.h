@@ -69,8 +69,8 @@ struct Connection {
   RecursiveMutex mutex;
   PyMutex closing;  // around taking `db` away, and the one use of it without the mutex: interrupt()
   std::atomic<bool> initialized;  // asked without the mutex, too
-  bool check_thread;
-  unsigned long thread;
+  std::atomic<bool> check_thread;  // both are read by threads that the connection may refuse
+  std::atomic<unsigned long> thread;
   int detect_types, autocommit;
   const char* isolation_level;  // one of four words; null: no transactions are begun
   PyObject* statements;         // prepared ones by their text, the least used first

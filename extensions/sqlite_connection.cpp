@@ -709,7 +709,7 @@ bool check_thread(Connection* self) {
   PyErr_Format(errors.programming,
                "SQLite objects created in a thread can only be used in that same thread. The object was created in thread id %lu and "
                "this is thread id %lu.",
-               self->thread, PyThread_get_thread_ident());
+               self->thread.load(), PyThread_get_thread_ident());
   return false;
 }
 

@@ -86,8 +86,12 @@ bool buffered_known_closed(PyObject* op) {
 
 bool check_open(Buffered* self, const char* message) {
   const int closed = raw_closed(self);
-  if (closed > 0 && ahead(self) == 0) PyErr_SetString(PyExc_ValueError, message);
-  return closed == 0 || (closed > 0 && ahead(self) > 0);
+  if (closed <= 0) return closed == 0;
+  BufferLock lock(reinterpret_cast<PyObject*>(self), BufferLock::kNothing);
+  if (!lock) return false;
+  if (ahead(self) > 0) return true;
+  PyErr_SetString(PyExc_ValueError, message);
+  return false;
 }
 
 // ---- raw calls ----

