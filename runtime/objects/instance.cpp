@@ -392,12 +392,13 @@ bool ends_unseen(PyObject* op) {
   return weak <= 0 || sync::load_acquire(*reinterpret_cast<PyObject**>(reinterpret_cast<char*>(op) + weak)) == nullptr;
 }
 
-// Of an object that is equal to any copy of it for ever, and refers to nothing; 0: it is none.
+// Of an object that is equal to any copy of it for ever, and refers to nothing; 0: it is none. Ints and floats are none: stores
+// change them where they are, and what orders that before a reader's look is the count that it takes, or the acquiring load of
+// the bit that spares it the count (sync/shared_slot.h). Who finds an object immortal has done neither.
 size_t size_of_value(PyObject* op) {
   PyTypeObject* type = Py_TYPE(op);
   if (type == &PyUnicode_Type ? !PyUnicode_IS_COMPACT(op)
-                              : type != &PyLong_Type && type != &PyFloat_Type && type != &PyBytes_Type &&
-                                    type != &PyComplex_Type && type != &PyBaseObject_Type) {
+                              : type != &PyBytes_Type && type != &PyComplex_Type && type != &PyBaseObject_Type) {
     return 0;
   }
   return memory::in_chunk(op) ? memory::page_of(op)->block_size : 0;  // the owner of the page writes its other fields

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define LIVES 10
+#define LIVES 16
+#define SETTLED 9
 #define CALLS 200
 
 static PyObject* add(PyObject* self, PyObject* args) {
@@ -138,13 +139,13 @@ int main(int argc, char** argv) {
   printf("\n");
   // The first lives fill caches of the C library and of the allocator, which takes memory in large pieces now and then: what
   // counts is what at least half of the lives keep below: the lower middle of the differences.
-  long growth[LIVES - 4];
-  for (int i = 0; i < LIVES - 4; ++i) {
-    long difference = sizes[i + 4] - sizes[i + 3];
+  long growth[LIVES - SETTLED];
+  for (int i = 0; i < LIVES - SETTLED; ++i) {
+    long difference = sizes[i + SETTLED] - sizes[i + SETTLED - 1];
     int place = i;
     for (; place > 0 && growth[place - 1] > difference; --place) growth[place] = growth[place - 1];
     growth[place] = difference;
   }
-  if (growth[(LIVES - 5) / 2] > 96 || sizes[LIVES - 1] > sizes[3] + 6 * 1024) return fail("no growth");
+  if (growth[(LIVES - SETTLED - 1) / 2] > 96 || sizes[LIVES - 1] > sizes[SETTLED - 1] + 3 * 1024) return fail("no growth");
   return 0;
 }
