@@ -547,16 +547,11 @@ PyObject* pbkdf2(PyObject* module, PyObject* args, PyObject* kwargs) {
 }
 
 bool to_unsigned_long(PyObject* value, unsigned long* result) {
-  Ref index(PyNumber_Index(value));
-  if (!index) return false;
-  int overflow;
-  const long long number = PyLong_AsLongLongAndOverflow(index.get(), &overflow);
-  if (overflow < 0 || (overflow == 0 && number < 0)) {
-    PyErr_SetString(PyExc_ValueError, "Cannot convert negative int");
-    return false;
+  unsigned long long wide;
+  if (ext::to_unsigned(value, &wide)) {
+    *result = wide;
+    return true;
   }
-  *result = PyLong_AsUnsignedLong(index.get());
-  if (!PyErr_Occurred()) return true;
   if (PyErr_ExceptionMatches(PyExc_OverflowError)) PyErr_SetString(PyExc_OverflowError, "Python int too large for C unsigned long");
   return false;
 }

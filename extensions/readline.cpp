@@ -233,7 +233,7 @@ PyObject* set_hook(const char* name, PyObject** slot, PyObject* args) {
   Py_RETURN_NONE;
 }
 
-// The library's own hooks are set with the first of ours, and call whichever ours is then.
+// The library's hooks are these functions from the first call on; they call whichever of ours is set then.
 PyObject* set_startup_hook(PyObject*, PyObject* args) {
   PyObject* result = set_hook("startup_hook", &state.startup_hook, args);
   PyMutex_Lock(&settings_mutex);
