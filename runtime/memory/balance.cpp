@@ -42,10 +42,10 @@ struct Shard {
   platform::RawMutex mutex;
   std::unordered_map<void*, Entry> blocks;
 };
-constexpr size_t kShards = 64;
+constexpr size_t kShards = 61;  // a prime: blocks of one size are far apart by powers of two
 // Never destroyed: blocks are freed until the process ends.
 Shard* const shards = new Shard[kShards];
-Shard& shard_of(const void* block) { return shards[(reinterpret_cast<uintptr_t>(block) >> 4) % 61]; }
+Shard& shard_of(const void* block) { return shards[(reinterpret_cast<uintptr_t>(block) >> 4) % kShards]; }
 
 std::atomic<uint64_t> allocations{0}, frees{0};
 
