@@ -53,7 +53,7 @@
 // R[A] = what was found in the object in R[B], which may be the same register.
 #define REPLACE_B(value)            \
   do {                              \
-    if (HAS(kKillB)) {              \
+    if (HAS(kKillB)) [[unlikely]] { \
       const Value from_ = R[B];     \
       R[B] = kEmpty;                \
       SET(A, value);                \

@@ -141,7 +141,7 @@ enum class Expect { kInstances, kCode };
 template <Expect kExpected>
 AMPHIS_ALWAYS_INLINE Value value_of_slot(PyObject* o) {
   if constexpr (kExpected == Expect::kCode) return value_shared(o);
-  if (kRaces && sync::is_stable(o)) [[likely]] {
+  if (kRaces && sync::is_stable(o)) {
     sync::incref_stable(o);
     return value_owned(o);
   }

@@ -284,23 +284,30 @@ const AttrForm* known_form(const Word* pc, Value object, PyObject* name, AttrUse
   return &form;
 }
 
-bool load_by_form(const AttrForm& form, PyObject* o, PyObject* name, bool unbox, Value* out) {
+template <Threads kThreads>
+AMPHIS_ALWAYS_INLINE bool load_by_form_among(const AttrForm& form, PyObject* o, PyObject* name, bool unbox, Value* out) {
   switch (form.op) {
     case Op::LOAD_ATTR_INLINE:
     case Op::LOAD_METHOD_INLINE:
-      return load_attr_inline(o, form.word, unbox, out);
+      return load_attr_inline<kThreads>(o, form.word, unbox, out);
     case Op::LOAD_ATTR_SLOT:
-      return load_attr_slot(o, form.word, unbox, out);
+      return load_attr_slot<kThreads>(o, form.word, unbox, out);
     case Op::LOAD_ATTR_MEMBER:
       return load_attr_member(o, form.word, out);
     case Op::LOAD_ATTR_DICT:
-      return load_attr_dict(o, form.word, name, unbox, out);
+      return load_attr_dict<kThreads>(o, form.word, name, unbox, out);
     case Op::LOAD_ATTR_TYPE:
     case Op::LOAD_METHOD_TYPE:
-      return load_attr_type(o, &form.record, out);
+      return load_attr_type<kThreads>(o, &form.record, out);
     default:
       return false;
   }
+}
+
+// Asked once: nothing here runs code that could start a thread.
+bool load_by_form(const AttrForm& form, PyObject* o, PyObject* name, bool unbox, Value* out) {
+  if (kRaces && sync::only_thread()) return load_by_form_among<Threads::kOne>(form, o, name, unbox, out);
+  return load_by_form_among<Threads::kAsk>(form, o, name, unbox, out);
 }
 
 bool store_by_form(const AttrForm& form, PyObject* o, const Regs& x) {

@@ -400,6 +400,8 @@ int64_t gc_live_blocks() {
 
 int64_t gc_growth() { return gc_live_blocks() - g.live_base.load(std::memory_order_relaxed); }
 
+void gc_exempt(int64_t blocks) { g.live_base.fetch_add(blocks, std::memory_order_relaxed); }
+
 void gc_reset_growth() {
   int64_t live = g.large_count[kGc].load(std::memory_order_relaxed);
   {

@@ -165,6 +165,8 @@ int64_t gc_live_blocks();
 // Declares that the population counts as collected now: growth starts from `gc_live_blocks()`. World stopped.
 void gc_reset_growth();
 int64_t gc_growth();
+// `blocks` of the live ones are, or are no longer, of a kind that growth leaves out: program text makes no garbage.
+void gc_exempt(int64_t blocks);
 
 // Who is told of each block that is handed out, changes its size in place, or comes back, as long as somebody wants to know; until
 // then observation costs no instruction. Called on the thread that allocates or frees, in the middle of it: may look at objects

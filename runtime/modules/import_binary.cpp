@@ -1,18 +1,18 @@
 // Reads an extension module's file without loading it.
 //
-// The ABI is told, in this order, by the note that abi/ leaves in every object compiled with it (abi/amphis/abi_tag.h), by
+// The ABI is told, in this order, by the notes that abi/ leaves in every object compiled with it (abi/amphis/abi_tag.h), by
 // the file's name, and by what the file imports: code compiled for free threading calls _Py_DecRefShared and
-// _Py_MergeZeroLocalRefcount where code with the GIL calls _Py_Dealloc.
+// _Py_MergeZeroLocalRefcount where code with the GIL calls _Py_Dealloc. Linkers put notes into the first page, so a library
+// that has them costs one small read; loading it is what an import's time goes into.
 //
 // A few modules made for CPython would break the process whatever their ABI: those that move its interpreter's frames
 // themselves. They are known by their init functions and refused; compiled with the headers of abi/ they would be others.
 #include "modules/import_binary.h"
 
+#include <algorithm>
 #include <cstring>
 #include <elf.h>
 #include <fcntl.h>
-#include <memory>
-#include <new>
 #include <string_view>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -27,41 +27,45 @@ constexpr const char* kOwnTag = kFree ? "amphis-314t" : "amphis-314";
 
 enum class Abi { kUnknown, kGil, kFree, kStable, kBoth };
 
-// The contents of a file: a small one is read, which costs less than mapping it, touching its pages and giving them back.
-class Mapping {
+// The contents of a file. Its first page is read, which mostly says enough; the rest is mapped when it is asked for.
+class Contents {
  public:
-  explicit Mapping(const char* path) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return;
-    read_.reset(new (std::nothrow) char[kSmall]);
+  explicit Contents(const char* path) : fd_(open(path, O_RDONLY | O_CLOEXEC)) {
+    if (fd_ < 0) return;
+    const ssize_t got = pread(fd_, first_, sizeof first_, 0);
+    if (got > 0) held_ = size_ = static_cast<size_t>(got);
     // Less than asked for is the whole of a file.
-    const ssize_t got = read_ != nullptr ? pread(fd, read_.get(), kSmall, 0) : -1;
     struct stat status;
-    if (got >= 0 && static_cast<size_t>(got) < kSmall) {
-      data_ = read_.get();
-      size_ = static_cast<size_t>(got);
-    } else if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
-      read_.reset();
-      const auto size = static_cast<size_t>(status.st_size);
-      if (void* address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0); address != MAP_FAILED) {
-        data_ = static_cast<const char*>(address);
-        size_ = size;
-      }
+    if (held_ == sizeof first_ && fstat(fd_, &status) == 0 && S_ISREG(status.st_mode)) {
+      size_ = std::max(held_, static_cast<size_t>(status.st_size));
     }
-    close(fd);
   }
-  ~Mapping() {
-    if (data_ != nullptr && read_ == nullptr) munmap(const_cast<char*>(data_), size_);
+  ~Contents() {
+    if (data_ != first_) munmap(const_cast<char*>(data_), held_);
+    if (fd_ >= 0) close(fd_);
   }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
+  Contents(const Contents&) = delete;
+  Contents& operator=(const Contents&) = delete;
 
+  // Makes all of the file readable if it can.
+  void hold_all() {
+    if (held_ == size_) return;
+    void* address = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd_, 0);
+    if (address == MAP_FAILED) return;
+    data_ = static_cast<const char*>(address);
+    held_ = size_;
+  }
+
+  // Of the file.
   size_t size() const { return size_; }
-  bool has(uint64_t offset, uint64_t length) const { return offset <= size_ && length <= size_ - offset; }
-  // Null if it does not lie within the file.
+  bool promises(uint64_t offset, uint64_t length) const { return offset <= size_ && length <= size_ - offset; }
+
+  // Of what can be read.
+  bool has(uint64_t offset, uint64_t length) const { return offset <= held_ && length <= held_ - offset; }
+  // Null if it cannot be read.
   template <typename T>
   const T* at(uint64_t offset, uint64_t count = 1) const {
-    if (count > size_ / sizeof(T) || !has(offset, count * sizeof(T)) || offset % alignof(T) != 0) return nullptr;
+    if (count > held_ / sizeof(T) || !has(offset, count * sizeof(T)) || offset % alignof(T) != 0) return nullptr;
     return reinterpret_cast<const T*>(data_ + offset);
   }
   // Whether the file has this text there; with its closing zero if `whole`.
@@ -70,14 +74,15 @@ class Mapping {
     return has(offset, N) && memcmp(data_ + offset, text, N - 1) == 0 && (!whole || data_[offset + N - 1] == '\0');
   }
   std::string_view text(uint64_t offset) const {
-    if (offset >= size_) return {};
-    return {data_ + offset, strnlen(data_ + offset, size_ - offset)};
+    if (offset >= held_) return {};
+    return {data_ + offset, strnlen(data_ + offset, held_ - offset)};
   }
 
  private:
-  static constexpr size_t kSmall = size_t{64} << 10;
-  std::unique_ptr<char[]> read_;
-  const char* data_ = nullptr;
+  int fd_;
+  alignas(16) char first_[4096];
+  const char* data_ = first_;
+  size_t held_ = 0;
   size_t size_ = 0;
 };
 
@@ -89,18 +94,26 @@ Abi abi_of_tag(std::string_view tag) {
   return Abi::kUnknown;
 }
 
-Abi abi_of_note(const Mapping& file, const Elf64_Shdr& section) {
-  uint64_t offset = section.sh_offset, end = section.sh_offset + section.sh_size;
-  while (offset + sizeof(Elf64_Nhdr) <= end) {
+bool fits(Abi abi) { return abi == Abi::kUnknown || abi == Abi::kBoth || (kFree ? abi == Abi::kFree : abi != Abi::kFree); }
+
+// What the notes in a segment say: each object that was linked into the library has left one. The first that does not fit counts.
+Abi abi_of_notes(const Contents& file, const Elf64_Phdr& segment) {
+  Abi noted = Abi::kUnknown;
+  uint64_t offset = segment.p_offset;
+  for (uint64_t end = offset + segment.p_filesz; offset + sizeof(Elf64_Nhdr) <= end;) {
     const auto* note = file.at<Elf64_Nhdr>(offset);
     if (note == nullptr) break;
-    uint64_t name = offset + sizeof(Elf64_Nhdr);
-    uint64_t content = name + ((uint64_t{note->n_namesz} + 3) & ~uint64_t{3});
+    const uint64_t name = offset + sizeof(Elf64_Nhdr);
+    const uint64_t content = name + ((uint64_t{note->n_namesz} + 3) & ~uint64_t{3});
     if (!file.has(content, note->n_descsz)) break;
-    if (note->n_namesz == 7 && file.text(name) == "Amphis") return abi_of_tag(file.text(content));
+    if (note->n_namesz == 7 && file.text(name) == "Amphis") {
+      const Abi abi = abi_of_tag(file.text(content));
+      if (noted == Abi::kUnknown || !fits(abi)) noted = abi;
+      if (!fits(abi)) break;
+    }
     offset = content + ((uint64_t{note->n_descsz} + 3) & ~uint64_t{3});
   }
-  return Abi::kUnknown;
+  return noted;
 }
 
 Abi abi_of_name(std::string_view path) {
@@ -122,10 +135,9 @@ constexpr char kMovesFrames[] = "PyInit__greenlet";
 struct Symbols {
   Abi imported = Abi::kUnknown;
   bool moves_frames = false;
-  bool exports = false;
 };
 
-Symbols symbols_of(const Mapping& file, const Elf64_Shdr* sections, const Elf64_Shdr& symbols, unsigned section_count) {
+Symbols symbols_of(const Contents& file, const Elf64_Shdr* sections, const Elf64_Shdr& symbols, unsigned section_count) {
   Symbols result;
   if (symbols.sh_link >= section_count) return result;
   uint64_t count = symbols.sh_size / sizeof(Elf64_Sym);
@@ -134,9 +146,7 @@ Symbols symbols_of(const Mapping& file, const Elf64_Shdr* sections, const Elf64_
   for (uint64_t i = 0; table != nullptr && i < count; ++i) {
     const uint64_t name = strings + table[i].st_name;
     if (table[i].st_shndx != SHN_UNDEF) {
-      if (!file.has_text(name, "Py")) continue;
       result.moves_frames = result.moves_frames || file.has_text(name, kMovesFrames, true);
-      result.exports = result.exports || file.has_text(name, "PyModExport");
     } else if (file.has_text(name, "_Py_")) {
       if (file.has_text(name, "_Py_DecRefShared", true) || file.has_text(name, "_Py_MergeZeroLocalRefcount", true)) {
         result.imported = Abi::kFree;
@@ -191,45 +201,49 @@ std::string unusable_file_hint(const std::string& stem) {
 }
 
 Examined examine_extension(const std::string& path) {
-  Mapping file(path.c_str());
+  Contents file(path.c_str());
   const auto* header = file.at<Elf64_Ehdr>(0);
   if (header == nullptr || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_ident[EI_CLASS] != ELFCLASS64 ||
       header->e_phentsize != sizeof(Elf64_Phdr)) {
     return {};
   }
   // Loading maps what the headers promise; touching what the file does not have would kill the process.
-  const auto* segments = file.at<Elf64_Phdr>(header->e_phoff, header->e_phnum);
-  bool whole = segments != nullptr || header->e_phnum == 0;
-  for (unsigned i = 0; whole && i < header->e_phnum; ++i) {
-    whole = segments[i].p_type != PT_LOAD || file.has(segments[i].p_offset, segments[i].p_filesz);
+  bool whole = file.promises(header->e_phoff, uint64_t{header->e_phnum} * sizeof(Elf64_Phdr));
+  const bool has_sections = header->e_shoff != 0 && header->e_shentsize == sizeof(Elf64_Shdr);
+  if (has_sections) whole = whole && file.promises(header->e_shoff, uint64_t{header->e_shnum} * sizeof(Elf64_Shdr));
+  if (whole && !file.has(header->e_phoff, uint64_t{header->e_phnum} * sizeof(Elf64_Phdr))) {
+    file.hold_all();
+    header = file.at<Elf64_Ehdr>(0);
   }
-  const Elf64_Shdr* sections = nullptr;
-  if (header->e_shoff != 0 && header->e_shentsize == sizeof(Elf64_Shdr)) {
-    sections = file.at<Elf64_Shdr>(header->e_shoff, header->e_shnum);
-    whole = whole && sections != nullptr;
+  const auto* segments = file.at<Elf64_Phdr>(header->e_phoff, header->e_phnum);
+  whole = whole && (segments != nullptr || header->e_phnum == 0);
+  Abi noted = Abi::kUnknown;
+  for (unsigned i = 0; whole && i < header->e_phnum; ++i) {
+    if (segments[i].p_type == PT_LOAD) whole = file.promises(segments[i].p_offset, segments[i].p_filesz);
+    if (segments[i].p_type == PT_NOTE && fits(noted)) {
+      const Abi abi = abi_of_notes(file, segments[i]);
+      if (abi != Abi::kUnknown) noted = abi;
+    }
   }
   if (!whole) return {path + ": file too short: its headers promise more than its " + std::to_string(file.size()) + " bytes"};
+  if (noted != Abi::kUnknown) return {fits(noted) ? std::string() : refusal(path, noted)};
 
-  Abi noted = Abi::kUnknown;
+  file.hold_all();
+  header = file.at<Elf64_Ehdr>(0);
+  const auto* sections = has_sections ? file.at<Elf64_Shdr>(header->e_shoff, header->e_shnum) : nullptr;
   Symbols symbols;
-  bool symbols_known = false;
   for (unsigned i = 0; sections != nullptr && i < header->e_shnum; ++i) {
-    if (sections[i].sh_type == SHT_NOTE && noted == Abi::kUnknown) noted = abi_of_note(file, sections[i]);
-    if (sections[i].sh_type != SHT_DYNSYM) continue;
-    symbols = symbols_of(file, sections, sections[i], header->e_shnum);
-    symbols_known = true;
+    if (sections[i].sh_type == SHT_DYNSYM) symbols = symbols_of(file, sections, sections[i], header->e_shnum);
   }
-  if (symbols.moves_frames && noted == Abi::kUnknown) {
+  if (symbols.moves_frames) {
     return {path + " was built for CPython 3.14 and moves frames of its interpreter, which " + kOwnTag +
             " does not have: it cannot be used here"};
   }
-  Abi abi = noted;
-  if (abi == Abi::kUnknown) abi = abi_of_name(path);
+  Abi abi = abi_of_name(path);
   if (abi == Abi::kUnknown) abi = symbols.imported;
-  // Whatever name or note say, code that counts references inline belongs to one variant.
+  // Whatever the name says, code that counts references inline belongs to one variant.
   if (symbols.imported == Abi::kFree && !kFree) abi = symbols.imported;
-  const bool fits = abi == Abi::kUnknown || abi == Abi::kBoth || (kFree ? abi == Abi::kFree : abi != Abi::kFree);
-  return {fits ? std::string() : refusal(path, abi), noted == Abi::kUnknown, symbols.exports || !symbols_known};
+  return {fits(abi) ? std::string() : refusal(path, abi), true};
 }
 
 }  // namespace amphis

@@ -11,8 +11,6 @@ struct Examined {
   std::string refused;
   // It was not compiled with the headers of abi/.
   bool foreign = false;
-  // False: it has no PyModExport_ function (PEP 793).
-  bool may_export = true;
 };
 Examined examine_extension(const std::string& path);
 

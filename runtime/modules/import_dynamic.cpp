@@ -16,8 +16,8 @@
 
 #include <cstring>
 #include <dlfcn.h>
-#include <map>
 #include <string>
+#include <unordered_set>
 #include <utility>
 
 namespace amphis {
@@ -37,20 +37,17 @@ PyObject* import_error(PyObject* name, PyObject* path, const char* text) {
   return nullptr;
 }
 
-// The libraries that were loaded, by file name, and whether they may have PyModExport_ functions. As they are never unloaded, the
-// linker gives the same library for the same name again, whatever has become of the file.
-std::map<std::string, bool> loaded;
+// The file names of the libraries that were loaded. As they are never unloaded, the linker gives the same library for the same
+// name again, whatever has become of the file.
+std::unordered_set<std::string> loaded;
 sync::Mutex loaded_mutex;
 
 // The library, or null with ImportError. Loading runs its constructors: what belongs to the other variant is refused before.
-void* load_library(const std::string& filename, PyObject* name, PyObject* path, bool* may_export) {
-  bool before = false;
+void* load_library(const std::string& filename, PyObject* name, PyObject* path) {
+  bool before;
   {
     sync::MutexLock lock(loaded_mutex);
-    if (auto found = loaded.find(filename); found != loaded.end()) {
-      before = true;
-      *may_export = found->second;
-    }
+    before = loaded.contains(filename);
   }
   if (!before) {
     const Examined file = examine_extension(filename);
@@ -58,7 +55,6 @@ void* load_library(const std::string& filename, PyObject* name, PyObject* path, 
       import_error(name, path, file.refused.c_str());
       return nullptr;
     }
-    *may_export = file.may_export;
     if (file.foreign) gc::forget_ages();
   }
   void* library = dlopen(filename.c_str(), dlopen_flags);
@@ -68,7 +64,7 @@ void* load_library(const std::string& filename, PyObject* name, PyObject* path, 
   } else if (!before) {
     checked::watch_libraries();
     sync::MutexLock lock(loaded_mutex);
-    loaded.emplace(filename, *may_export);
+    loaded.insert(filename);
   }
   return library;
 }
@@ -262,13 +258,10 @@ PyObject* import_create_dynamic(PyObject* spec) {
   std::string filename = PyBytes_AS_STRING(file.get());
   // A name without a slash would be looked for in the linker's own path.
   if (filename.find('/') == std::string::npos) filename = "./" + filename;
-  bool may_export = true;
-  void* library = load_library(filename, name, path, &may_export);
+  void* library = load_library(filename, name, path);
   if (library == nullptr) return nullptr;
-  if (may_export) {
-    if (auto hook = reinterpret_cast<PyModuleDef_Slot* (*)()>(dlsym(library, ("PyModExport" + ending).c_str()))) {
-      return module_from_export(hook, name, spec);
-    }
+  if (auto hook = reinterpret_cast<PyModuleDef_Slot* (*)()>(dlsym(library, ("PyModExport" + ending).c_str()))) {
+    return module_from_export(hook, name, spec);
   }
   std::string symbol = "PyInit" + ending;
   auto init = reinterpret_cast<PyObject* (*)()>(dlsym(library, symbol.c_str()));

@@ -11,6 +11,7 @@
 #include "gc/gc_bits.h"
 #include "gc/object_new.h"
 #include "interp/value.h"
+#include "memory/heap.h"
 #include "objects/code_tables.h"
 #include "objects/container_support.h"
 #include "sync/atomic_field.h"
@@ -98,7 +99,10 @@ void code_dealloc(PyObject* self) {
     notify(PY_CODE_EVENT_DESTROY, code);
     if (!gc::resurrect_end(self)) return;
   }
-  if constexpr (kRaces) PyObject_GC_UnTrack(self);
+  if constexpr (kRaces) {
+    PyObject_GC_UnTrack(self);
+    memory::gc_exempt(-1);
+  }
   if (sync::load_acquire(code->co_weakreflist) != nullptr) PyObject_ClearWeakRefs(self);
   if (code->co_extra != nullptr) {
     auto* extra = static_cast<ExtraSlots*>(code->co_extra);
@@ -145,6 +149,7 @@ PyCodeObject* code_new(const CodeSpec& spec) {
     PyErr_NoMemory();
     return nullptr;
   }
+  if constexpr (kRaces) memory::gc_exempt(1);
   std::memset(reinterpret_cast<char*>(code) + sizeof(PyVarObject), 0, bytes - sizeof(PyVarObject));
   Py_SET_SIZE(code, static_cast<Py_ssize_t>(words * (sizeof(Word) / 2)));
   Ref<> holder = Ref<>::steal(reinterpret_cast<PyObject*>(code));

@@ -108,7 +108,7 @@ void shrink_capacity(PyListObject* list) {
   }
 }
 
-PyListObject* make_list() {
+AMPHIS_ALWAYS_INLINE PyListObject* make_list() {
   auto* list = make_gc_object<PyListObject>(&PyList_Type);
   if (list == nullptr) return nullptr;
   list->ob_base.ob_size = 0;

@@ -397,6 +397,24 @@ PyObject* get_ref_locked(PyObject* const* slot, const void* owner) {
   return take_ref(slot);
 }
 
+bool try_take_foreign(PyObject* const* slot, PyObject** result) {
+  for (;;) {
+    PyObject* op = load_acquire(*const_cast<PyObject**>(slot));
+    if (op != nullptr) {
+      const bool counted = try_incref(op);
+      settle_reads();
+      // It may have left the slot, been freed and come back as another object before it was counted.
+      if (load_acquire(*const_cast<PyObject**>(slot)) != op) {
+        if (counted) Py_DECREF(op);
+        continue;
+      }
+      if (!counted) return false;
+    }
+    *result = op;
+    return true;
+  }
+}
+
 void own_count_overflowed(PyObject* op) {
   store_relaxed(op->ob_ref_local, _Py_IMMORTAL_REFCNT_LOCAL);
   store_relaxed(op->ob_tid, _Py_UNOWNED_TID);

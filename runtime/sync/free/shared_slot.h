@@ -86,47 +86,44 @@ inline void allow_uncounted_reads(PyObject* op) {
   if (!has_uncounted_reads(op) && !_Py_IsImmortal(op)) fetch_or(op->ob_gc_bits, kGcBitUncountedReads);
 }
 
-// False: try again under the owner's lock.
+// try_take where the object is another thread's.
+AMPHIS_NOINLINE bool try_take_foreign(PyObject* const* slot, PyObject** result);
+// *result: a new reference to what the slot holds, or null. False: try again under the owner's lock.
+AMPHIS_ALWAYS_INLINE bool try_take(PyObject* const* slot, PyObject** result) {
+  PyObject* op = load_acquire(*const_cast<PyObject**>(slot));
+  // Nobody else can have freed an object of this thread's since it was read: no second look at the slot.
+  if (op != nullptr && is_stable(op)) [[likely]] {
+    incref_stable(op);
+  } else if (op != nullptr) {
+    if (load_relaxed(op->ob_ref_local) != _Py_IMMORTAL_REFCNT_LOCAL) return try_take_foreign(slot, result);
+    // It may have left the slot, been freed and come back as an immortal one before it was looked at.
+    settle_reads();
+    if (load_acquire(*const_cast<PyObject**>(slot)) != op) [[unlikely]] return try_take_foreign(slot, result);
+  }
+  *result = op;
+  return true;
+}
+// The same for handles: what `result` held is dropped.
 template <class T>
 AMPHIS_ALWAYS_INLINE bool try_get_ref(T* const* slot, Ref<T>* result) {
-  for (;;) {
-    T* p = load_acquire(*const_cast<T**>(slot));
-    if (!p) {
-      *result = nullptr;
-      return true;
-    }
-    auto* op = reinterpret_cast<PyObject*>(p);
-    if (is_stable(op)) [[likely]] {
-      // Nobody else can have freed it since it was read: no second look at the slot.
-      incref_stable(op);
-      *result = Ref<T>::steal(p);
-      return true;
-    }
-    if (!try_incref_local(op)) {
-      if (!try_incref_shared(op)) {
-        if (load_acquire(*const_cast<T**>(slot)) != p) continue;
-        return false;
-      }
-    }
-    // The object may have left the slot, been freed and come back as another one before it was counted.
-    if (load_acquire(*const_cast<T**>(slot)) == p) [[likely]] {
-      *result = Ref<T>::steal(p);
-      return true;
-    }
-    Py_DECREF(op);
-  }
+  PyObject* op;
+  const bool taken = try_take(reinterpret_cast<PyObject* const*>(slot), &op);
+  if (taken) *result = Ref<T>::steal(op);
+  return taken;
 }
 template <class T>
-inline Ref<T> get_ref(T* const* slot) {
-  Ref<T> result;
-  if (try_get_ref(slot, &result)) [[likely]] return result;
-  return Ref<T>::steal(get_ref_stopped(reinterpret_cast<PyObject* const*>(slot)));
+AMPHIS_ALWAYS_INLINE Ref<T> get_ref(T* const* slot) {
+  PyObject* op;
+  if (!try_take(reinterpret_cast<PyObject* const*>(slot), &op)) [[unlikely]]
+    op = get_ref_stopped(reinterpret_cast<PyObject* const*>(slot));
+  return Ref<T>::steal(op);
 }
 template <class T>
-inline Ref<T> get_ref(T* const* slot, const void* owner) {
-  Ref<T> result;
-  if (try_get_ref(slot, &result)) [[likely]] return result;
-  return Ref<T>::steal(get_ref_locked(reinterpret_cast<PyObject* const*>(slot), owner));
+AMPHIS_ALWAYS_INLINE Ref<T> get_ref(T* const* slot, const void* owner) {
+  PyObject* op;
+  if (!try_take(reinterpret_cast<PyObject* const*>(slot), &op)) [[unlikely]]
+    op = get_ref_locked(reinterpret_cast<PyObject* const*>(slot), owner);
+  return Ref<T>::steal(op);
 }
 
 template <class T>
