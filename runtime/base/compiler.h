@@ -13,6 +13,8 @@
 
 #define AMPHIS_LIKELY(x) __builtin_expect(!!(x), 1)
 #define AMPHIS_UNLIKELY(x) __builtin_expect(!!(x), 0)
+// As often so as not: keeps both sides near in a large function, where the compiler would guess one of them to be rare.
+#define AMPHIS_EVEN(x) __builtin_expect_with_probability(!!(x), 1, 0.5)
 
 #if defined(__SANITIZE_THREAD__)
 #define AMPHIS_TSAN 1

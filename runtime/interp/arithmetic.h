@@ -86,7 +86,7 @@ template <Arith op>
     *out = value_double(x * y);
     return true;
   } else if constexpr (op == Arith::kTrueDiv) {
-    if (y == 0.0) return false;
+    if (y == 0.0) [[unlikely]] return false;
     *out = value_double(x / y);
     return true;
   } else {
@@ -145,6 +145,7 @@ template <Compare op, typename T>
 // -1: not two numbers (or str for equality); otherwise the truth value. 48-bit integers are exact as doubles.
 template <Compare op>
 inline int mixed_compare(Value b, Value c) {
+  if (is_double(b) && is_double(c)) [[likely]] return compare_numbers<op>(double_of(b), double_of(c));
   if constexpr (op == Compare::kEq || op == Compare::kNe) {
     if (is_pointer(b) && is_pointer(c) && PyUnicode_CheckExact(pointer_of(b)) && PyUnicode_CheckExact(pointer_of(c))) {
       const bool equal = pointer_of(b) == pointer_of(c) || str_equal(pointer_of(b), pointer_of(c));

@@ -561,10 +561,10 @@ PyObject* THIS_LOOP(ThreadState* ts, Frame* f) {
     }
     f->pc = pc;
     PyObject* item;
-    if (has_pairs(it, type)) {
+    if (AMPHIS_EVEN(has_pairs(it, type))) {
       const Word unpack = pc[2];
       if (word_op(unpack) == Op::UNPACK_SEQUENCE && word_c(unpack) == 2 && word_has(unpack, kKillB) &&
-          word_b(unpack) == static_cast<uint16_t>(pc[1])) {
+          word_b(unpack) == static_cast<uint16_t>(pc[1])) [[likely]] {
         Value first, second;
         if (next_pair<THREADS>(it, type, word_has(unpack, kUnbox), &first, &second)) [[likely]] {
           SET_PAIR(word_a(unpack), first, second);
@@ -788,7 +788,7 @@ call_function: {
   Value* top = regs + extra->register_count;
   if (extra->simple_arguments && nargs == static_cast<uint32_t>(code->co_argcount) && ts->py_recursion_remaining > 0 &&
       top + 64 <= ts->reg_limit && ts->frame_top + 2 * sizeof(Frame) <= ts->frame_limit) [[likely]] {
-    if (moves) {
+    if (moves) [[unlikely]] {
       for (uint32_t i = 0; i < nargs; ++i) {
         regs[i] = args[i];
         args[i] = kEmpty;
@@ -912,7 +912,7 @@ call_function: {
   }
   L_RETURN : {
     result = R[A];
-    if (is_owned(result)) {
+    if (AMPHIS_EVEN(is_owned(result))) {
       R[A] = kEmpty;
     } else {
       result = to_owned(result);

@@ -77,7 +77,7 @@
         SET(A, r);                                                            \
         NEXT(2);                                                              \
       }                                                                       \
-    } else if (is_double(b) && is_double(c)) {                                \
+    } else if (is_double(b) && is_double(c)) [[likely]] {                     \
       if (double_arith<Arith::kind>(double_of(b), double_of(c), &r)) {        \
         SET(A, r);                                                            \
         NEXT(2);                                                              \
@@ -194,7 +194,7 @@
   do {                                                                     \
     PyObject* object_ = (object);                                          \
     KILL(A);                                                               \
-    if (HAS(kFused)) {                                                  \
+    if (AMPHIS_EVEN(HAS(kFused))) {                                     \
       Py_DECREF(object_);                                                  \
       POLL_NEXT((skip) + 1);                                               \
     }                                                                      \

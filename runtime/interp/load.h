@@ -62,12 +62,12 @@ AMPHIS_ALWAYS_INLINE bool same_number(Value b, Value c) {
 template <bool kNans = true>
 AMPHIS_ALWAYS_INLINE Value number_of(PyObject* o) {
   PyTypeObject* type = Py_TYPE(o);
-  if (type == &PyFloat_Type) {
+  if (AMPHIS_EVEN(type == &PyFloat_Type)) {
     const double d = PyFloat_AS_DOUBLE(o);
-    return kNans || d == d ? value_double(d) : kEmpty;
+    return kNans || AMPHIS_LIKELY(d == d) ? value_double(d) : kEmpty;
   }
   int64_t i;
-  if (type == &PyLong_Type && compact_value(o, &i) && fits_int(i)) return value_int(i);
+  if (AMPHIS_EVEN(type == &PyLong_Type) && compact_value(o, &i) && fits_int(i)) [[likely]] return value_int(i);
   return kEmpty;
 }
 
@@ -141,11 +141,11 @@ enum class Expect { kInstances, kCode };
 template <Expect kExpected>
 AMPHIS_ALWAYS_INLINE Value value_of_slot(PyObject* o) {
   if constexpr (kExpected == Expect::kCode) return value_shared(o);
-  if (kRaces && sync::is_stable(o)) {
+  if (kRaces && AMPHIS_EVEN(sync::is_stable(o))) {
     sync::incref_stable(o);
     return value_owned(o);
   }
-  return _Py_IsImmortal(o) ? value_borrowed(o) : value_held(o);
+  return AMPHIS_EVEN(_Py_IsImmortal(o)) ? value_borrowed(o) : value_held(o);
 }
 
 // The rest of load_slot, for objects of other threads. New references or null.
@@ -284,7 +284,8 @@ inline const AttrRecord* record_of(const Word& cache) { return reinterpret_cast<
 template <Threads kThreads>
 AMPHIS_ALWAYS_INLINE bool load_class_value(PyTypeObject* type, const AttrRecord* record, Value* out) {
   PyObject* value = record->value;
-  if (kRaces && (sync::is_deferred(value) || _Py_IsImmortal(value))) [[likely]] {
+  // Both are asked without a branch between them: methods of a program are one or the other.
+  if (kRaces && (static_cast<int>(sync::is_deferred(value)) | static_cast<int>(_Py_IsImmortal(value)))) [[likely]] {
     *out = value_borrowed(value);
     return true;
   }
@@ -316,7 +317,7 @@ template <Threads kThreads = Threads::kAsk>
 AMPHIS_ALWAYS_INLINE bool load_attr_type(PyObject* o, const AttrRecord* record, Value* out) {
   PyTypeObject* type = Py_TYPE(o);
   if (type_version_now(type) != record->version) return false;
-  if (record->inline_guard) {
+  if (record->inline_guard) [[likely]] {
     if (!sync::load_acquire(inline_values(o, type)->valid)) return false;
     if (sync::load_acquire(type_extra(type)->keys.count) != record->key_count) return false;
   } else if (record->dict_offset > 0) {
@@ -437,7 +438,7 @@ AMPHIS_ALWAYS_INLINE bool put_operand(PyObject** slot, PyObject* there, Value* R
   const Value v = R[reg];
   PyObject* o;
   *old = nullptr;
-  if (is_pointer(v)) {
+  if (AMPHIS_EVEN(is_pointer(v))) {
     o = pointer_of(v);
     if (!kill || !is_owned(v)) Py_INCREF(o);
     if (kill) R[reg] = kEmpty;
@@ -575,7 +576,7 @@ AMPHIS_ALWAYS_INLINE Value load_dict_at(PyDictObject* dict, DictKeys* keys, Py_s
 template <Threads kThreads>
 AMPHIS_ALWAYS_INLINE Value load_item_at(PyObject* o, int64_t i, bool unbox) {
   PyTypeObject* type = Py_TYPE(o);
-  if (type == &PyList_Type) return load_list_item<kThreads>(reinterpret_cast<PyListObject*>(o), i, unbox);
+  if (type == &PyList_Type) [[likely]] return load_list_item<kThreads>(reinterpret_cast<PyListObject*>(o), i, unbox);
   if (type == &PyTuple_Type) {
     const Py_ssize_t size = PyTuple_GET_SIZE(o);
     if (i < 0) i += size;
@@ -661,7 +662,7 @@ bool store_dict_item(PyDictObject* dict, Value key, Value* R, Word w);
 // o[key] = R[C] for an exact list and a list index in range, or a dict. Kills C when it succeeds.
 template <Threads kThreads>
 AMPHIS_ALWAYS_INLINE bool store_item_fast(PyObject* o, Value key, Value* R, Word w) {
-  if (!Py_IS_TYPE(o, &PyList_Type)) {
+  if (!Py_IS_TYPE(o, &PyList_Type)) [[unlikely]] {
     return is_int(key) && Py_IS_TYPE(o, &PyDict_Type) && store_dict_item(reinterpret_cast<PyDictObject*>(o), key, R, w);
   }
   const Value index = unboxed(key);

@@ -92,7 +92,7 @@ inline bool next_pair(PyObject* iterator, PyTypeObject* type, bool unbox, Value*
     *second = value_owned(value);
     return true;
   }
-  if (type == &PyZip_Type) {
+  if (type == &PyZip_Type) [[likely]] {
     PyObject* iterators = reinterpret_cast<ZipObject*>(iterator)->iterators;
     PyObject* one = PyTuple_GET_ITEM(iterators, 0);
     PyObject* other = PyTuple_GET_ITEM(iterators, 1);
