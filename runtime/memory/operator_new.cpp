@@ -4,7 +4,7 @@
 #include "base/compiler.h"
 
 #if !defined(AMPHIS_ASAN) && !defined(AMPHIS_TSAN)
-#include <mimalloc.h>
+#include "memory/system.h"
 
 #include <cstddef>
 #include <new>
@@ -30,14 +30,14 @@ void* operator new[](size_t size) { return operator new(size); }
 void* operator new(size_t size, const std::nothrow_t&) noexcept { return mi_malloc(size); }
 void* operator new[](size_t size, const std::nothrow_t&) noexcept { return mi_malloc(size); }
 void* operator new(size_t size, std::align_val_t alignment) {
-  return allocate([size, alignment] { return mi_malloc_aligned(size, static_cast<size_t>(alignment)); });
+  return allocate([size, alignment] { return amphis::memory::system_aligned(size, static_cast<size_t>(alignment)); });
 }
 void* operator new[](size_t size, std::align_val_t alignment) { return operator new(size, alignment); }
 void* operator new(size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  return mi_malloc_aligned(size, static_cast<size_t>(alignment));
+  return amphis::memory::system_aligned(size, static_cast<size_t>(alignment));
 }
 void* operator new[](size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  return mi_malloc_aligned(size, static_cast<size_t>(alignment));
+  return amphis::memory::system_aligned(size, static_cast<size_t>(alignment));
 }
 
 void operator delete(void* p) noexcept { mi_free(p); }
