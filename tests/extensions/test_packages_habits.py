@@ -1,5 +1,6 @@
 """What packages on the registries do beyond what the C API promises, and CPython lets them do."""
 import gc
+import re
 import unittest
 import weakref
 
@@ -242,6 +243,41 @@ static PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", NULL, 0, methods, slots
 PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
 """
 
+ALLOCATES = """
+// C++ that asks for more memory than there is, and for memory with an alignment of its own (pybind11).
+#include <exception>
+#include <new>
+#include <vector>
+extern "C" {
+static PyObject* much(PyObject* self, PyObject* unused) {
+  try {
+    return PyLong_FromSize_t(std::vector<char>(size_t(1) << 60).size());
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  }
+}
+static PyObject* on_their_way(PyObject* self, PyObject* unused) { return PyLong_FromLong(std::uncaught_exceptions()); }
+struct alignas(512) Block { char bytes[512]; };
+static PyObject* aligned(PyObject* self, PyObject* unused) {
+  std::vector<Block> blocks(1);
+  Block* one = new Block;
+  const bool good = uintptr_t(one) % 512 == 0 && uintptr_t(blocks.data()) % 512 == 0;
+  delete one;
+  return PyBool_FromLong(good);
+}
+static PyMethodDef methods[] = {{"much", much, METH_NOARGS, NULL}, {"on_their_way", on_their_way, METH_NOARGS, NULL},
+                                {"aligned", aligned, METH_NOARGS, NULL}, {0}};
+static PyModuleDef_Slot slots[] = {{Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, NULL}};
+static PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", NULL, 0, methods, slots};
+PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
+}
+"""
+
+
+def sanitizer():
+    with open("/proc/self/maps") as maps:
+        return re.search("lib[at]san", maps.read()) is not None
+
 
 class Habits(LoadingTest):
     def test_a_slice_of_a_list_may_be_set_to_a_list_without_items(self):
@@ -373,6 +409,16 @@ class Habits(LoadingTest):
                 with self.assertRaisesRegex(ValueError, "why") as caught:
                     excepts2.set(Flaky, *arguments)
                 self.assertEqual(caught.exception.__notes__, ["first", "Normalization failed: type=Flaky args=" + shown])
+
+    @unittest.skipIf(sanitizer(), "the sanitizer's allocator ends the process where memory is short")
+    def test_memory_that_cpp_asks_for_is_aligned_or_a_memory_error(self):
+        self.build("allocates", ALLOCATES, flags=["-std=c++17", "-Wl,--no-as-needed", "-lstdc++"], language="c++")
+        import allocates
+        self.assertTrue(all(allocates.aligned() for _ in range(20)))
+        for _ in range(2):
+            with self.assertRaises(MemoryError):
+                allocates.much()
+            self.assertEqual(allocates.on_their_way(), 0)
 
     @unittest.skipIf(FREE, "the stable ABI of builds with the GIL")
     def test_a_binary_that_takes_a_whole_word_for_the_count_frees_what_the_collector_watches(self):
