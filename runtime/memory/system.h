@@ -27,7 +27,11 @@ inline void system_free(void* p) { std::free(p); }
 inline void* system_malloc(size_t size) { return mi_malloc(size); }
 inline void* system_calloc(size_t count, size_t each) { return mi_calloc(count, each); }
 inline void* system_realloc(void* p, size_t size) { return mi_realloc(p, size); }
-inline void* system_aligned(size_t size, size_t alignment) { return mi_malloc_aligned(size, alignment); }
+// mimalloc 2.0 takes any block of a class whose size is a multiple of the alignment, up to 1024, for aligned, though its
+// pages begin at multiples of 128 only. One byte more, and it looks.
+inline void* system_aligned(size_t size, size_t alignment) {
+  return mi_malloc_aligned(alignment > 64 && size % alignment == 0 ? size + 1 : size, alignment);
+}
 inline size_t system_usable_size(void* p) { return mi_usable_size(p); }
 inline void system_free(void* p) { mi_free(p); }
 #endif

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "Python.h"
+#include "objects/exceptions.h"
 #include "objects/names.h"
 #include "sync/atomic_field.h"
 #include "sync/ref.h"
@@ -15,8 +16,6 @@
 namespace amphis {
 
 namespace {
-
-PyBaseExceptionObject* as_exception(PyObject* o) { return reinterpret_cast<PyBaseExceptionObject*>(o); }
 
 PyObject*& current() { return current_thread()->current_exception; }
 
@@ -74,6 +73,23 @@ PyObject* instantiate(PyObject* cls, PyObject* value) {
   return made;
 }
 
+// Tells, in a note on the exception in flight, which one could not be made. Where that fails the exception stays as it is.
+void note_what_was_not_made(PyObject* cls, PyObject* value) {
+  Ref<> raised = Ref<>::steal(PyErr_GetRaisedException());
+  Ref<> args = Ref<>::steal(PyObject_Repr(value));
+  if (!args) {
+    PyErr_Clear();
+    args = Ref<>::steal(PyUnicode_FromString("<unknown>"));
+  }
+  Ref<> note;
+  if (args)
+    note = Ref<>::steal(PyUnicode_FromFormat("Normalization failed: type=%s args=%U",
+                                             reinterpret_cast<PyTypeObject*>(cls)->tp_name, args.get()));
+  if (note) Py_XDECREF(exception_add_note(raised, note));
+  PyErr_Clear();
+  PyErr_SetRaisedException(raised.release());
+}
+
 }  // namespace
 
 }  // namespace amphis
@@ -117,7 +133,10 @@ void PyErr_SetObject(PyObject* cls, PyObject* value) {
   } else {
     PyErr_Clear();
     exc = Ref<>::steal(instantiate(cls, value));
-    if (!exc) return;
+    if (!exc) {
+      note_what_was_not_made(cls, value);
+      return;
+    }
   }
   PyObject* handled = handled_exception();
   if (handled != nullptr) {

@@ -18,13 +18,14 @@ namespace amphis {
 
 namespace {
 
-// Where the nearest static ancestor keeps its own references: [first, end) bytes, pointer-sized steps.
+// Where the nearest ancestor of the runtime's own keeps its own references: [first, end) bytes, pointer-sized steps.
+// What types of extensions add, static ones too, is theirs.
 struct ExceptionFields {
   size_t first = 0, end = 0;
 };
 
 ExceptionFields own_fields(PyTypeObject* type) {
-  while (type != nullptr && is_heap_type(type)) type = type->tp_base;
+  while (type != nullptr && !type_has_flag(type, _Py_TPFLAGS_STATIC_BUILTIN)) type = type->tp_base;
   ExceptionFields fields;
   auto is = [type](PyObject* cls) { return PyType_IsSubtype(type, reinterpret_cast<PyTypeObject*>(cls)); };
   if (type == nullptr || type->tp_basicsize == static_cast<Py_ssize_t>(sizeof(PyBaseExceptionObject))) return fields;
@@ -73,26 +74,6 @@ PyObject* exception_setstate(PyObject* self, PyObject* state) {
 PyObject* exception_with_traceback(PyObject* self, PyObject* traceback) {
   if (PyException_SetTraceback(self, traceback) < 0) return nullptr;
   return Py_NewRef(self);
-}
-
-PyObject* exception_add_note(PyObject* self, PyObject* note) {
-  if (!PyUnicode_Check(note)) {
-    PyErr_Format(PyExc_TypeError, "note must be a str, not '%s'", Py_TYPE(note)->tp_name);
-    return nullptr;
-  }
-  PyObject* found;
-  Ref<> name = Ref<>::steal(PyUnicode_InternFromString("__notes__"));
-  if (!name || PyObject_GetOptionalAttr(self, name, &found) < 0) return nullptr;
-  Ref<> notes = Ref<>::steal(found);
-  if (!notes) {
-    notes = Ref<>::steal(PyList_New(0));
-    if (!notes || PyObject_SetAttr(self, name, notes) < 0) return nullptr;
-  } else if (!PyList_Check(notes.get())) {
-    PyErr_SetString(PyExc_TypeError, "Cannot add note: __notes__ is not a list");
-    return nullptr;
-  }
-  if (PyList_Append(notes, note) < 0) return nullptr;
-  Py_RETURN_NONE;
 }
 
 PyObject* get_args(PyObject* self, void*) { return exception_args(self).release(); }
@@ -203,6 +184,26 @@ PyObject* key_error_str(PyObject* self) {
 }
 
 }  // namespace
+
+PyObject* exception_add_note(PyObject* self, PyObject* note) {
+  if (!PyUnicode_Check(note)) {
+    PyErr_Format(PyExc_TypeError, "note must be a str, not '%s'", Py_TYPE(note)->tp_name);
+    return nullptr;
+  }
+  PyObject* found;
+  Ref<> name = Ref<>::steal(PyUnicode_InternFromString("__notes__"));
+  if (!name || PyObject_GetOptionalAttr(self, name, &found) < 0) return nullptr;
+  Ref<> notes = Ref<>::steal(found);
+  if (!notes) {
+    notes = Ref<>::steal(PyList_New(0));
+    if (!notes || PyObject_SetAttr(self, name, notes) < 0) return nullptr;
+  } else if (!PyList_Check(notes.get())) {
+    PyErr_SetString(PyExc_TypeError, "Cannot add note: __notes__ is not a list");
+    return nullptr;
+  }
+  if (PyList_Append(notes, note) < 0) return nullptr;
+  Py_RETURN_NONE;
+}
 
 PyObject* exception_new(PyTypeObject* type, PyObject* args, PyObject*) {
   auto* self = reinterpret_cast<PyBaseExceptionObject*>(type->tp_alloc(type, 0));

@@ -30,6 +30,7 @@ PyObject* exception_vectorcall(PyObject* type, PyObject* const* args, size_t nar
 // Puts `frame` at the head of the exception's traceback; `line` -1: that of `lasti`. 0 or -1.
 int exception_add_frame(PyObject* exc, PyObject* frame, int lasti, int line);
 PyObject* exception_str(PyObject* self);
+PyObject* exception_add_note(PyObject* self, PyObject* note);
 PyObject* exception_reduce(PyObject* self, PyObject*);
 void exception_dealloc(PyObject* self);
 int exception_traverse(PyObject* self, visitproc visit, void* arg);

@@ -118,13 +118,13 @@ class LoadingTest(unittest.TestCase):
         for name in set(sys.modules) - self.before:
             del sys.modules[name]
 
-    def build(self, name, source, suffix=OWN_SUFFIX, flags=(), other=False, folder=None, note=True):
+    def build(self, name, source, suffix=OWN_SUFFIX, flags=(), other=False, folder=None, note=True, language="c"):
         """Compiles a module; NAME in the source stands for its name."""
         folder = folder or self.folder
         path = os.path.join(folder, name + suffix)
         include = [OTHER_INCLUDE] * other + INCLUDE
         hide = [] if note else ["-DPy_BUILD_CORE"]
-        command = [*COMPILER, "-shared", "-fPIC", "-O1", "-w", *hide, *flags, *("-I" + i for i in include), "-x", "c", "-", "-o", path]
+        command = [*COMPILER, "-shared", "-fPIC", "-O1", "-w", *hide, *flags, *("-I" + i for i in include), "-x", language, "-", "-o", path]
         text = "#include <Python.h>\n#include <stddef.h>\n" + source.replace("NAME", name)
         done = subprocess.run(command, input=text, text=True, capture_output=True)
         self.assertEqual(done.returncode, 0, done.stderr)

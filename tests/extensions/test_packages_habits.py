@@ -1,5 +1,6 @@
 """What packages on the registries do beyond what the C API promises, and CPython lets them do."""
 import gc
+import re
 import unittest
 import weakref
 
@@ -201,6 +202,82 @@ static PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", NULL, 0, methods, slots
 PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
 """
 
+EXCEPTIONS = """
+// Exception classes with data of their own that is no reference, and the base's functions for the rest (Cython).
+typedef struct { PyBaseExceptionObject base; int odd; PyObject* held; Py_ssize_t number; } Fault;
+typedef struct { PyOSErrorObject base; Py_ssize_t number; } Refused;
+static int fault_init(PyObject* self, PyObject* args, PyObject* kwargs) {
+  ((Fault*)self)->odd = 3;
+  ((Fault*)self)->number = 5;
+  Py_XSETREF(((Fault*)self)->held, PyList_New(0));
+  return ((PyTypeObject*)PyExc_Exception)->tp_init(self, args, kwargs);
+}
+static void fault_dealloc(PyObject* self) {
+  Py_CLEAR(((Fault*)self)->held);
+  ((PyTypeObject*)PyExc_Exception)->tp_dealloc(self);
+}
+static int refused_init(PyObject* self, PyObject* args, PyObject* kwargs) {
+  ((Refused*)self)->number = 7;
+  return ((PyTypeObject*)PyExc_OSError)->tp_init(self, args, kwargs);
+}
+static PyTypeObject fault = {PyVarObject_HEAD_INIT(NULL, 0) "NAME.Fault", sizeof(Fault), .tp_init = fault_init, .tp_dealloc = fault_dealloc,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC};
+static PyTypeObject refused = {PyVarObject_HEAD_INIT(NULL, 0) "NAME.Refused", sizeof(Refused), .tp_init = refused_init,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE};
+static int exec(PyObject* module) {
+  fault.tp_base = (PyTypeObject*)PyExc_Exception;
+  fault.tp_traverse = fault.tp_base->tp_traverse;
+  fault.tp_clear = fault.tp_base->tp_clear;
+  refused.tp_base = (PyTypeObject*)PyExc_OSError;
+  return PyModule_AddType(module, &fault) < 0 ? -1 : PyModule_AddType(module, &refused);
+}
+// An exception set by a class and a value that it refuses (pybind11).
+static PyObject* set(PyObject* self, PyObject* args) {
+  PyObject *cls, *value = NULL;
+  if (PyArg_ParseTuple(args, "O|O", &cls, &value)) PyErr_SetObject(cls, value);
+  return NULL;
+}
+static PyMethodDef methods[] = {{"set", set, METH_VARARGS, NULL}, {0}};
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, exec}, {Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, NULL}};
+static PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", NULL, 0, methods, slots};
+PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
+"""
+
+ALLOCATES = """
+// C++ that asks for more memory than there is, and for memory with an alignment of its own (pybind11).
+#include <exception>
+#include <new>
+#include <vector>
+extern "C" {
+static PyObject* much(PyObject* self, PyObject* unused) {
+  try {
+    return PyLong_FromSize_t(std::vector<char>(size_t(1) << 60).size());
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  }
+}
+static PyObject* on_their_way(PyObject* self, PyObject* unused) { return PyLong_FromLong(std::uncaught_exceptions()); }
+struct alignas(512) Block { char bytes[512]; };
+static PyObject* aligned(PyObject* self, PyObject* unused) {
+  std::vector<Block> blocks(1);
+  Block* one = new Block;
+  const bool good = uintptr_t(one) % 512 == 0 && uintptr_t(blocks.data()) % 512 == 0;
+  delete one;
+  return PyBool_FromLong(good);
+}
+static PyMethodDef methods[] = {{"much", much, METH_NOARGS, NULL}, {"on_their_way", on_their_way, METH_NOARGS, NULL},
+                                {"aligned", aligned, METH_NOARGS, NULL}, {0}};
+static PyModuleDef_Slot slots[] = {{Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, NULL}};
+static PyModuleDef def = {PyModuleDef_HEAD_INIT, "NAME", NULL, 0, methods, slots};
+PyMODINIT_FUNC PyInit_NAME(void) { return PyModuleDef_Init(&def); }
+}
+"""
+
+
+def sanitizer():
+    with open("/proc/self/maps") as maps:
+        return re.search("lib[at]san", maps.read()) is not None
+
 
 class Habits(LoadingTest):
     def test_a_slice_of_a_list_may_be_set_to_a_list_without_items(self):
@@ -297,6 +374,51 @@ class Habits(LoadingTest):
         late.tell()
         for _ in range(4):
             self.assertEqual((thing(), thing(1, 2)), (0, 2))
+
+    def test_what_a_static_exception_class_adds_is_its_own(self):
+        self.build("excepts", EXCEPTIONS)
+        import excepts
+        class Sub(excepts.Fault):
+            pass
+        for cls in (excepts.Fault, Sub, excepts.Refused, type("Sub", (excepts.Refused,), {})):
+            with self.subTest(cls=cls):
+                made = [cls(2, "text"), cls(2, "other")]
+                made[0].__context__ = made[1]
+                made[1].__context__ = made[0]
+                gone = []
+                kept = [weakref.ref(made[0], gone.append)] if cls.__weakrefoffset__ else []
+                self.assertEqual(made[0].args, (2, "text"))
+                gc.collect()
+                del made
+                gc.collect()
+                self.assertEqual(len(gone), len(kept))
+
+    def test_an_exception_that_cannot_be_made_is_noted_on_the_one_that_says_why(self):
+        self.build("excepts2", EXCEPTIONS)
+        import excepts2
+        class Flaky(Exception):
+            def __init__(self, *args):
+                raise self.reason
+        class NoText:
+            def __repr__(self):
+                raise RuntimeError
+        for arguments, shown in [(("x",), "'x'"), ((None,), "None"), (((1, 2),), "(1, 2)"), ((NoText(),), "<unknown>"), ((), "<NULL>")]:
+            with self.subTest(shown=shown):
+                Flaky.reason = ValueError("why")
+                Flaky.reason.add_note("first")
+                with self.assertRaisesRegex(ValueError, "why") as caught:
+                    excepts2.set(Flaky, *arguments)
+                self.assertEqual(caught.exception.__notes__, ["first", "Normalization failed: type=Flaky args=" + shown])
+
+    @unittest.skipIf(sanitizer(), "the sanitizer's allocator ends the process where memory is short")
+    def test_memory_that_cpp_asks_for_is_aligned_or_a_memory_error(self):
+        self.build("allocates", ALLOCATES, flags=["-std=c++17", "-Wl,--no-as-needed", "-lstdc++"], language="c++")
+        import allocates
+        self.assertTrue(all(allocates.aligned() for _ in range(20)))
+        for _ in range(2):
+            with self.assertRaises(MemoryError):
+                allocates.much()
+            self.assertEqual(allocates.on_their_way(), 0)
 
     @unittest.skipIf(FREE, "the stable ABI of builds with the GIL")
     def test_a_binary_that_takes_a_whole_word_for_the_count_frees_what_the_collector_watches(self):

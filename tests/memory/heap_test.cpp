@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <random>
 #include <thread>
 #include <unordered_map>
@@ -268,4 +269,17 @@ TEST_CASE("an observer sees blocks that other threads free") {
   REQUIRE(blocks.empty());
   REQUIRE(memory::allocated_blocks() == before);
   REQUIRE(churn(400, 60000, nullptr));
+}
+
+TEST_CASE("memory that C++ asks for is aligned as it asks") {
+  for (size_t alignment = 16; alignment <= 8192; alignment *= 2) {
+    for (size_t size : {size_t(1), alignment - 1, alignment, alignment + 1, 2 * alignment, 4 * alignment}) {
+      std::vector<void*> made;
+      for (int i = 0; i < 20; ++i) made.push_back(operator new(size, std::align_val_t(alignment)));
+      for (void* p : made) {
+        REQUIRE(reinterpret_cast<uintptr_t>(p) % alignment == 0);
+        operator delete(p, std::align_val_t(alignment));
+      }
+    }
+  }
 }
