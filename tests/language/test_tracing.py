@@ -1,5 +1,7 @@
 """sys.monitoring, and sys.settrace and sys.setprofile over it."""
 import contextlib
+import dis
+import subprocess
 import sys
 import threading
 import unittest
@@ -192,6 +194,30 @@ class Trace(unittest.TestCase):
         outer()
         sys.settrace(None)
         self.assertEqual(seen, ["outer", "inner"])
+
+    def test_audit_hooks_are_traced_only_if_they_ask_for_it(self):
+        program = """if True:
+            import sys
+            class Hook:
+                def __call__(self, event, args):
+                    pass
+            sys.addaudithook(Hook())
+            def trace(frame, event, arg):
+                seen.append(frame.f_code.co_name)
+                return trace
+            for _ in range(2):
+                seen = []
+                sys.settrace(trace)
+                sys.audit("something")
+                sys.settrace(None)
+                print(seen)
+                Hook.__cantrace__ = True
+            """
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        self.assertEqual(done.stderr, "")
+        quiet, traced = done.stdout.splitlines()
+        self.assertEqual(quiet, "[]")
+        self.assertIn("__call__", traced)
 
     def test_threads_are_traced_each_on_its_own(self):
         seen = []
