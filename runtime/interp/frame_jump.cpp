@@ -248,13 +248,13 @@ std::vector<uint32_t> words_of_line(const CodeMonitor* m, int wanted) {
     uint32_t word;
   };
   std::vector<Start> starts;
-  for (uint32_t i = m->first_traceable; i < m->instructions; ++i) {
+  for (uint32_t i = m->first_traceable; i < m->parts.instructions; ++i) {
     if (line_begins_at(m, i)) starts.push_back({m->lines[i], i});
   }
-  for (size_t k = 0; k < m->line_marks.size(); ++k) {
-    starts.push_back({m->lines[m->instructions + k], m->line_marks[k].word});
+  for (size_t k = 0; k < m->parts.marks.size(); ++k) {
+    starts.push_back({m->lines[m->parts.instructions + k], m->parts.marks[k].word});
   }
-  if (m->entry != 0) starts.push_back({m->lines[m->entry], m->first_traceable});
+  if (m->parts.entry != 0) starts.push_back({m->lines[m->parts.entry], m->first_traceable});
   int32_t line = INT32_MAX;
   for (const Start& s : starts) {
     if (s.line >= wanted) line = std::min(line, s.line);
@@ -352,8 +352,8 @@ int frame_jump(FrameObject* frame, PyObject* value) {
   }
   // A mark's own word tells nothing of what surrounds it.
   uint32_t here = f->index();
-  if (here >= m->instructions && here - m->instructions < m->line_marks.size()) here = m->line_marks[here - m->instructions].word;
-  const Liveness live(code, m->instructions);
+  if (here >= m->parts.instructions && here - m->parts.instructions < m->parts.marks.size()) here = m->parts.marks[here - m->parts.instructions].word;
+  const Liveness live(code, m->parts.instructions);
   if (!live.at(here)) return refuse("can't jump from unreachable code");
   const HeldSet& held = *live.at(here);
   const char* why = nullptr;

@@ -88,6 +88,89 @@ class Lines(unittest.TestCase):
         self.assertEqual(traced(function, True)[-1], ("return", 2))
         self.assertEqual(traced(function, False)[-1], ("return", 1))
 
+    def test_each_way_to_the_end_of_a_class_ends_in_its_own_line(self):
+        def function(flag):
+            class A:
+                if flag:
+                    a = 1
+                else:
+                    a = 2
+        self.assertEqual(self.returns(function, "A", True), [3])
+        self.assertEqual(self.returns(function, "A", False), [5])
+
+    def test_a_loop_that_ends_the_function_ends_it_in_its_own_line(self):
+        def function(flag):
+            if flag:
+                for i in (1, 2):
+                    i = 3
+            else:
+                pass
+        self.assertEqual(self.returns(function, "function", True), [2])
+
+    def test_an_exception_leaves_a_function_in_the_line_that_raised_it(self):
+        def function():
+            try:
+                raise KeyError
+            except TypeError:
+                pass
+            except KeyError:
+                raise ZeroDivisionError
+            finally:
+                x = 1
+        self.assertEqual(self.returns(function, "function"), [8])
+
+        def generator():
+            try:
+                yield 1
+            except TypeError:
+                pass
+
+        def run():
+            g = generator()
+            next(g)
+            g.throw(ZeroDivisionError)
+        self.assertEqual(self.returns(run, "generator"), [-4, -3])
+
+    def test_a_wildcard_is_a_line_and_cleaning_up_after_patterns_is_none(self):
+        def function(value):
+            for v in (value, 1):
+                match v:
+                    case ["go", way]:
+                        x = 1
+                    case ["stop", _]:
+                        x = 2
+                    case _:
+                        x = 3
+        self.assertEqual(lines(function, ["x", "y"]), [1, 2, 3, 5, 7, 8, 1, 2, 3, 5, 7, 8, 1])
+
+        def without(value):
+            for v in (value,):
+                match v:
+                    case ["go", way] if way:
+                        x = 1
+                    case ["stop", _]:
+                        x = 2
+                x = 3
+        self.assertEqual(lines(without, ["x", "y"]), [1, 2, 3, 5, 7, 1])
+
+    def returns(self, function, name, *args):
+        """Lines of the returns of the function of that name, counted from the first line of `function`."""
+        seen = []
+
+        def trace(frame, event, arg):
+            if event == "return" and frame.f_code.co_name == name:
+                seen.append(frame.f_lineno - first)
+            return trace
+        first = function.__code__.co_firstlineno
+        sys.settrace(trace)
+        try:
+            function(*args)
+        except ZeroDivisionError:
+            pass
+        finally:
+            sys.settrace(None)
+        return seen
+
     def test_a_frame_stands_in_the_line_that_the_code_gives_for_its_place(self):
         def function():
             try:
@@ -375,6 +458,73 @@ class Monitoring(unittest.TestCase):
         for name, place, to in seen:
             self.assertTrue(any(place == at and to == (left if name == "BRANCH_LEFT" else right) for at, left, right in ways))
 
+    def test_a_branch_leads_to_the_line_that_comes_next(self):
+        def function():
+            for v in (1, 2):
+                match v:
+                    case 1:
+                        x = 1
+                    case _:
+                        x = 2
+        first = function.__code__.co_firstlineno
+        line_at = {at: line - first for start, end, line in function.__code__.co_lines() for at in range(start, end, 2)}
+        seen = self.gather(function, "BRANCH_LEFT", "BRANCH_RIGHT")
+        self.assertEqual([(line_at[place], line_at[to]) for name, place, to in seen], [(1, 2), (3, 4), (1, 2), (3, 5), (1, 1)])
+
+    def test_an_async_for_branches_like_a_for(self):
+        async def items():
+            yield 1
+            yield 2
+
+        async def function():
+            async for i in items():
+                x = i
+            pass
+
+        async def plain():
+            return [i async for i in items()]
+        for each in (function, plain):
+            code = each.__code__
+
+            def run():
+                try:
+                    each().send(None)
+                except StopIteration:
+                    pass
+            seen = []
+            for name in ("BRANCH_LEFT", "BRANCH_RIGHT"):
+                sys.monitoring.register_callback(TOOL, getattr(E, name),
+                                                 lambda c, *a, name=name: c is code and seen.append((name, *a)))
+            sys.monitoring.set_events(TOOL, E.BRANCH_LEFT | E.BRANCH_RIGHT)
+            run()
+            sys.monitoring.set_events(TOOL, 0)
+            self.assertEqual([name for name, *_ in seen], ["BRANCH_LEFT", "BRANCH_LEFT", "BRANCH_RIGHT"])
+            [(place, left, right)] = code.co_branches()
+            self.assertEqual({event[1:] for event in seen}, {(place, left), (place, right)})
+
+    def test_what_is_disabled_of_an_async_for_stays_so(self):
+        async def items():
+            yield 1
+            yield 2
+
+        async def function():
+            async for i in items():
+                pass
+        seen = []
+
+        def callback(code, *places):
+            if code is function.__code__:
+                seen.append(places)
+                return sys.monitoring.DISABLE
+        sys.monitoring.register_callback(TOOL, E.BRANCH_LEFT, callback)
+        sys.monitoring.register_callback(TOOL, E.BRANCH_RIGHT, callback)
+        sys.monitoring.set_events(TOOL, E.BRANCH_LEFT | E.BRANCH_RIGHT)
+        for _ in range(2):
+            with self.assertRaises(StopIteration):
+                function().send(None)
+        sys.monitoring.set_events(TOOL, 0)
+        self.assertEqual(len(seen), 2)
+
     def test_calls_show_their_callable_and_first_argument(self):
         def function():
             len("abc")
@@ -427,6 +577,58 @@ class Monitoring(unittest.TestCase):
         sys.monitoring.register_callback(TOOL, E.LINE, lambda code, line: seen.append(line - code.co_firstlineno))
         function()
         self.assertEqual(seen, [2, 3])
+
+
+class Code(unittest.TestCase):
+    """What tools read in co_code at the offsets that events and frames give."""
+
+    def instruction(self, code, offset):
+        return code.co_code[offset], code.co_code[offset + 1]
+
+    def test_a_frame_that_begins_can_be_told_from_one_that_goes_on(self):
+        seen = []
+
+        def generator():
+            yield 1
+
+        def trace(frame, event, arg):
+            if frame.f_code is generator.__code__:
+                if event == "call":
+                    seen.append((event, self.instruction(frame.f_code, frame.f_lasti)[1] != 0))
+                elif event == "return":
+                    seen.append((event, self.instruction(frame.f_code, frame.f_lasti + 2)[0] == dis.opmap["RESUME"]))
+            return trace
+        sys.settrace(trace)
+        list(generator())
+        sys.settrace(None)
+        self.assertEqual(seen, [("call", False), ("return", True), ("call", True), ("return", False)])
+
+    def test_a_return_is_a_return_and_what_calls_is_a_call(self):
+        def function():
+            len(())
+        found = []
+
+        def callback(code, offset, *args):
+            if code is function.__code__:
+                found.append(dis.opname[self.instruction(code, offset)[0]])
+        sys.monitoring.use_tool_id(TOOL, "test")
+        self.addCleanup(sys.monitoring.free_tool_id, TOOL)
+        for event in (E.CALL, E.PY_RETURN):
+            sys.monitoring.register_callback(TOOL, event, callback)
+        sys.monitoring.set_events(TOOL, E.CALL | E.PY_RETURN)
+        function()
+        sys.monitoring.set_events(TOOL, 0)
+        self.assertEqual(found, ["CALL", dis.opname[dis.opmap["RETURN_VALUE"]]])
+
+    def test_code_is_made_again_from_its_bytes(self):
+        def function(n):
+            return [i * 2 for i in range(n) if i]
+        code = function.__code__
+        again = code.replace(co_code=bytes(bytearray(code.co_code)))
+        self.assertEqual(again, code)
+        function.__code__ = again
+        self.assertEqual(function(3), [2, 4])
+        self.assertIs(code.co_code, code.co_code)
 
 
 class Profiling(unittest.TestCase):
