@@ -15,13 +15,19 @@ namespace amphis {
 
 namespace {
 
-// kSaved: the exception that was handled before, beside the one that is.
-enum class Held : uint8_t { kIterator, kException, kSaved, kObject };
+// kSaved: the exception that was handled before, beside the one that is. kExit: what a `with` statement leaves by.
+enum class Held : uint8_t { kIterator, kException, kSaved, kExit, kObject };
 
+// `maker`: the instruction that put it there.
 struct Temporary {
   uint32_t reg;
   Held what;
-  bool operator==(const Temporary& other) const { return reg == other.reg && what == other.what; }
+  uint32_t maker;
+  bool operator==(const Temporary& other) const { return reg == other.reg && what == other.what && maker == other.maker; }
+  // Statements may take over each other's iterators, exceptions and exits; what an expression is made of is for that one alone.
+  bool serves_as(const Temporary& other) const {
+    return reg == other.reg && what == other.what && (maker == other.maker || what != Held::kObject);
+  }
 };
 
 Word word_at(const PyCodeObject* code, uint32_t i) { return __atomic_load_n(code_words(code) + i, __ATOMIC_RELAXED); }
@@ -33,6 +39,7 @@ using HeldSet = std::vector<Temporary>;
 class Liveness {
   const PyCodeObject* code_;
   uint32_t variables_, end_;
+  uint32_t maker_ = 0;  // the instruction at hand
   std::vector<std::optional<HeldSet>> before_;
   std::vector<uint32_t> work_;
 
@@ -42,7 +49,7 @@ class Liveness {
   void put(HeldSet& held, uint32_t reg, Held what = Held::kObject) const {
     if (reg < variables_) return;
     remove(held, reg, reg + 1);
-    held.push_back({reg, what});
+    held.push_back({reg, what, maker_});
   }
   void flow(uint32_t to, const HeldSet& held) {
     if (to >= end_ || before_[to]) return;
@@ -65,6 +72,7 @@ class Liveness {
 };
 
 void Liveness::step(uint32_t i) {
+  maker_ = i;
   const Word w = word_at(code_, i);
   const Op op = op_info(word_op(w)).general;
   const uint32_t next = i + 1u + op_info(op).cache_words;
@@ -164,11 +172,13 @@ void Liveness::step(uint32_t i) {
       return flow(next, held);
     }
     case Op::LOAD_METHOD:
-    case Op::LOAD_SPECIAL:
+    case Op::LOAD_SPECIAL: {
+      const Held what = op == Op::LOAD_SPECIAL ? Held::kExit : Held::kObject;
       if (word_has(w, kKillB)) remove(held, b, b + 1);
-      put(held, a);
-      put(held, a + 1);
+      put(held, a, what);
+      put(held, a + 1, what);
       return flow(next, held);
+    }
     case Op::LOAD_SLICE:
       if (word_has(w, kKillB)) remove(held, b, b + 1);
       remove(held, std::max(c, variables_), kAll);
@@ -358,6 +368,7 @@ int frame_jump(FrameObject* frame, PyObject* value) {
   const HeldSet& held = *live.at(here);
   const char* why = nullptr;
   std::optional<uint32_t> best;
+  bool best_is_same = false;  // all that it needs is what is at hand, and not merely of its kind
   std::vector<Temporary> kept;
   for (const uint32_t word : words) {
     if (!live.at(word)) {
@@ -366,13 +377,17 @@ int frame_jump(FrameObject* frame, PyObject* value) {
     }
     const HeldSet& needed = *live.at(word);
     const Temporary* missing = nullptr;
+    bool same = true;
     for (const Temporary& t : needed) {
-      if (std::find(held.begin(), held.end(), t) == held.end() && (missing == nullptr || t.reg >= missing->reg)) missing = &t;
+      const bool at_hand = std::any_of(held.begin(), held.end(), [&](const Temporary& h) { return h.serves_as(t); });
+      if (!at_hand && (missing == nullptr || t.reg >= missing->reg)) missing = &t;
+      same &= std::find(held.begin(), held.end(), t) != held.end();
     }
     if (missing != nullptr) {
       if (why == nullptr) why = why_not(missing->what);
-    } else if (!best || needed.size() > kept.size()) {
+    } else if (!best || (same && !best_is_same) || (same == best_is_same && needed.size() > kept.size())) {
       best = word;
+      best_is_same = same;
       kept = needed;
     }
   }

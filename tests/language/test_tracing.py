@@ -370,6 +370,45 @@ class Jumps(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "can't jump into an 'except' block as there's no exception"):
             self.run_with_jump(handler, 2, 4)
 
+    def test_nobody_gets_into_the_middle_of_an_expression_with_parts_of_another(self):
+        def function(out):
+            a = 1
+            print(
+                out.append(3)
+            )
+            (
+                ( # 6
+                    a
+                    +
+                    10
+                )
+                +
+                13
+            )
+        with self.assertRaisesRegex(ValueError, "stack"):
+            self.run_with_jump(function, 3, 6)
+
+    def test_one_with_statement_may_be_left_by_the_exit_of_another(self):
+        def function(out):
+            with contextlib.nullcontext():
+                out.append(2)
+                out.append(3)
+            with contextlib.nullcontext():
+                out.append(5)
+        self.assertEqual(self.run_with_jump(function, 3, 5), [2, 5])
+
+    def test_from_a_handler_into_finally_the_exception_is_over(self):
+        def function(out):
+            try:
+                1 / 0
+            except ZeroDivisionError:
+                out.append(4)
+                out.append(5)
+            finally:
+                out.append(7)
+            out.append(8)
+        self.assertEqual(self.run_with_jump(function, 5, 7), [4, 7, 8])
+
     def test_only_trace_functions_move_frames(self):
         with self.assertRaisesRegex(ValueError, "f_lineno can only be set in a trace function"):
             sys._getframe().f_lineno = 1
