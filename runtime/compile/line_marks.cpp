@@ -173,7 +173,7 @@ void Assembler::inherit_positions() {
       it.flags |= kInherits | kHidden;
       it.position = known;
     } else if ((it.flags & kInherits) != 0 && i > 0 && !joined[i] && !ends_flow(instrs_[i - 1].op)) {
-      it.position = instrs_[i - 1].position;
+      if (instrs_[i - 1].position.line >= 0) it.position = instrs_[i - 1].position;
     }
     if (it.position.line >= 0) known = it.position;
   }

@@ -344,6 +344,14 @@ void monitored_end_of_send(Frame* f, PyObject* value) {
   PyErr_Clear();
 }
 
+PySendResult monitored_next(Frame* f, PyObject* iterator, PyObject** result) {
+  *result = Py_TYPE(iterator)->tp_iternext(iterator);
+  if (*result != nullptr) return PYGEN_NEXT;
+  ThreadState* ts = current_thread();
+  if (ts->tracing == 0 && PyErr_ExceptionMatches(PyExc_StopIteration)) monitored_raise(ts, f);
+  return _PyGen_FetchStopIterationValue(result) < 0 ? PYGEN_ERROR : PYGEN_RETURN;
+}
+
 void monitored_item(Frame* f, CodePoint* branch) {
   f->flags |= kFrameSeen;
   const CodeMonitor* m = code_monitor_of(f->code);

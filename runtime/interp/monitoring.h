@@ -202,6 +202,8 @@ AMPHIS_NOINLINE int monitored_handled(ThreadState* ts, Frame* f, const Word* han
 AMPHIS_NOINLINE int monitored_stop_iteration(ThreadState* ts, Frame* f, Value value);
 // What f was sending to has ended with `value`; it was no generator that the loop runs.
 void monitored_end_of_send(Frame* f, PyObject* value);
+// PyIter_Send of None to an iterator. Its end is told of if it raises.
+PySendResult monitored_next(Frame* f, PyObject* iterator, PyObject** result);
 // A generator has given f the next item: its FOR_ITER goes on.
 AMPHIS_NOINLINE void monitored_item(Frame* f, CodePoint* branch);
 

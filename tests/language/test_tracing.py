@@ -153,6 +153,23 @@ class Lines(unittest.TestCase):
                 x = 3
         self.assertEqual(lines(without, ["x", "y"]), [1, 2, 3, 5, 7, 1])
 
+    def test_leaving_a_handler_that_names_its_exception_is_seen_once(self):
+        def function():
+            for i in range(3):
+                try:
+                    1 / 0
+                except ZeroDivisionError as error:
+                    if not i:
+                        continue
+                    if i == 2:
+                        return error is None
+        self.assertEqual(lines(function), [1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 7, 1, 2, 3, 4, 5, 7, 8])
+
+    def test_a_function_of_documentation_only_is_in_the_line_of_its_beginning(self):
+        def function():
+            "It does nothing."
+        self.assertEqual(traced(function), [("call", 0), ("line", 0), ("return", 0)])
+
     def returns(self, function, name, *args):
         """Lines of the returns of the function of that name, counted from the first line of `function`."""
         seen = []
@@ -203,6 +220,28 @@ class Trace(unittest.TestCase):
         def outer():
             inner()
         self.assertEqual(traced(outer), [("call", 0), ("line", 1), ("exception", 1), ("return", 1)])
+
+    def test_the_end_of_what_a_generator_delegates_to_is_an_exception_if_it_raises_one(self):
+        class Raises:
+            def __iter__(self): return self
+            def __next__(self): raise StopIteration
+
+        def generator(inner):
+            yield from inner
+
+        def events(inner):
+            seen = []
+
+            def trace(frame, event, arg):
+                if frame.f_code is generator.__code__:
+                    seen.append(event)
+                return trace
+            sys.settrace(trace)
+            list(generator(inner))
+            sys.settrace(None)
+            return seen
+        self.assertEqual(events([1]), ["call", "line", "return", "call", "return"])
+        self.assertEqual(events(Raises()), ["call", "line", "exception", "return"])
 
     def test_a_trace_function_that_fails_is_taken_off(self):
         def trace(frame, event, arg):
