@@ -3,7 +3,8 @@
 A line shows: source line, label, name of the instruction, operands. Operands are registers, constants, names and numbers
 in the order in which the instruction has them, mostly the destination first. Variables are registers of their own name;
 temporaries are t0, t1 and so on; `!` marks a register that the instruction empties. Offsets count two for each word of
-code, as f_lasti, tb_lasti and co_lines() do; co_code has eight bytes for each word.
+code, as f_lasti, tb_lasti and co_lines() do. co_code has two bytes for each word, for programs that follow code by such offsets
+(opcode), and behind them all the words, of eight bytes each.
 """
 
 import collections
@@ -118,10 +119,11 @@ def _exception_entries(co):
 
 
 def _words(code):
-    """(word, flags, number, A, B, C, BC, next word) of each instruction in a byte string."""
+    """(word, flags, number, A, B, C, BC, next word) of each instruction in a byte string like co_code."""
     code = bytes(code)
-    if len(code) % 8:
-        raise ValueError("code consists of words of eight bytes")
+    if len(code) % 10:
+        raise ValueError("code has ten bytes for each word")
+    code = code[len(code) // 5:]
     at = 0
     while at * 8 < len(code):
         number, flags = code[at * 8], code[at * 8 + 1]
@@ -206,6 +208,7 @@ def _get_instructions(co, line_offset=0, adaptive=False):
     starts = dict(findlinestarts(co))
     positions = [Positions(*p) for p in co.co_positions()]
     code = co._co_code_adaptive if adaptive else co.co_code
+    code = code[len(code) // 5:]
     line = None
     for at, following, number, operands, arg, argval, target in decoded:
         offset = at * 2

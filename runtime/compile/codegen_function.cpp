@@ -146,6 +146,8 @@ Ref<> Compiler::function_code(ast::stmt* s, Scope* scope, Identifier name, argum
     statements = {statements.data + 1, statements.size - 1};
   }
   begin_body(false);
+  // One that has nothing but its documentation is in the line of its beginning.
+  if (statements.empty()) begin_line();
   body(statements);
   (void)s;
   return leave_unit();

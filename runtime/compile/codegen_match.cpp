@@ -41,6 +41,7 @@ Label Compiler::pattern_fail(PatternState& m) {
 
 // The ladder: ends at the place where nothing is left to drop.
 void Compiler::pattern_end_fails(PatternState& m) {
+  const Inherit from_the_pattern(code());
   for (size_t depth = m.fails.size(); depth-- > 0;) {
     bind(m.fails[depth]);
     if (depth > 0) emit(Op::CLEAR, m.base + static_cast<uint32_t>(depth) - 1);
@@ -410,6 +411,7 @@ void Compiler::match_stmt(ast::Match* s) {
     Label next = new_label();
     pattern(c->pattern, subject.reg, m);
     at(c->pattern->location());
+    if (is_wildcard(c->pattern)) begin_line();
     const uint32_t height = top();
     std::vector<bool> moved(height - m.base, false);
     for (size_t k = 0; k < m.captures.size(); ++k) {
@@ -441,7 +443,10 @@ void Compiler::match_stmt(ast::Match* s) {
     pattern_end_fails(m);
     bind(next);
   }
-  if (subject.temp) emit(Op::CLEAR, subject.reg);
+  if (subject.temp) {
+    const Inherit from_the_last_pattern(code());
+    emit(Op::CLEAR, subject.reg);
+  }
   if (!exhaustive) meet(after, before);
   bind(end);
   unit_->assigned = after;

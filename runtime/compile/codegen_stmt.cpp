@@ -573,11 +573,11 @@ void Compiler::for_stmt(For* s) {
   meet(unit_->assigned, at_break);
 }
 
-// What runs on the way out has lines of its own: the statement that leaves is not seen again after it.
+// What runs on the way out has lines of its own, or none: the statement that leaves is not seen again after it.
 bool Compiler::leaving_runs_code(size_t down_to) const {
   for (size_t i = down_to; i < unit_->blocks.size(); ++i) {
     const Block::Kind kind = unit_->blocks[i].kind;
-    if (kind == Block::kFinallyTry || kind == Block::kWith || kind == Block::kAsyncWith) return true;
+    if (kind == Block::kFinallyTry || kind == Block::kWith || kind == Block::kAsyncWith || kind == Block::kHandlerName) return true;
   }
   return false;
 }

@@ -55,7 +55,16 @@ std::vector<Block> Compiler::leave_blocks(size_t down_to, const Block* value) {
     if (value != nullptr) unit_->blocks.push_back(*value);
     unwind_block(b);
     // What is left to do belongs to none of the lines that have run on the way.
-    if (b.kind == Block::kFinallyTry || b.kind == Block::kWith || b.kind == Block::kAsyncWith) code().inherits = true;
+    switch (b.kind) {
+      case Block::kFinallyTry:
+      case Block::kWith:
+      case Block::kAsyncWith:
+      case Block::kHandlerName:
+        code().inherits = true;
+        break;
+      default:
+        break;
+    }
     if (value != nullptr) unit_->blocks.pop_back();
   }
   code().inherits = inherits;

@@ -105,24 +105,56 @@ void Assembler::take_out_nops() {
   instrs_.resize(to);
 }
 
-// The end of a function that no `return` stands for belongs to whatever line control comes from: each way to it gets its own.
+// The end of a function or class that no `return` stands for belongs to whatever line control comes from: each way to it gets
+// its own. A class puts down some of its attributes first.
 void Assembler::copy_exits() {
+  constexpr size_t kLongest = 8;
   const size_t n = instrs_.size();
+  // [target, end) is such an end.
+  auto end_of_exit = [&](size_t target) -> size_t {
+    for (size_t at = target; at < n && at < target + kLongest; ++at) {
+      const Instr& i = instrs_[at];
+      if ((i.flags & kInherits) == 0 || i.label != kNoLabel || marked(at)) break;
+      if (i.op == Op::RETURN || i.op == Op::RETURN_CONST) return at + 1;
+    }
+    return target;
+  };
+  auto target_of = [&](const Instr& i) { return static_cast<size_t>(labels_[static_cast<size_t>(i.label)].at); };
+  // Jumps on the way to it that belong to no line are passed over.
+  auto final_target = [&](const Instr& from) {
+    size_t target = target_of(from);
+    for (int hops = 0; hops < 16 && target < n && !marked(target); ++hops) {
+      const Instr& i = instrs_[target];
+      if (i.op != Op::JUMP || (i.flags & kInherits) == 0) break;
+      target = target_of(i);
+    }
+    return target;
+  };
+  auto is_protected = [&](size_t from, size_t to) {
+    for (const Range& r : ranges_) {
+      if (r.from < to && from < r.to) return true;
+    }
+    return false;
+  };
   for (size_t i = 0; i < n; ++i) {
     if (instrs_[i].label == kNoLabel) continue;
-    const auto target = static_cast<size_t>(labels_[static_cast<size_t>(instrs_[i].label)].at);
+    const size_t target = final_target(instrs_[i]);
     if (target >= n || target == i + 1) continue;
-    Instr exit = instrs_[target];
-    if (exit.op != Op::RETURN_CONST || (exit.flags & kInherits) == 0) continue;
-    if (marked(target)) continue;
-    exit.position = instrs_[i].position;
-    if (instrs_[i].op == Op::JUMP) {
-      exit.flags = instrs_[i].flags & kInherits;
-      instrs_[i] = exit;
+    const size_t end = end_of_exit(target);
+    if (end == target || (instrs_[target].op != Op::RETURN_CONST && is_protected(target, end))) continue;
+    const Position position = instrs_[i].position;
+    if (instrs_[i].op == Op::JUMP && end == target + 1) {
+      const auto flags = static_cast<uint8_t>((instrs_[target].flags & ~kInherits) | (instrs_[i].flags & kInherits));
+      instrs_[i] = instrs_[target];
+      instrs_[i].flags = flags;
+      instrs_[i].position = position;
     } else if (instrs_[i].op != Op::JUMP_BACK) {
       labels_.push_back({static_cast<int32_t>(instrs_.size()), 1, 0});
       instrs_[i].label = static_cast<Label>(labels_.size() - 1);
-      instrs_.push_back(exit);
+      for (size_t at = target; at < end; ++at) {
+        instrs_.push_back(instrs_[at]);
+        instrs_.back().position = position;
+      }
     }
   }
 }
@@ -137,11 +169,11 @@ void Assembler::inherit_positions() {
   for (size_t i = 0; i < instrs_.size(); ++i) {
     Instr& it = instrs_[i];
     if (it.op == Op::RERAISE && it.position.line < 0) {
-      // The last place of frames that end here, which shall be one that can be shown.
-      it.flags |= kInherits;
+      // It has a place that can be shown, should the one where the exception came from not be known.
+      it.flags |= kInherits | kHidden;
       it.position = known;
     } else if ((it.flags & kInherits) != 0 && i > 0 && !joined[i] && !ends_flow(instrs_[i - 1].op)) {
-      it.position = instrs_[i - 1].position;
+      if (instrs_[i - 1].position.line >= 0) it.position = instrs_[i - 1].position;
     }
     if (it.position.line >= 0) known = it.position;
   }

@@ -15,13 +15,19 @@ namespace amphis {
 
 namespace {
 
-// kSaved: the exception that was handled before, beside the one that is.
-enum class Held : uint8_t { kIterator, kException, kSaved, kObject };
+// kSaved: the exception that was handled before, beside the one that is. kExit: what a `with` statement leaves by.
+enum class Held : uint8_t { kIterator, kException, kSaved, kExit, kObject };
 
+// `maker`: the instruction that put it there.
 struct Temporary {
   uint32_t reg;
   Held what;
-  bool operator==(const Temporary& other) const { return reg == other.reg && what == other.what; }
+  uint32_t maker;
+  bool operator==(const Temporary& other) const { return reg == other.reg && what == other.what && maker == other.maker; }
+  // Statements may take over each other's iterators, exceptions and exits; what an expression is made of is for that one alone.
+  bool serves_as(const Temporary& other) const {
+    return reg == other.reg && what == other.what && (maker == other.maker || what != Held::kObject);
+  }
 };
 
 Word word_at(const PyCodeObject* code, uint32_t i) { return __atomic_load_n(code_words(code) + i, __ATOMIC_RELAXED); }
@@ -33,6 +39,7 @@ using HeldSet = std::vector<Temporary>;
 class Liveness {
   const PyCodeObject* code_;
   uint32_t variables_, end_;
+  uint32_t maker_ = 0;  // the instruction at hand
   std::vector<std::optional<HeldSet>> before_;
   std::vector<uint32_t> work_;
 
@@ -42,7 +49,7 @@ class Liveness {
   void put(HeldSet& held, uint32_t reg, Held what = Held::kObject) const {
     if (reg < variables_) return;
     remove(held, reg, reg + 1);
-    held.push_back({reg, what});
+    held.push_back({reg, what, maker_});
   }
   void flow(uint32_t to, const HeldSet& held) {
     if (to >= end_ || before_[to]) return;
@@ -65,6 +72,7 @@ class Liveness {
 };
 
 void Liveness::step(uint32_t i) {
+  maker_ = i;
   const Word w = word_at(code_, i);
   const Op op = op_info(word_op(w)).general;
   const uint32_t next = i + 1u + op_info(op).cache_words;
@@ -164,11 +172,13 @@ void Liveness::step(uint32_t i) {
       return flow(next, held);
     }
     case Op::LOAD_METHOD:
-    case Op::LOAD_SPECIAL:
+    case Op::LOAD_SPECIAL: {
+      const Held what = op == Op::LOAD_SPECIAL ? Held::kExit : Held::kObject;
       if (word_has(w, kKillB)) remove(held, b, b + 1);
-      put(held, a);
-      put(held, a + 1);
+      put(held, a, what);
+      put(held, a + 1, what);
       return flow(next, held);
+    }
     case Op::LOAD_SLICE:
       if (word_has(w, kKillB)) remove(held, b, b + 1);
       remove(held, std::max(c, variables_), kAll);
@@ -248,13 +258,13 @@ std::vector<uint32_t> words_of_line(const CodeMonitor* m, int wanted) {
     uint32_t word;
   };
   std::vector<Start> starts;
-  for (uint32_t i = m->first_traceable; i < m->instructions; ++i) {
+  for (uint32_t i = m->first_traceable; i < m->parts.instructions; ++i) {
     if (line_begins_at(m, i)) starts.push_back({m->lines[i], i});
   }
-  for (size_t k = 0; k < m->line_marks.size(); ++k) {
-    starts.push_back({m->lines[m->instructions + k], m->line_marks[k].word});
+  for (size_t k = 0; k < m->parts.marks.size(); ++k) {
+    starts.push_back({m->lines[m->parts.instructions + k], m->parts.marks[k].word});
   }
-  if (m->entry != 0) starts.push_back({m->lines[m->entry], m->first_traceable});
+  if (m->parts.entry != 0) starts.push_back({m->lines[m->parts.entry], m->first_traceable});
   int32_t line = INT32_MAX;
   for (const Start& s : starts) {
     if (s.line >= wanted) line = std::min(line, s.line);
@@ -352,12 +362,13 @@ int frame_jump(FrameObject* frame, PyObject* value) {
   }
   // A mark's own word tells nothing of what surrounds it.
   uint32_t here = f->index();
-  if (here >= m->instructions && here - m->instructions < m->line_marks.size()) here = m->line_marks[here - m->instructions].word;
-  const Liveness live(code, m->instructions);
+  if (here >= m->parts.instructions && here - m->parts.instructions < m->parts.marks.size()) here = m->parts.marks[here - m->parts.instructions].word;
+  const Liveness live(code, m->parts.instructions);
   if (!live.at(here)) return refuse("can't jump from unreachable code");
   const HeldSet& held = *live.at(here);
   const char* why = nullptr;
   std::optional<uint32_t> best;
+  bool best_is_same = false;  // all that it needs is what is at hand, and not merely of its kind
   std::vector<Temporary> kept;
   for (const uint32_t word : words) {
     if (!live.at(word)) {
@@ -366,13 +377,17 @@ int frame_jump(FrameObject* frame, PyObject* value) {
     }
     const HeldSet& needed = *live.at(word);
     const Temporary* missing = nullptr;
+    bool same = true;
     for (const Temporary& t : needed) {
-      if (std::find(held.begin(), held.end(), t) == held.end() && (missing == nullptr || t.reg >= missing->reg)) missing = &t;
+      const bool at_hand = std::any_of(held.begin(), held.end(), [&](const Temporary& h) { return h.serves_as(t); });
+      if (!at_hand && (missing == nullptr || t.reg >= missing->reg)) missing = &t;
+      same &= std::find(held.begin(), held.end(), t) != held.end();
     }
     if (missing != nullptr) {
       if (why == nullptr) why = why_not(missing->what);
-    } else if (!best || needed.size() > kept.size()) {
+    } else if (!best || (same && !best_is_same) || (same == best_is_same && needed.size() > kept.size())) {
       best = word;
+      best_is_same = same;
       kept = needed;
     }
   }

@@ -26,8 +26,8 @@
     NEXT(words);         \
   } while (0)
 
-#define LOOP_BEGINS() \
-  BranchPoint branch; \
+#define LOOP_BEGINS()       \
+  CodePoint branch, thrown; \
   pc += skip
 #define THROWN_INTO() monitored_throw(ts, f)
 #define RETURNED_TO_CALLER() f->flags |= kFrameSeen
@@ -56,9 +56,9 @@
   (void)0
 #define HANDLED()                                                                       \
   do {                                                                                  \
-    if (monitored_handled(ts, f, pc, exc) < 0) goto find_handler;                       \
+    if (monitored_handled(ts, f, pc, exc, &thrown) < 0) goto find_handler;              \
   } while (0)
-#define UNWINDS() monitored_unwind(ts, f)
+#define UNWINDS() monitored_unwind(ts, f, thrown)
 #define LOOP_ENDS()                                                                                              \
   dispatch : {                                                                                                   \
     const CodeMonitor* m = code_monitor_of(f->code);                                                             \

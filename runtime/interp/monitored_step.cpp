@@ -21,11 +21,29 @@ constexpr int32_t kNoLine = -2;
 Word load_word(const Word* pc) { return __atomic_load_n(pc, __ATOMIC_RELAXED); }
 uint32_t length_of(Word w) { return 1u + op_info(word_op(w)).cache_words; }
 Op general_of(Word w) { return op_info(word_op(w)).general; }
+bool is_way_out(const Word* pc) { return general_of(load_word(pc)) == Op::RERAISE && word_has(load_word(pc), kHidden); }
 const Word* start_of(const Frame* f) { return code_words(f->code); }
 
-int fire_to(ThreadState* ts, Frame* f, CodeMonitor* m, Event event, uint32_t from, uint32_t to) {
-  Ref<> target = Ref<>::steal(PyLong_FromLong(static_cast<long>(to) * 2));
+// At `from`; control goes from `source`, which is mostly the same, to `to`.
+int fire_to(ThreadState* ts, Frame* f, CodeMonitor* m, Event event, uint32_t from, uint32_t source, uint32_t to) {
+  Ref<> target = Ref<>::steal(PyLong_FromLong(static_cast<long>(landing(f->code, m->parts, source, to)) * 2));
   return target ? fire(ts, f, m, event, from, target) : -1;
+}
+
+// What ran last in the frame was the branch `source`; it goes on at `index`.
+int fire_branch(ThreadState* ts, Frame* f, CodeMonitor* m, uint32_t source, uint32_t index) {
+  const Word w = load_word(start_of(f) + source);
+  const bool falls = index == source + length_of(w);
+  switch (general_of(w)) {
+    case Op::SEND:  // of an `async for`; it falls through where it waits
+      return falls ? 0 : fire_to(ts, f, m, Event::kBranchLeft, source, source, index);
+    case Op::END_ASYNC_FOR: {
+      const uint32_t send = send_of_async_for(f->code, source);
+      return send == kNoWord ? 0 : fire_to(ts, f, m, Event::kBranchRight, send, source, index);
+    }
+    default:
+      return fire_to(ts, f, m, falls ? Event::kBranchLeft : Event::kBranchRight, source, source, index);
+  }
 }
 
 // Where a fresh frame stands while it tells of itself: before everything, at its `def`.
@@ -33,7 +51,7 @@ bool fire_entry(ThreadState* ts, Frame* f, CodeMonitor* m, const Word* pc, int32
   const uint32_t index = static_cast<uint32_t>(pc - start_of(f));
   f->flags |= kFrameSeen;
   const bool starts = index == m->first_traceable;
-  f->pc = !starts ? pc - 1 : m->entry != 0 ? start_of(f) + m->entry : pc;
+  f->pc = !starts ? pc - 1 : m->parts.entry != 0 ? start_of(f) + m->parts.entry : pc;
   const int done = fire(ts, f, m, starts ? Event::kPyStart : Event::kPyResume, starts ? index : index - 1);
   f->pc = pc;
   *line_before = starts ? kNoLine : m->lines[index - 1];
@@ -47,8 +65,8 @@ bool fire_lines(ThreadState* ts, Frame* f, CodeMonitor* m, const Word* before, i
   const uint32_t source = before != nullptr ? static_cast<uint32_t>(before - start_of(f)) : UINT32_MAX;
   const MarkRange range = marks_at(m, index);
   for (uint32_t k = range.first; k < range.end && before != pc; ++k) {
-    const LineMark& mark = m->line_marks[k];
-    const uint32_t place = m->instructions + k;
+    const LineMark& mark = m->parts.marks[k];
+    const uint32_t place = m->parts.instructions + k;
     if (m->lines[place] == *now || std::find(mark.bypass.begin(), mark.bypass.end(), source) != mark.bypass.end()) continue;
     *now = m->lines[place];
     f->pc = start_of(f) + place;
@@ -197,7 +215,7 @@ bool step_leave(ThreadState* ts, Frame* f, CodeMonitor* m, uint32_t index, Word 
 
 }  // namespace
 
-const Word* monitored_step(ThreadState* ts, Frame* f, const Word* pc, BranchPoint* branch, Word* w) {
+const Word* monitored_step(ThreadState* ts, Frame* f, const Word* pc, CodePoint* branch, Word* w) {
   for (;;) {
     const Word* before = f->pc;
     const Word* from = std::exchange(branch->from, nullptr);
@@ -223,9 +241,7 @@ const Word* monitored_step(ThreadState* ts, Frame* f, const Word* pc, BranchPoin
     } else {
       if (before >= start && before < start + m->words) line_before = m->lines[before - start];
       if (from != nullptr && branch->frame == f) {
-        const uint32_t source = static_cast<uint32_t>(from - start);
-        const bool falls = pc == from + length_of(load_word(from));
-        if (fire_to(ts, f, m, falls ? Event::kBranchLeft : Event::kBranchRight, source, index) < 0) return nullptr;
+        if (fire_branch(ts, f, m, static_cast<uint32_t>(from - start), index) < 0) return nullptr;
       }
       f->pc = pc;
     }
@@ -264,7 +280,7 @@ const Word* monitored_step(ThreadState* ts, Frame* f, const Word* pc, BranchPoin
     }
     if (reasons & kStepJump) {
       const int64_t target = int64_t{index} + length_of(*w) + word_bc(*w);
-      if (fire_to(ts, f, m, Event::kJump, index, static_cast<uint32_t>(target)) < 0) return nullptr;
+      if (fire_to(ts, f, m, Event::kJump, index, index, static_cast<uint32_t>(target)) < 0) return nullptr;
     }
     if (reasons & kStepBranch) *branch = {f, pc};
     if (reasons & kStepUnfuse) *w &= ~(Word{kFused} << 8);
@@ -274,14 +290,25 @@ const Word* monitored_step(ThreadState* ts, Frame* f, const Word* pc, BranchPoin
 
 void monitored_raise(ThreadState* ts, Frame* f) { fire_exception(ts, f, Event::kRaise, f->index()); }
 void monitored_reraise(ThreadState* ts, Frame* f) { fire_exception(ts, f, Event::kReraise, f->index()); }
-void monitored_unwind(ThreadState* ts, Frame* f) { fire_exception(ts, f, Event::kPyUnwind, f->index()); }
+void monitored_unwind(ThreadState* ts, Frame* f, const CodePoint& thrown) {
+  // The frame is left where the exception came from, not where a way out of the compiler's gave up.
+  if (is_way_out(f->pc)) {
+    if (thrown.frame == f) {
+      f->pc = thrown.from;
+    } else if (f->object != nullptr) {
+      place_of_raise(f);
+    }
+  }
+  fire_exception(ts, f, Event::kPyUnwind, f->index());
+}
 void monitored_throw(ThreadState* ts, Frame* f) {
   f->flags |= kFrameSeen;
   fire_exception(ts, f, Event::kPyThrow, f->index());
 }
 
-int monitored_handled(ThreadState* ts, Frame* f, const Word* handler, PyObject* exc) {
+int monitored_handled(ThreadState* ts, Frame* f, const Word* handler, PyObject* exc, CodePoint* thrown) {
   f->flags |= kFrameSeen;
+  if (!is_way_out(f->pc)) *thrown = {f, f->pc};
   if (ts->tracing > 0 || sync::load_relaxed(events.tools[event_index(Event::kExceptionHandled)]) == 0) return 0;
   CodeMonitor* m = code_monitor(f->code);
   const Word* const at = f->pc;
@@ -317,7 +344,15 @@ void monitored_end_of_send(Frame* f, PyObject* value) {
   PyErr_Clear();
 }
 
-void monitored_item(Frame* f, BranchPoint* branch) {
+PySendResult monitored_next(Frame* f, PyObject* iterator, PyObject** result) {
+  *result = Py_TYPE(iterator)->tp_iternext(iterator);
+  if (*result != nullptr) return PYGEN_NEXT;
+  ThreadState* ts = current_thread();
+  if (ts->tracing == 0 && PyErr_ExceptionMatches(PyExc_StopIteration)) monitored_raise(ts, f);
+  return _PyGen_FetchStopIterationValue(result) < 0 ? PYGEN_ERROR : PYGEN_RETURN;
+}
+
+void monitored_item(Frame* f, CodePoint* branch) {
   f->flags |= kFrameSeen;
   const CodeMonitor* m = code_monitor_of(f->code);
   if (m != nullptr && (__atomic_load_n(&m->at[f->index()], __ATOMIC_RELAXED) & kStepBranch)) *branch = {f, f->pc};

@@ -62,6 +62,7 @@ uint8_t mark_of(Word w) {
     case Op::JUMP_IF_NONE:
     case Op::JUMP_IF_NOT_NONE:
     case Op::FOR_ITER:
+    case Op::END_ASYNC_FOR:
       return kMarkBranch;
     case Op::RETURN:
     case Op::RETURN_CONST:
@@ -105,17 +106,18 @@ bool has_target(Op op) {
 }
 
 void find_marks(const PyCodeObject* code, CodeMonitor* m, uint8_t* marks, int32_t* lines) {
-  const uint32_t words = m->instructions;
+  const uint32_t words = m->parts.instructions;
   uint32_t i = 0;
   while (i < words && is_prologue(general_op(word_at(code, i)))) i += length_at(code, i);
   m->first_traceable = i;
-  for (const LineMark& mark : m->line_marks) {
+  for (const LineMark& mark : m->parts.marks) {
     if (mark.word < words) marks[mark.word] |= kMarkLine;
   }
   int32_t line = -1;
   for (bool first = true; i < words; first = false) {
     const Word w = word_at(code, i);
     marks[i] |= kMarkStart | mark_of(w);
+    if (waits_for_item(code, i)) marks[i] |= kMarkBranch;
     const bool inherits = word_has(w, kInherits);
     if (lines[i] >= 0 && !inherits && (first || lines[i] != line)) marks[i] |= kMarkLine;
     line = inherits ? -1 : lines[i];
@@ -137,7 +139,7 @@ void find_marks(const PyCodeObject* code, CodeMonitor* m, uint8_t* marks, int32_
   }
 }
 
-int32_t* find_lines(const PyCodeObject* code, uint32_t words, CodeMonitor* m) {
+int32_t* find_lines(const PyCodeObject* code, uint32_t words, std::vector<LineMark>* marks) {
   auto* lines = static_cast<int32_t*>(PyMem_RawMalloc((words + 1) * sizeof(int32_t)));
   if (lines == nullptr) return nullptr;
   std::fill(lines, lines + words, -1);
@@ -147,7 +149,7 @@ int32_t* find_lines(const PyCodeObject* code, uint32_t words, CodeMonitor* m) {
         for (uint32_t i = first; i < first + count && i < words; ++i) lines[i] = p.line;
         return true;
       },
-      [&](const LineMark& mark) { m->line_marks.push_back(mark); });
+      [&](const LineMark& mark) { marks->push_back(mark); });
   return lines;
 }
 
@@ -155,7 +157,8 @@ CodeMonitor* make_monitor(const PyCodeObject* code) {
   const uint32_t words = code_extra(code)->word_count;
   auto* m = new (std::nothrow) CodeMonitor;
   auto* bytes = static_cast<uint8_t*>(PyMem_RawCalloc(words + 1, 2));
-  int32_t* lines = m != nullptr ? find_lines(code, words, m) : nullptr;
+  std::vector<LineMark> line_marks;
+  int32_t* lines = m != nullptr ? find_lines(code, words, &line_marks) : nullptr;
   if (m == nullptr || bytes == nullptr || lines == nullptr) {
     delete m;
     PyMem_RawFree(bytes);
@@ -163,14 +166,7 @@ CodeMonitor* make_monitor(const PyCodeObject* code) {
     return nullptr;
   }
   m->words = words;
-  auto is_place_of_mark = [](Word w) { return word_op(w) == Op::NOP && word_a(w) == kPlaceOfMark; };
-  m->instructions = words;
-  if (words > 0 && word_op(word_at(code, words - 1)) == Op::RESUME) m->entry = --m->instructions;
-  for (size_t k = m->line_marks.size(); k > 0 && m->instructions > 0 && is_place_of_mark(word_at(code, m->instructions - 1)); --k) {
-    --m->instructions;
-  }
-  // Code that was put together elsewhere may lack them.
-  if (m->instructions + m->line_marks.size() > words) m->line_marks.clear();
+  m->parts = code_parts(code, std::move(line_marks));
   m->at = bytes;
   m->marks = bytes + words + 1;
   m->lines = lines;
@@ -190,7 +186,7 @@ bool line_wanted(const CodeMonitor* m, uint32_t word) {
   if (wanted_here(m, Event::kLine, word)) return true;
   const auto [first, end] = marks_at(m, word);
   for (uint32_t k = first; k < end; ++k) {
-    if (wanted_here(m, Event::kLine, m->instructions + k)) return true;
+    if (wanted_here(m, Event::kLine, m->parts.instructions + k)) return true;
   }
   return false;
 }
@@ -261,8 +257,8 @@ void disable_here(const PyCodeObject* code, CodeMonitor* m, Event event, int too
   }
   const auto tools = static_cast<uint8_t>(disabled[index] | 1 << tool);
   __atomic_store_n(&disabled[index], tools, __ATOMIC_RELAXED);
-  if (index >= m->instructions && index - m->instructions < m->line_marks.size()) {
-    index = m->line_marks[index - m->instructions].word;
+  if (index >= m->parts.instructions && index - m->parts.instructions < m->parts.marks.size()) {
+    index = m->parts.marks[index - m->parts.instructions].word;
   }
   set_reasons(code, m, index);
   // One that is fused with it lies one or two words before.

@@ -21,6 +21,7 @@
 
 #include "Python.h"
 #include "interp/frame.h"
+#include "objects/code_flow.h"
 #include "sync/atomic_field.h"
 #include "sync/mutex.h"
 #include "sync/ref.h"
@@ -76,9 +77,7 @@ struct CodeMonitor {
   uint8_t tools[kLocalEvents] = {};     // who wants them here: globally or for this code
   uint32_t first_traceable = 0;         // what comes before belongs to the call
   uint32_t words = 0;
-  uint32_t instructions = 0;            // words before those that nothing runs
-  uint32_t entry = 0;                   // where a frame stands that tells of its beginning
-  std::vector<LineMark> line_marks;     // in the order of words: number k has the word instructions + k
+  CodeParts parts;                      // mark number k has the word parts.instructions + k
   uint8_t* at = nullptr;                // per word: StepReasons; zero: dispatch at once
   const uint8_t* marks = nullptr;       // per word: what it is (monitoring.cpp)
   const int32_t* lines = nullptr;       // per word; -1: none
@@ -118,12 +117,12 @@ extern PyObject* const monitoring_missing;
 inline CodeMonitor* code_monitor_of(const PyCodeObject* code) {
   return reinterpret_cast<CodeMonitor*>(sync::load_acquire(code->_co_monitoring));
 }
-// The marks before a word: [first, end) in line_marks.
+// The marks before a word: [first, end) in parts.marks.
 struct MarkRange {
   uint32_t first, end;
 };
 inline MarkRange marks_at(const CodeMonitor* m, uint32_t word) {
-  const auto& marks = m->line_marks;
+  const auto& marks = m->parts.marks;
   auto first = std::lower_bound(marks.begin(), marks.end(), word, [](const LineMark& mark, uint32_t w) { return mark.word < w; });
   auto end = first;
   while (end != marks.end() && end->word == word) ++end;
@@ -183,27 +182,30 @@ bool line_begins_at(const CodeMonitor* m, uint32_t index);
 
 // --- the monitored loop
 
-// Where a conditional jump was dispatched whose outcome shall be told: the next dispatch in the frame shows it.
-struct BranchPoint {
+// An instruction that has run. As `branch`: a conditional jump whose outcome shall be told; the next dispatch in the frame shows
+// it. As `thrown`: what an exception came from that was caught last.
+struct CodePoint {
   Frame* frame = nullptr;
   const Word* from = nullptr;
 };
 
 // Delivers what comes before the instruction at pc, and may execute it (calls of C code). Gives where to go on, with f->pc
 // there and *w the word to dispatch; null with an exception.
-AMPHIS_NOINLINE const Word* monitored_step(ThreadState* ts, Frame* f, const Word* pc, BranchPoint* branch, Word* w);
+AMPHIS_NOINLINE const Word* monitored_step(ThreadState* ts, Frame* f, const Word* pc, CodePoint* branch, Word* w);
 AMPHIS_NOINLINE void monitored_raise(ThreadState* ts, Frame* f);
 AMPHIS_NOINLINE void monitored_reraise(ThreadState* ts, Frame* f);
-AMPHIS_NOINLINE void monitored_unwind(ThreadState* ts, Frame* f);
+AMPHIS_NOINLINE void monitored_unwind(ThreadState* ts, Frame* f, const CodePoint& thrown);
 AMPHIS_NOINLINE void monitored_throw(ThreadState* ts, Frame* f);
 // The handler's first instruction is at `handler`; the exception is in its register. -1: another one was raised.
-AMPHIS_NOINLINE int monitored_handled(ThreadState* ts, Frame* f, const Word* handler, PyObject* exc);
+AMPHIS_NOINLINE int monitored_handled(ThreadState* ts, Frame* f, const Word* handler, PyObject* exc, CodePoint* thrown);
 // A generator that f was iterating over or sending to has returned `value`.
 AMPHIS_NOINLINE int monitored_stop_iteration(ThreadState* ts, Frame* f, Value value);
 // What f was sending to has ended with `value`; it was no generator that the loop runs.
 void monitored_end_of_send(Frame* f, PyObject* value);
+// PyIter_Send of None to an iterator. Its end is told of if it raises.
+PySendResult monitored_next(Frame* f, PyObject* iterator, PyObject** result);
 // A generator has given f the next item: its FOR_ITER goes on.
-AMPHIS_NOINLINE void monitored_item(Frame* f, BranchPoint* branch);
+AMPHIS_NOINLINE void monitored_item(Frame* f, CodePoint* branch);
 
 // Runs the frames from f on while events are wanted. kLoopLeft: they are not any more, the plain loop takes over.
 // `skip`: words from f->pc, the instruction that ran last, to where it goes on.

@@ -27,7 +27,8 @@ enum OpFlags : uint8_t {
   kFused = 8,          // comparison: the next word is a conditional jump on the result; CALL, CALL_KW: a CLEAR of it
   kInPlace = 16,       // arithmetic: augmented assignment
   kMethod = 16,        // CALL*, LOAD_SUPER_ATTR: a self-or-empty register follows the callable
-  kHidden = 32,        // JUMP: how the code lies, nothing that the program says (tracing: no event)
+  kHidden = 32,        // JUMP: how the code lies, nothing that the program says (tracing: no event); RERAISE: a way out that stands
+                       // nowhere in the program: the frame is left where the exception came from
   kNegate = 32,        // IS, CONTAINS
   kSuperZeroArg = 32,  // LOAD_SUPER_ATTR
   kSliceStep = 16,     // *_SLICE: the run has a step, too

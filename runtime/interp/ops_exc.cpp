@@ -23,7 +23,7 @@ void add_traceback(Frame* f) {
 }
 
 void place_of_raise(Frame* f) {
-  if (!word_has(__atomic_load_n(f->pc, __ATOMIC_RELAXED), kInherits)) return;
+  if (!word_has(__atomic_load_n(f->pc, __ATOMIC_RELAXED), kHidden)) return;
   Ref<> exc = Ref<>::steal(PyErr_GetRaisedException());
   Ref<> traceback = exc ? Ref<>::steal(PyException_GetTraceback(exc)) : Ref<>();
   if (traceback && PyTraceBack_Check(traceback.get())) {

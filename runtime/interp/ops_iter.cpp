@@ -255,11 +255,16 @@ int op_send(Frame* f, const Word* pc) {
   Ref<> sent = Ref<>::steal(x.take(x.a() + 1));
   if (!sent) return -1;
   PyObject* result = nullptr;
-  PySendResult status = PyIter_Send(receiver, sent, &result);
+  PySendResult status;
+  if (monitored(current_thread()) && sent.get() == Py_None && PyIter_Check(receiver)) [[unlikely]] {
+    status = monitored_next(f, receiver, &result);
+  } else {
+    status = PyIter_Send(receiver, sent, &result);
+    if (status == PYGEN_RETURN && monitored(current_thread())) [[unlikely]] monitored_end_of_send(f, result);
+  }
   if (status == PYGEN_ERROR) return -1;
   x.set(x.a() + 1, value_owned(result));
   if (status == PYGEN_NEXT) return 1;
-  if (monitored(current_thread())) [[unlikely]] monitored_end_of_send(f, result);
   x.clear(x.a());
   return 0;
 }

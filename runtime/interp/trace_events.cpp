@@ -4,7 +4,6 @@
 // Invariant: c_tracefunc, c_traceobj and their likes of a thread change in a stopped world, with the counts in `events`.
 #include "interp/monitoring.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "sync/interpreter_state.h"
@@ -73,17 +72,13 @@ bool wants_opcodes(const Frame* f) {
   return f->object != nullptr && reinterpret_cast<const FrameObject*>(f->object)->trace_opcodes;
 }
 
-// A jump back to the line that it comes from is a visit of that line for which there is no LINE event.
-bool revisits_line(Frame* f, uint32_t index, PyObject* target) {
-  const auto to = static_cast<uint32_t>(PyLong_AsLong(target) / 2);
+// A jump back to the line that it comes from is a visit of that line for which there is no LINE event. `landed`: the place
+// that the JUMP event tells of.
+bool revisits_line(Frame* f, uint32_t index, PyObject* landed) {
+  const Word w = __atomic_load_n(code_words(f->code) + index, __ATOMIC_RELAXED);
+  if (op_info(word_op(w)).general != Op::JUMP_BACK) return false;
   const CodeMonitor* m = code_monitor_of(f->code);
-  if (to >= index) return false;
-  const MarkRange range = marks_at(m, to);
-  for (uint32_t k = range.first; k < range.end; ++k) {
-    const auto& bypass = m->line_marks[k].bypass;
-    if (std::find(bypass.begin(), bypass.end(), index) == bypass.end()) return m->lines[m->instructions + k] == m->lines[index];
-  }
-  return m->lines[to] == m->lines[index];
+  return m->lines[PyLong_AsLong(landed) / 2] == m->lines[index];
 }
 
 int fire_trace(ThreadState* ts, Frame* f, Event event, uint32_t index, PyObject* first) {

@@ -1,4 +1,5 @@
-// Audit hooks (PEP 578). Nothing is done, and nothing allocated, while there are no hooks.
+// Audit hooks (PEP 578). Nothing is done, and nothing allocated, while there are no hooks. Nobody traces a hook that is written
+// in Python unless it has a true `__cantrace__`: what it does is no part of the program.
 // Invariant: a native hook, once added, stays until audit_clear(); the list only grows at its head.
 #include "modules/builtins.h"
 #include "modules/sys.h"
@@ -8,6 +9,7 @@
 
 #include <atomic>
 #include <new>
+#include <optional>
 
 namespace amphis {
 
@@ -26,6 +28,26 @@ bool anybody_listens() {
          (python_hooks.load(std::memory_order_acquire) != nullptr && current_thread() != nullptr);
 }
 
+// RAII: what runs meanwhile is not traced.
+class [[nodiscard]] Untraced {
+  PyThreadState* ts_ = PyThreadState_Get();
+
+ public:
+  Untraced() { PyThreadState_EnterTracing(ts_); }
+  ~Untraced() { PyThreadState_LeaveTracing(ts_); }
+  Untraced(const Untraced&) = delete;
+  Untraced& operator=(const Untraced&) = delete;
+};
+
+// 1, 0, or -1 with an exception.
+int may_be_traced(PyObject* hook) {
+  const Untraced untraced;
+  PyObject* found;
+  if (PyObject_GetOptionalAttrString(hook, "__cantrace__", &found) <= 0) return found == nullptr && PyErr_Occurred() ? -1 : 0;
+  const Ref<> wish = Ref<>::steal(found);
+  return PyObject_IsTrue(wish);
+}
+
 int call_python_hooks(const char* event, PyObject* args) {
   PyObject* list = python_hooks.load(std::memory_order_acquire);
   if (list == nullptr) return 0;
@@ -33,8 +55,13 @@ int call_python_hooks(const char* event, PyObject* args) {
   Ref<> hooks = Ref<>::steal(PySequence_Tuple(list));
   if (!name || !hooks) return -1;
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(hooks.get()); ++i) {
+    PyObject* hook = PyTuple_GET_ITEM(hooks.get(), i);
     PyObject* call_args[2] = {name, args};
-    Ref<> done = Ref<>::steal(PyObject_Vectorcall(PyTuple_GET_ITEM(hooks.get(), i), call_args, 2, nullptr));
+    const int traced = may_be_traced(hook);
+    if (traced < 0) return -1;
+    std::optional<Untraced> untraced;
+    if (traced == 0) untraced.emplace();
+    Ref<> done = Ref<>::steal(PyObject_Vectorcall(hook, call_args, 2, nullptr));
     if (!done) return -1;
   }
   return 0;

@@ -12,6 +12,7 @@
 #include "gc/object_new.h"
 #include "interp/value.h"
 #include "memory/heap.h"
+#include "objects/code_flow.h"
 #include "objects/code_tables.h"
 #include "objects/container_support.h"
 #include "sync/atomic_field.h"
@@ -120,6 +121,10 @@ void code_dealloc(PyObject* self) {
   Py_XDECREF(code->co_name);
   Py_XDECREF(code->co_qualname);
   Py_XDECREF(code->co_linetable);
+  if (code->_co_cached != nullptr) {
+    Py_DECREF(code->_co_cached->_co_code);
+    PyMem_Free(code->_co_cached);
+  }
   if (CodeExtra* extra = code_extra(code)) {
     if (code_release_caches != nullptr) code_release_caches(code);
     if (code->_co_monitoring != nullptr) code_release_monitor(code);
@@ -368,8 +373,10 @@ PyObject* get_varnames(PyObject* self, void*) { return code_varnames(as_code(sel
 PyObject* get_cellvars(PyObject* self, void*) { return PyCode_GetCellvars(as_code(self)); }
 PyObject* get_freevars(PyObject* self, void*) { return PyCode_GetFreevars(as_code(self)); }
 PyObject* get_adaptive(PyObject* self, void*) {
-  return PyBytes_FromStringAndSize(as_code(self)->co_code_adaptive,
-                                   static_cast<Py_ssize_t>(code_extra(as_code(self))->word_count * sizeof(Word)));
+  PyCodeObject* code = as_code(self);
+  std::string bytes = code_guide(code);
+  bytes.append(code->co_code_adaptive, code_extra(code)->word_count * sizeof(Word));
+  return PyBytes_FromStringAndSize(bytes.data(), static_cast<Py_ssize_t>(bytes.size()));
 }
 
 PyObject* get_lnotab(PyObject* self, void*) {
@@ -483,33 +490,6 @@ PyObject* code_positions(PyObject* self, PyObject*) {
   return iterate(std::move(list));
 }
 
-// (where, where to when it does not jump, where to when it does) of each conditional jump, as BRANCH events tell of them.
-PyObject* code_branches(PyObject* self, PyObject*) {
-  PyCodeObject* code = as_code(self);
-  Ref<> list = Ref<>::steal(PyList_New(0));
-  for (uint32_t i = 0; list && i < code_extra(code)->word_count;) {
-    const Word w = sync::load_relaxed(code_words(code)[i]);
-    const OpInfo& info = op_info(word_op(w));
-    const uint32_t next = i + 1u + info.cache_words;
-    switch (info.general) {
-      case Op::JUMP_IF_FALSE:
-      case Op::JUMP_IF_TRUE:
-      case Op::JUMP_IF_NONE:
-      case Op::JUMP_IF_NOT_NONE:
-      case Op::FOR_ITER: {
-        const auto target = static_cast<uint32_t>(static_cast<int64_t>(next) + word_bc(w));
-        Ref<> item = Ref<>::steal(Py_BuildValue("(III)", i * 2, next * 2, target * 2));
-        if (!item || PyList_Append(list, item) < 0) return nullptr;
-        break;
-      }
-      default:
-        break;
-    }
-    i = next;
-  }
-  return iterate(std::move(list));
-}
-
 PyObject* code_sizeof(PyObject* self, PyObject*) {
   return PyLong_FromSize_t(offsetof(PyCodeObject, co_code_adaptive) +
                            code_extra(as_code(self))->word_count * sizeof(Word) + sizeof(CodeExtra));
@@ -573,9 +553,24 @@ PyTypeObject PyCode_Type = {
     .tp_free = kRaces ? PyObject_GC_Del : PyObject_Free,
 };
 
+// Kept once it has been made: who traces a program may ask for it at each event.
 PyObject* PyCode_GetCode(PyCodeObject* code) {
-  std::string words = code_general_words(code);
-  return PyBytes_FromStringAndSize(words.data(), static_cast<Py_ssize_t>(words.size()));
+  if (const _PyCoCached* cached = sync::load_acquire(code->_co_cached)) return Py_NewRef(cached->_co_code);
+  const std::string text = code_guide(code) + code_general_words(code);
+  Ref<> bytes = Ref<>::steal(PyBytes_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size())));
+  auto* cached = static_cast<_PyCoCached*>(PyMem_Calloc(1, sizeof(_PyCoCached)));
+  if (!bytes || cached == nullptr) {
+    PyMem_Free(cached);
+    return cached == nullptr ? PyErr_NoMemory() : nullptr;
+  }
+  cached->_co_code = bytes.get();
+  _PyCoCached* none = nullptr;
+  // Pairs with the load above.
+  if (!sync::compare_exchange(code->_co_cached, none, cached)) {
+    PyMem_Free(cached);
+    return bytes.release();
+  }
+  return Py_NewRef(bytes.release());
 }
 PyObject* PyCode_GetVarnames(PyCodeObject* code) { return code_varnames(code); }
 PyObject* PyCode_GetCellvars(PyCodeObject* code) { return names_of_kind(code, kLocalCell); }

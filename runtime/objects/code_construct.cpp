@@ -200,7 +200,9 @@ PyCodeObject* make_code(const Parts& p) {
   }
   Ref<> consts = Ref<>::share(p.consts);
   std::string_view words = bytes_view(p.code);
-  if (ours && words.size() % sizeof(Word) == 0 && !words.empty()) {
+  constexpr size_t kGuideBytes = 2;  // for each word, before them all (code_guide)
+  if (ours && words.size() % (kGuideBytes + sizeof(Word)) == 0 && !words.empty()) {
+    words.remove_prefix(words.size() / (kGuideBytes + sizeof(Word)) * kGuideBytes);
     spec.words.resize(words.size() / sizeof(Word));
     std::memcpy(spec.words.data(), words.data(), words.size());
     if (!valid_words(spec.words, PyTuple_GET_SIZE(p.consts), PyTuple_GET_SIZE(p.names))) {
