@@ -788,7 +788,7 @@ long PyImport_GetMagicNumber(void) {
     auto add = [&hash](const char* text) {
       for (; *text != '\0'; ++text) hash = (hash ^ static_cast<unsigned char>(*text)) * 16777619u;
     };
-    add("places without instructions behind the code\n");
+    add("places without instructions behind the code; a way out that stands nowhere is marked\n");
 #define AMPHIS_OP(name, caches, format) add(#name ":" #caches ":" format "\n");
 #define AMPHIS_SPECIAL(name, general)
 #include "interp/opcodes.def"
