@@ -40,9 +40,11 @@ Ref<> Compiler::module(ast::mod* tree, const ast::Location* future) {
       PyErr_SetString(PyExc_SystemError, "module kind cannot be compiled");
       throw Failure{};
   }
-  if (tree->kind == ast::mod_kind::Module && !statements.empty()) {
-    const int line = statements[0]->lineno;
+  if (tree->kind == ast::mod_kind::Module) {
+    // One that is empty is in the line before its first, so that a debugger finds a place to stop at.
+    const int line = statements.empty() ? 0 : statements[0]->lineno;
     code().position = Position{line, line, 0, 0};
+    if (statements.empty()) begin_line();
   }
   const bool annotated = unit->scope->annotations != nullptr;
   const uint32_t t = top();

@@ -170,6 +170,19 @@ class Lines(unittest.TestCase):
             "It does nothing."
         self.assertEqual(traced(function), [("call", 0), ("line", 0), ("return", 0)])
 
+    def test_an_empty_module_has_a_line_to_stop_at(self):
+        seen = []
+
+        def trace(frame, event, arg):
+            if frame.f_code.co_filename == "nothing":
+                seen.append((event, frame.f_lineno))
+            return trace
+        code = compile("# nothing\n", "nothing", "exec")
+        sys.settrace(trace)
+        exec(code)
+        sys.settrace(None)
+        self.assertEqual(seen, [("call", 0), ("line", 0), ("return", 0)])
+
     def returns(self, function, name, *args):
         """Lines of the returns of the function of that name, counted from the first line of `function`."""
         seen = []
